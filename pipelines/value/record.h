@@ -1,0 +1,90 @@
+// Record: one message, or one result of a window, on its way through a stage.
+//
+// A FieldTable, fixed when the plan is compiled, numbers the field names that the
+// plan mentions: reading such a field is an array access. Fields that the plan
+// does not mention are kept only where the whole record is passed on (then the
+// plan says keep_all), in the order of the input; new fields come last.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "pipelines/base/time.h"
+#include "pipelines/value/value.h"
+
+namespace runnel {
+
+// The names that one stage of a plan knows; immutable once the plan is made.
+class FieldTable final {
+ public:
+  // The number of `name`, made on first sight. At most 1,000 names.
+  std::uint16_t Intern(std::string_view name);
+  // The number of `name`, or -1.
+  int Find(std::string_view name) const;
+  std::string_view name(std::uint16_t field) const { return names_[field]; }
+  std::size_t size() const { return names_.size(); }
+
+ private:
+  std::vector<std::string> names_;
+  std::unordered_map<std::string, std::uint16_t> index_;
+};
+
+class Record final {
+ public:
+  // One entry of the visible record, in output order. `field` is the number in
+  // the table, or kUnknown for a name that the plan does not mention.
+  static constexpr std::uint16_t kUnknown = 0xffff;
+  struct Entry {
+    std::uint16_t field = kUnknown;
+    std::string_view name;  // of an unknown field; borrowed
+    Value value;            // of an unknown field
+  };
+
+  // `table` outlives the record.
+  explicit Record(const FieldTable& table) : table_(&table), values_(table.size()) {}
+
+  // Forgets all fields; keeps memory.
+  void Clear() {
+    for (const Entry& entry : entries_) {
+      if (entry.field != kUnknown) values_[entry.field] = Value();
+    }
+    entries_.clear();
+  }
+
+  // The value of a known field; missing when the record does not have it.
+  const Value& Get(std::uint16_t field) const { return values_[field]; }
+  // Sets a known field: in its place when the record has it, else last.
+  void Set(std::uint16_t field, const Value& value) {
+    if (values_[field].IsMissing()) entries_.push_back({field, {}, {}});
+    values_[field] = value;
+  }
+  // Appends a field that the plan does not mention. REQUIRES: not there yet.
+  void Append(std::string_view name, const Value& value) {
+    entries_.push_back({kUnknown, name, value});
+  }
+  // Takes a known field away, if it is there.
+  void Remove(std::uint16_t field);
+
+  const FieldTable& table() const { return *table_; }
+  const std::vector<Entry>& entries() const { return entries_; }
+  std::string_view NameOf(const Entry& entry) const {
+    return entry.field == kUnknown ? entry.name : table_->name(entry.field);
+  }
+  const Value& ValueOf(const Entry& entry) const {
+    return entry.field == kUnknown ? entry.value : values_[entry.field];
+  }
+
+  Time time{};     // event time when the pipeline names a timestamp, else arrival
+  Time arrival{};  // when the daemon took it in
+  std::string_view topic;
+
+ private:
+  const FieldTable* table_;
+  std::vector<Value> values_;   // by field number
+  std::vector<Entry> entries_;  // visible fields in order
+};
+
+}  // namespace runnel
