@@ -1,0 +1,38 @@
+// Ledger: where every record went (law 2).
+//
+//   received = filtered + absorbed + passed + late + dropped + dead_lettered
+//   results  = results_filtered + results_absorbed + results_passed + results_dead_lettered
+//
+// per stage of a task, after every turn. `passed` went to the sink or to the next
+// stage. Lives in the StateRegion, so that a replay counts nothing twice.
+#pragma once
+
+#include <cstdint>
+
+namespace runnel {
+
+struct Ledger {
+  std::uint64_t received = 0;       // messages and exchange records pushed
+  std::uint64_t filtered = 0;       // a filter said no
+  std::uint64_t absorbed = 0;       // counted by a window
+  std::uint64_t passed = 0;         // encoded for a sink or for the next stage
+  std::uint64_t late = 0;           // its window had closed
+  std::uint64_t dropped = 0;        // by a named policy (keys_max, windows_max, max_ahead)
+  std::uint64_t dead_lettered = 0;  // decode, expression or output error, poison
+
+  std::uint64_t results = 0;        // windows that closed
+  std::uint64_t results_filtered = 0;
+  std::uint64_t results_absorbed = 0;  // by a later window
+  std::uint64_t results_passed = 0;
+  std::uint64_t results_dead_lettered = 0;
+
+  std::uint64_t settled() const {
+    return filtered + absorbed + passed + late + dropped + dead_lettered;
+  }
+  bool Balances() const {
+    return received == settled() && results == results_filtered + results_absorbed +
+                                                   results_passed + results_dead_lettered;
+  }
+};
+
+}  // namespace runnel
