@@ -9,10 +9,14 @@
 // logged lines home (undo logging, as in ARIES, Mohan et al. 1992; no fences are
 // needed because a killed process loses no stores that it has retired).
 //
+// A turn that touches more lines than the log holds has no way back: a kill in it
+// loses the state (RollBack says so), so the host checkpoints well before.
+//
 // Without an undo log (tests, batch) Touch() does nothing. One thread at a time.
 // Deterministic: the same calls give the same references and the same bytes.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -124,7 +128,8 @@ class StateRegion final {
   std::size_t dirty_lines() const { return undo_ == nullptr ? 0 : undo_->count.load(std::memory_order_relaxed); }
   // Room left in the undo log, in lines.
   std::size_t undo_room() const {
-    return undo_ == nullptr ? SIZE_MAX : undo_->capacity - dirty_lines();
+    if (undo_ == nullptr) return SIZE_MAX;
+    return undo_->capacity - std::min<std::size_t>(undo_->capacity, dirty_lines());
   }
   // What is in the region now is checkpoint `number`: forgets the log. The caller
   // has stored the checkpoint's header first.
@@ -139,6 +144,7 @@ class StateRegion final {
   std::size_t Offset(const void* at) const {
     return static_cast<std::size_t>(static_cast<const std::byte*>(at) - base_);
   }
+  bool EnsurePopulated(std::size_t bytes);
   void SaveLine(std::size_t line);
   void MarkFresh(std::size_t offset, std::size_t bytes);
   Header* header() const;
