@@ -122,6 +122,7 @@ class StateRegion final {
   Ref root(int index) const;
   void SetRoot(int index, Ref ref);
 
+  const std::byte* data() const { return base_; }
   std::size_t used() const;      // bytes, allocated or free, below the high-water mark
   std::size_t capacity() const { return capacity_; }
   // Lines logged since the last checkpoint; 0 without an undo log.

@@ -21,7 +21,7 @@ class Registry;
 
 enum class Overload { kBlock, kDropNewest };
 enum class RetainedMessages { kOnce, kIgnore };
-enum class Redelivery { kDrop, kKeep };
+enum class RedeliveryPolicy { kDrop, kKeep };
 
 // `source: { mqtt: … }`. The daemon connects; the plan only says to what.
 struct MqttSource {
@@ -30,7 +30,7 @@ struct MqttSource {
   std::int64_t qos = 1;
   Overload overload = Overload::kBlock;  // QoS 0: default kDropNewest
   RetainedMessages retained = RetainedMessages::kOnce;
-  Redelivery redelivery = Redelivery::kDrop;
+  RedeliveryPolicy redelivery = RedeliveryPolicy::kDrop;
 };
 
 // `sink: { mqtt: … }` and `late: { mqtt: … }`.

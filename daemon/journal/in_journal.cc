@@ -1,0 +1,187 @@
+#include "daemon/journal/in_journal.h"
+
+#include <algorithm>
+#include <climits>
+#include <cstring>
+
+namespace runnel {
+namespace {
+
+constexpr std::size_t kOversizeKept = 1024;
+// Room that only time may use: two ticks.
+constexpr std::uint64_t kTimeReserve = 2 * RingBytes(0, 0);
+
+}  // namespace
+
+Result<std::unique_ptr<InJournal>> InJournal::Open(const TaskFiles& files, const Options& options) {
+  const InLayout layout = LayoutOfIn(files.in_header);
+  Result<Mapping> pages = Mapping::Map(files.in.get(), 0, layout.ring, Access::kWrite);
+  if (!pages.ok()) return pages.error();
+  Result<Mapping> ring = Mapping::MapTwice(files.in.get(), layout.ring, files.in_header.ring_bytes,
+                                           Access::kWrite);
+  if (!ring.ok()) return ring.error();
+  Result<Mapping> work =
+      Mapping::Map(files.work.get(), 0, RoundToPage(sizeof(WorkPage)), Access::kRead);
+  if (!work.ok()) return work.error();
+
+  std::unique_ptr<InJournal> journal(new InJournal());
+  journal->options_ = options;
+  // Two records of the largest size and the reserve always fit.
+  journal->options_.record_max =
+      std::min(options.record_max, files.in_header.ring_bytes / 4 - kTimeReserve);
+  journal->pages_ = std::move(pages).value();
+  journal->ring_ = std::move(ring).value();
+  journal->work_page_ = std::move(work).value();
+  journal->in_ = reinterpret_cast<InPage*>(journal->pages_.data());
+  journal->work_ = reinterpret_cast<const WorkPage*>(journal->work_page_.data());
+  journal->writer_.emplace(journal->ring_.data(), files.in_header.ring_bytes, journal->in_->head,
+                           journal->work_->reclaim);
+  journal->redelivery_.emplace(
+      std::span(reinterpret_cast<RedeliveryEntry*>(journal->pages_.data() + layout.redelivery),
+                files.in_header.extra_bytes),
+      journal->in_->redelivery_next);
+  journal->RebuildExchangeHigh();
+  return journal;
+}
+
+void InJournal::Append(RecordHeader header, Time arrival, std::string_view topic,
+                       std::string_view payload) {
+  in_->arrival_max = std::max(in_->arrival_max, Microseconds(arrival));
+  header.time = in_->arrival_max;
+  writer_->Append(header, topic, std::span(&payload, 1));
+  ++in_->sequence;
+  writer_->Publish();
+}
+
+Appended InJournal::AppendMessage(std::string_view topic, std::string_view payload, Time arrival,
+                                  const Delivery& delivery) {
+  RecordHeader header{};
+  header.kind = static_cast<std::uint8_t>(InputKind::kMessage);
+  if (topic.size() + payload.size() > options_.record_max) {
+    header.kind = static_cast<std::uint8_t>(InputKind::kOversize);
+    topic = topic.substr(0, kOversizeKept);
+    payload = payload.substr(0, kOversizeKept);
+  }
+  const bool acknowledged = delivery.packet_id != 0;
+  const std::uint64_t digest = acknowledged ? DigestOf(topic, payload) : 0;
+  const std::lock_guard lock(mutex_);
+  if (acknowledged && delivery.may_repeat &&
+      redelivery_->IsRepeat(delivery.session, delivery.packet_id, digest)) {
+    ++in_->redelivered;
+    return Appended::kRedelivered;
+  }
+  if (!writer_->HasRoom(RingBytes(topic.size(), payload.size()) + kTimeReserve)) {
+    return Appended::kFull;
+  }
+  if (acknowledged) {
+    redelivery_->Note(delivery.session, delivery.packet_id, digest, writer_->end());
+  }
+  header.sequence = in_->sequence;
+  ++in_->received;
+  Append(header, arrival, topic, payload);
+  return Appended::kDone;
+}
+
+Appended InJournal::AppendTime(InputKind kind, Time arrival) {
+  const std::lock_guard lock(mutex_);
+  if (!writer_->HasRoom(RingBytes(0, 0))) return Appended::kFull;
+  RecordHeader header{};
+  header.kind = static_cast<std::uint8_t>(kind);
+  header.sequence = in_->sequence;
+  Append(header, arrival, {}, {});
+  return Appended::kDone;
+}
+
+Appended InJournal::AppendExchange(InputKind kind, std::uint32_t source, std::uint64_t sequence,
+                                   Time arrival, std::string_view payload) {
+  const std::lock_guard lock(mutex_);
+  if (source >= kSourcesMax || sequence < in_->exchange_high[source]) {
+    return Appended::kRedelivered;
+  }
+  if (!writer_->HasRoom(RingBytes(0, payload.size()))) return Appended::kFull;
+  RecordHeader header{};
+  header.kind = static_cast<std::uint8_t>(kind);
+  header.sequence = sequence;
+  header.tag = source;
+  Append(header, arrival, {}, payload);
+  in_->exchange_high[source] = sequence + 1;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  in_->exchange_noted = writer_->end();
+  return Appended::kDone;
+}
+
+void InJournal::RebuildExchangeHigh() {
+  // A kill between the record and the note of it: the record is still in the ring,
+  // since nobody but the daemon overwrites it.
+  RingReader reader(ring_.data(), writer_->capacity(), in_->head, in_->exchange_noted,
+                    writer_->capacity());
+  RecordView record;
+  while (reader.Peek(record) == RingReader::Found::kRecord) {
+    const auto kind = static_cast<InputKind>(record.header.kind);
+    const bool of_stage = kind == InputKind::kExchange || kind == InputKind::kTick;
+    if (of_stage && record.header.tag < kSourcesMax) {
+      std::uint64_t& high = in_->exchange_high[record.header.tag];
+      high = std::max(high, record.header.sequence + 1);
+    }
+    reader.Pass(record);
+  }
+}
+
+Appended InJournal::AppendPlan(std::uint64_t fingerprint, std::string_view encoded, Time arrival) {
+  const std::lock_guard lock(mutex_);
+  if (in_->plan_fingerprint == fingerprint) return Appended::kRedelivered;
+  if (!writer_->HasRoom(RingBytes(0, encoded.size()))) return Appended::kFull;
+  RecordHeader header{};
+  header.kind = static_cast<std::uint8_t>(InputKind::kPlan);
+  header.sequence = in_->sequence;
+  header.tag = fingerprint;
+  Append(header, arrival, {}, encoded);
+  in_->plan_fingerprint = fingerprint;
+  return Appended::kDone;
+}
+
+void InJournal::CountOverloadDrop() {
+  const std::lock_guard lock(mutex_);
+  ++in_->overload_dropped;
+}
+
+void InJournal::SessionBegins(std::uint32_t session, SessionState state) {
+  const std::lock_guard lock(mutex_);
+  redelivery_->SessionBegins(session, state, writer_->end());
+}
+
+bool InJournal::Drained() const { return work_->reclaim.load(std::memory_order_acquire) == end(); }
+
+bool InJournal::HasUnread() const {
+  return work_->consumed.load(std::memory_order_acquire) != end();
+}
+
+std::optional<Time> InJournal::Deadline() const {
+  const std::int64_t deadline = work_->deadline.load(std::memory_order_acquire);
+  if (deadline == INT64_MAX || deadline <= 0) return std::nullopt;
+  return TimeFromMicroseconds(deadline);
+}
+
+std::optional<Blame> InJournal::BlameRunningTurn(int signal) {
+  const std::uint64_t running = TurnRunning();
+  if (running == 0) return std::nullopt;
+  const std::uint64_t turn = running - 1;
+  const std::uint64_t settled = checkpoint().turn;
+  const std::lock_guard lock(mutex_);
+  PoisonTurn* place = nullptr;
+  for (PoisonTurn& entry : in_->poison) {
+    if (entry.deaths > 0 && entry.turn < settled) entry = PoisonTurn{};
+    if (entry.deaths > 0 && entry.turn == turn) {
+      place = &entry;
+      break;
+    }
+    if (entry.deaths == 0 && place == nullptr) place = &entry;
+  }
+  if (place == nullptr) return std::nullopt;
+  place->turn = turn;
+  place->signal = signal;
+  ++place->deaths;
+  return Blame{turn, place->deaths, place->deaths >= 2};
+}
+
+}  // namespace runnel

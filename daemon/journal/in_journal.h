@@ -1,0 +1,112 @@
+// InJournal: the daemon's end of a task's inputs.
+//
+// Everything that a task ever learns is appended here: messages, time, resumption
+// of the source, plans, records of an earlier stage. A lock of the daemon's own
+// orders the writers (Paho's thread, the loop); no process shares it and nobody
+// waits while holding it.
+//
+// Also the daemon's view of the task's progress, read from the worker's page: each
+// word copied once and checked against what the daemon knows.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "daemon/journal/redelivery.h"
+#include "daemon/journal/ring.h"
+#include "daemon/journal/task_files.h"
+#include "daemon/posix/mapping.h"
+#include "pipelines/base/time.h"
+#include "pipelines/plan/pipeline.h"
+
+namespace runnel {
+
+// Where a message came from, as far as redelivery needs to know.
+struct Delivery {
+  std::uint16_t packet_id = 0;  // 0: QoS 0, never redelivered
+  bool may_repeat = false;      // the broker says that it may have sent this before
+  std::uint32_t session = 0;    // see Session in redelivery.h
+};
+
+enum class Appended {
+  kDone,
+  kFull,         // no room; try again when the worker has checkpointed
+  kRedelivered,  // was here already; counted
+};
+
+// What one worker owes for a turn that did not end.
+struct Blame {
+  std::uint64_t turn = 0;
+  std::uint32_t deaths = 0;
+  bool skipped = false;  // from now on
+};
+
+class InJournal final {
+ public:
+  struct Options {
+    std::uint64_t record_max = 64 * 1024;  // bytes of topic and payload of one message
+  };
+
+  // Maps the files. `files` may be closed afterwards.
+  static Result<std::unique_ptr<InJournal>> Open(const TaskFiles& files, const Options& options);
+
+  // One message, copied once. A message over record_max is appended as kOversize with
+  // its first kilobyte. Thread-safe, as all of the Append functions.
+  Appended AppendMessage(std::string_view topic, std::string_view payload, Time arrival,
+                         const Delivery& delivery);
+  // kTick, kResume or kEnd. A tick fits even where messages do not.
+  Appended AppendTime(InputKind kind, Time arrival);
+  // A tick of `source`, or a record, of the stage before. kRedelivered: taken before.
+  Appended AppendExchange(InputKind kind, std::uint32_t source, std::uint64_t sequence,
+                          Time arrival, std::string_view payload);
+  // The plan from here on, unless it is the one already.
+  Appended AppendPlan(std::uint64_t fingerprint, std::string_view encoded, Time arrival);
+  // Counts a message that `overload: drop_newest` dropped.
+  void CountOverloadDrop();
+
+  // A connection of `session` begins; `present`: the broker kept it.
+  void SessionBegins(std::uint32_t session, SessionState state);
+
+  // Of the worker's page, checked.
+  CheckpointSlot checkpoint() const { return CurrentCheckpoint(*work_); }
+  bool Drained() const;                      // every input is in a checkpoint
+  std::optional<Time> Deadline() const;      // when the task wants a tick
+  std::uint64_t TurnRunning() const { return work_->turn_running.load(std::memory_order_acquire); }
+  bool WaitsForRoom() const { return work_->waits_for_room.load(std::memory_order_relaxed) != 0; }
+  bool HasUnread() const;
+
+  // The worker died while a turn was running: remembers it, and from the second
+  // death on has the turn skipped. None if no turn was running.
+  std::optional<Blame> BlameRunningTurn(int signal);
+
+  std::uint64_t received() const { return in_->received; }
+  std::uint64_t redelivered() const { return in_->redelivered; }
+  std::uint64_t overload_dropped() const { return in_->overload_dropped; }
+  std::uint64_t plan_fingerprint() const { return in_->plan_fingerprint; }
+  std::uint64_t incarnation() const { return in_->header.incarnation; }
+  std::uint64_t end() const { return in_->head.load(std::memory_order_relaxed); }
+
+ private:
+  InJournal() = default;
+  void RebuildExchangeHigh();
+  // REQUIRES: the lock is held and there is room.
+  void Append(RecordHeader header, Time arrival, std::string_view topic, std::string_view payload);
+
+  Options options_;
+  Mapping pages_;       // in page and redelivery entries
+  Mapping ring_;
+  Mapping work_page_;
+  InPage* in_ = nullptr;
+  const WorkPage* work_ = nullptr;
+  std::mutex mutex_;    // guards all below, and what the daemon writes in the file
+  std::optional<RingWriter> writer_;
+  std::optional<Redelivery> redelivery_;
+};
+
+}  // namespace runnel

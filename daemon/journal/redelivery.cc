@@ -1,0 +1,53 @@
+#include "daemon/journal/redelivery.h"
+
+#include "pipelines/base/hash.h"
+
+namespace runnel {
+
+void Redelivery::SessionBegins(std::uint32_t session, SessionState state, std::uint64_t head) {
+  if (state == SessionState::kPresent) {
+    repeatable_[session] = {0, head};
+    return;
+  }
+  repeatable_.erase(session);
+  for (RedeliveryEntry& entry : entries_) {
+    if (entry.session == session) entry.packet_id = 0;
+  }
+}
+
+bool Redelivery::IsRepeat(std::uint32_t session, std::uint16_t packet_id, std::uint64_t digest) {
+  const auto found = repeatable_.find(session);
+  if (found == repeatable_.end()) return false;
+  Span& span = found->second;
+  for (RedeliveryEntry& entry : entries_) {
+    if (entry.packet_id != packet_id || entry.session != session || entry.digest != digest) continue;
+    if (entry.position < span.from || entry.position >= span.until) continue;
+    span.from = entry.position + 1;
+    return true;
+  }
+  return false;
+}
+
+void Redelivery::Note(std::uint32_t session, std::uint16_t packet_id, std::uint64_t digest,
+                      std::uint64_t position) {
+  if (entries_.empty()) return;
+  RedeliveryEntry& entry = entries_[*next_ % entries_.size()];
+  entry.packet_id = 0;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  entry.position = position;
+  entry.digest = digest;
+  entry.session = session;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  entry.packet_id = packet_id;
+  ++*next_;
+}
+
+std::uint32_t SessionNumber(std::string_view client_id) {
+  return static_cast<std::uint32_t>(Hash(client_id));
+}
+
+std::uint64_t DigestOf(std::string_view topic, std::string_view payload) {
+  return Hash(payload, Hash(topic));
+}
+
+}  // namespace runnel

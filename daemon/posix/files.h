@@ -1,0 +1,35 @@
+// Files: what the daemon does with whole files and folders.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "daemon/posix/fd.h"
+#include "pipelines/base/result.h"
+
+namespace runnel {
+
+// Makes `path` and what is missing above it, mode 0750.
+Status MakeFolders(const std::string& path);
+// Everything in a file of at most `size_max` bytes.
+Result<std::string> ReadFile(const std::string& path, std::size_t size_max);
+// Replaces `path` in one step: a reader sees the old bytes or the new. Synced.
+Status WriteFileAtomically(const std::string& path, std::string_view bytes);
+// A file of `size` bytes that all have room on the medium now (posix_fallocate):
+// a full file system is an error here and not a SIGBUS later. Fails if it exists.
+Result<Fd> CreateAllocated(const std::string& path, std::uint64_t allocated, std::uint64_t size);
+Result<Fd> OpenFile(const std::string& path, int flags);
+Result<std::uint64_t> FileSize(int fd);
+
+// Locks `path` (made if missing) for this process's life; the file then holds the
+// pid. A lock that another process holds is an error that names its pid.
+Result<Fd> LockFile(const std::string& path);
+
+// An unnamed file in memory of `size` bytes, zeroed.
+Result<Fd> MakeMemoryFile(const char* name, std::uint64_t size);
+// The same file, open for reading only, with a description of its own: what is
+// mapped from it can never be made writable.
+Result<Fd> ReopenReadOnly(int fd);
+
+}  // namespace runnel

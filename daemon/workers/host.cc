@@ -1,0 +1,119 @@
+#include "daemon/workers/host.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace runnel {
+namespace {
+
+// Turns of one task before the next one has its chance.
+constexpr int kTurnsInARow = 256;
+constexpr std::uint64_t kRoundsBeforeStopCheck = 64;
+
+}  // namespace
+
+Host::Host(HostLinks links, std::chrono::nanoseconds max_delay)
+    : links_(std::move(links)),
+      max_delay_(max_delay),
+      own_bell_(std::move(links_.own_bell)),
+      uplink_bell_(std::move(links_.uplink_bell)),
+      daemon_bell_(std::move(links_.daemon_bell)),
+      room_bell_(std::move(links_.room_bell)) {}
+
+Result<std::unique_ptr<Host>> Host::Create(HostLinks links, std::chrono::nanoseconds max_delay) {
+  std::unique_ptr<Host> host(new Host(std::move(links), max_delay));
+  struct Page {
+    Mapping* mapping;
+    Fd* fd;
+    Access access;
+  };
+  for (const Page& page : {Page{&host->own_page_, &host->links_.own_page, Access::kWrite},
+                           Page{&host->uplink_page_, &host->links_.uplink_page, Access::kRead},
+                           Page{&host->daemon_page_, &host->links_.daemon_page, Access::kRead}}) {
+    Result<Mapping> mapped = Mapping::Map(page.fd->get(), 0, PageSize(), page.access);
+    if (!mapped.ok()) return mapped.error();
+    *page.mapping = std::move(mapped).value();
+    page.fd->Close();
+  }
+  reinterpret_cast<SleepWord*>(host->own_page_.data())->Reset();
+  host->uplink_ = std::make_unique<Ringer>(
+      *reinterpret_cast<const SleepWord*>(host->uplink_page_.data()), host->uplink_bell_);
+  host->exchange_ = std::make_unique<Ringer>(
+      *reinterpret_cast<const SleepWord*>(host->daemon_page_.data()), host->daemon_bell_);
+  return host;
+}
+
+void Host::Add(HostedTask task) {
+  const auto place =
+      std::find_if(tasks_.begin(), tasks_.end(), [&](const HostedTask& other) {
+        return other.task->id().stage < task.task->id().stage;
+      });
+  tasks_.insert(place, std::move(task));
+}
+
+Status Host::Run(const std::function<void(const Error&)>& report) {
+  report_ = report;
+  for (std::uint64_t rounds = 0; !stop_; ++rounds) {
+    if (!Round()) Sleep();
+    if (rounds % kRoundsBeforeStopCheck == 0) stop_ = stop_ || StopRequested();
+  }
+  for (HostedTask& hosted : tasks_) hosted.task->Checkpoint();
+  return {};
+}
+
+bool Host::Round() {
+  bool worked = false;
+  for (std::size_t i = 0; i < tasks_.size(); ++i) {
+    Result<Task::Progress> progress = tasks_[i].task->Run(kTurnsInARow);
+    if (!progress.ok()) {
+      // Its files stay as they are for a human; the other tasks go on.
+      report_(progress.error());
+      tasks_.erase(tasks_.begin() + static_cast<std::ptrdiff_t>(i--));
+      continue;
+    }
+    worked |= progress.value() == Task::Progress::kWorked;
+    if (tasks_[i].task->TakePublished()) {
+      (tasks_[i].last_stage ? uplink_ : exchange_)->Notify(max_delay_);
+    }
+    if (tasks_[i].task->RoomWaiters() != 0) CheckpointAndRing(*tasks_[i].task);
+  }
+  return worked;
+}
+
+void Host::CheckpointAndRing(Task& task) {
+  if (!task.Checkpoint()) return;
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const std::uint32_t waiters = task.RoomWaiters();
+  if ((waiters & kSourceWaits) != 0) room_bell_.Ring();
+  if ((waiters & kExchangeWaits) != 0) daemon_bell_.Ring();
+}
+
+void Host::Sleep() {
+  bool earlier = false;
+  for (HostedTask& hosted : tasks_) {
+    CheckpointAndRing(*hosted.task);
+    earlier |= hosted.task->DeadlineIsEarlier();
+  }
+  if (earlier) daemon_bell_.Ring();
+  auto* word = reinterpret_cast<SleepWord*>(own_page_.data());
+  word->GoToSleep();
+  const bool work = std::any_of(tasks_.begin(), tasks_.end(), [](HostedTask& hosted) {
+    return hosted.task->CanWork();
+  });
+  if (!work) {
+    pollfd sources[] = {{own_bell_.fd(), POLLIN, 0}, {links_.stop.get(), POLLIN, 0}};
+    poll(sources, 2, -1);
+    stop_ = sources[1].revents != 0;
+  }
+  word->WakeUp();
+  own_bell_.Clear();
+}
+
+bool Host::StopRequested() const {
+  pollfd source{links_.stop.get(), POLLIN, 0};
+  return poll(&source, 1, 0) > 0;
+}
+
+}  // namespace runnel

@@ -1,0 +1,71 @@
+// Host: runs the tasks of one worker, sleeping when there is nothing to do.
+//
+// The same code in a worker process and, with `workers: 0`, on a thread of the
+// daemon. Tasks of later stages go first, so that what an earlier stage waits for is
+// always done; a task without room for its outputs never stops the others.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "daemon/posix/doorbell.h"
+#include "daemon/posix/mapping.h"
+#include "daemon/workers/task.h"
+
+namespace runnel {
+
+// What a host shares with the other processes. Made from descriptors by the two
+// ends of a channel, see protocol.h.
+struct HostLinks {
+  Fd own_page;      // SleepWord of this host, for writing
+  Fd own_bell;
+  Fd uplink_page;   // SleepWord of the uplink, for reading
+  Fd uplink_bell;
+  Fd daemon_page;   // SleepWord of the daemon's loop, for reading
+  Fd daemon_bell;
+  Fd room_bell;     // wakes the daemon's source thread that waits for room
+  Fd stop;          // readable or closed: finish
+};
+
+struct HostedTask {
+  std::unique_ptr<Task> task;
+  bool last_stage = true;  // outputs go to the uplink, else to the exchange
+};
+
+class Host final {
+ public:
+  static Result<std::unique_ptr<Host>> Create(HostLinks links,
+                                              std::chrono::nanoseconds max_delay);
+  void Add(HostedTask task);
+
+  // Works until `stop` is readable or closed; then checkpoints everything. A task that
+  // cannot go on is reported and left alone.
+  Status Run(const std::function<void(const Error&)>& report);
+
+ private:
+  Host(HostLinks links, std::chrono::nanoseconds max_delay);
+
+  bool Round();  // whether there may be more to do at once
+  void CheckpointAndRing(Task& task);
+  void Sleep();
+  bool StopRequested() const;
+
+  HostLinks links_;
+  std::chrono::nanoseconds max_delay_;
+  std::vector<HostedTask> tasks_;  // later stages first
+  std::function<void(const Error&)> report_;
+  bool stop_ = false;
+  Mapping own_page_;
+  Mapping uplink_page_;
+  Mapping daemon_page_;
+  Doorbell own_bell_;
+  Doorbell uplink_bell_;
+  Doorbell daemon_bell_;
+  Doorbell room_bell_;
+  std::unique_ptr<Ringer> uplink_;
+  std::unique_ptr<Ringer> exchange_;
+};
+
+}  // namespace runnel

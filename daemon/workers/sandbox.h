@@ -1,0 +1,25 @@
+// Sandbox: what a worker gives up before it sees its first record.
+//
+// A record may find a bug in a decoder. After EnterSandbox the process can compute,
+// ring bells and exit; it cannot open, connect, execute, trace or gain privileges.
+// Any other system call kills it with SIGSYS, which blames the record in progress.
+#pragma once
+
+#include <cstdint>
+
+#include "pipelines/base/result.h"
+
+namespace runnel {
+
+// Ties this process to the life of `parent`: SIGKILL when it dies, at once if it has
+// died already. The first thing that a child does.
+Status DieWithParent(int parent);
+
+struct SandboxLimits {
+  std::uint64_t memory_max = 0;  // bytes of addresses beyond what is mapped now; 0: no limit
+};
+
+// For the whole process. REQUIRES: single-threaded; everything needed is open.
+Status EnterSandbox(const SandboxLimits& limits);
+
+}  // namespace runnel

@@ -1,0 +1,469 @@
+#include "daemon/workers/task.h"
+
+#include <sys/file.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "daemon/journal/dead_letter.h"
+#include "pipelines/base/bytes.h"
+#include "pipelines/spec/node.h"
+
+namespace runnel {
+namespace {
+
+constexpr int kPlanRoot = StateRegion::kRoots - 1;  // the host's; pipelines use the others
+constexpr std::size_t kReasonRoom = 1024;           // of a dead letter, beside the original bytes
+
+struct StoredPlan {
+  std::uint64_t fingerprint;
+  std::uint64_t size;  // bytes of the encoded Node, which follow
+};
+
+// Puts the encoded plan into the region, in the host's root.
+bool StorePlan(StateRegion& region, std::uint64_t fingerprint, std::string_view encoded) {
+  const StateRegion::Ref ref = region.Allocate(sizeof(StoredPlan) + encoded.size());
+  if (ref == StateRegion::kNone) return false;
+  auto* stored = region.Get<StoredPlan>(ref);
+  stored->fingerprint = fingerprint;
+  stored->size = encoded.size();
+  std::memcpy(stored + 1, encoded.data(), encoded.size());
+  region.SetRoot(kPlanRoot, ref);
+  return true;
+}
+
+Result<std::unique_ptr<const Plan>> Compile(std::string_view encoded, const TaskId& id,
+                                            const Registry& registry, const PlanLimits& limits) {
+  Result<Node> node = Node::Decode(encoded);
+  if (!node.ok()) return std::move(node.error()).In("the plan in the journal");
+  Diagnostics diagnostics;
+  std::unique_ptr<const Plan> plan =
+      CompilePlan(node.value(), id.pipeline, registry, limits, diagnostics);
+  if (plan == nullptr) {
+    return Error{ErrorKind::kFix, "the plan in the journal does not compile: " +
+                                      diagnostics.Format()};
+  }
+  return plan;
+}
+
+}  // namespace
+
+Task::Task(TaskId id, const Registry& registry, TaskOptions options)
+    : id_(std::move(id)), registry_(&registry), options_(std::move(options)) {}
+
+Result<std::unique_ptr<Task>> Task::Open(TaskId id, TaskDescriptors files,
+                                         const Registry& registry, TaskOptions options) {
+  std::unique_ptr<Task> task(new Task(std::move(id), registry, std::move(options)));
+  while (flock(files.work.get(), LOCK_EX) != 0) {
+    if (errno != EINTR) return Errno("locking the files of `" + task->id_.Name() + "`");
+  }
+  if (Status mapped = task->MapFiles(files); !mapped.ok()) {
+    return std::move(mapped.error()).In(task->id_.Name());
+  }
+  task->lock_ = std::move(files.work);
+  if (Status taken = task->TakeOver(); !taken.ok()) {
+    return std::move(taken.error()).In(task->id_.Name());
+  }
+  return task;
+}
+
+Status Task::MapFiles(const TaskDescriptors& files) {
+  const Result<FileHeader> in = ReadFileHeader(files.in.get(), FileKind::kIn);
+  if (!in.ok()) return in.error();
+  const Result<FileHeader> work = ReadFileHeader(files.work.get(), FileKind::kWork);
+  if (!work.ok()) return work.error();
+  const InLayout in_layout = LayoutOfIn(in.value());
+  const WorkLayout layout = LayoutOfWork(work.value());
+  struct Part {
+    Mapping* mapping;
+    Result<Mapping> mapped;
+  };
+  Part parts[] = {
+      {&in_pages_, Mapping::Map(files.in.get(), 0, RoundToPage(sizeof(InPage)), Access::kRead)},
+      {&in_ring_, Mapping::MapTwice(files.in.get(), in_layout.ring, in.value().ring_bytes,
+                                    Access::kRead)},
+      {&work_page_, Mapping::Map(files.work.get(), 0, layout.ring, Access::kWrite)},
+      {&out_ring_, Mapping::MapTwice(files.work.get(), layout.ring, work.value().ring_bytes,
+                                     Access::kWrite)},
+      {&undo_, Mapping::Map(files.work.get(), layout.undo, layout.state - layout.undo,
+                            Access::kWrite)},
+      {&state_, Mapping::Map(files.work.get(), layout.state, layout.size - layout.state,
+                             Access::kWrite)},
+      {&settle_page_, Mapping::Map(files.settle.get(), 0, RoundToPage(sizeof(SettlePage)),
+                                   Access::kRead)},
+  };
+  for (Part& part : parts) {
+    if (!part.mapped.ok()) return part.mapped.error();
+    *part.mapping = std::move(part.mapped).value();
+  }
+  in_ = reinterpret_cast<const InPage*>(in_pages_.data());
+  work_ = reinterpret_cast<WorkPage*>(work_page_.data());
+  settle_ = reinterpret_cast<const SettlePage*>(settle_page_.data());
+  return {};
+}
+
+Status Task::TakeOver() {
+  current_ = CurrentCheckpoint(*work_);
+  work_->turn_running.store(0, std::memory_order_relaxed);
+  work_->waits_for_room.store(0, std::memory_order_relaxed);
+  if (Status attached = AttachRegion(); !attached.ok()) {
+    if (attached.error().kind != ErrorKind::kGiveUp) return attached;
+    if (Status restarted = Restart(attached.error().message); !restarted.ok()) return restarted;
+  }
+  turn_ = current_.turn;
+  out_sequence_ = current_.out_sequence;
+  const std::uint64_t record_max = in_ring_.size() / 2;
+  reader_.emplace(in_ring_.data(), in_ring_.size(), in_->head, current_.in_position, record_max);
+  writer_.emplace(out_ring_.data(), out_ring_.size(), work_->out_head, settle_->settled);
+  FindLastOutput();
+  LoadPoisonTurns();
+  if (Status started = pipeline_ == nullptr ? StartStoredPlan() : Status(); !started.ok()) {
+    if (started.error().kind != ErrorKind::kGiveUp) return started;
+    if (Status restarted = Restart(started.error().message); !restarted.ok()) return restarted;
+  }
+  work_->consumed.store(current_.in_position, std::memory_order_release);
+  work_->reclaim.store(current_.in_position, std::memory_order_release);
+  AnnounceDeadline();
+  return {};
+}
+
+Status Task::AttachRegion() {
+  auto& undo = *reinterpret_cast<UndoLog*>(undo_.data());
+  undo.capacity = kUndoLines;
+  if (Status done = FinishImage(current_); !done.ok()) return done;
+  if (Status back = StateRegion::RollBack(state_.data(), state_.size(), undo, current_.number);
+      !back.ok()) {
+    return back;
+  }
+  StateRegion::Options options;
+  options.base = state_.data();
+  options.capacity = state_.size();
+  options.undo = &undo;
+  options.populate = [this](std::size_t bytes) { return state_.Populate(bytes); };
+  Result<StateRegion> region = StateRegion::Attach(std::move(options));
+  if (!region.ok()) return region.error();
+  region_.emplace(std::move(region).value());
+  return {};
+}
+
+// What a task does whose state cannot be believed: begins anew behind the last
+// checkpoint. Its open windows are lost, and counted.
+Status Task::Restart(const std::string& why) {
+  incident_ = "the state of `" + id_.Name() + "` is lost, open windows with it: " + why;
+  pipeline_.reset();
+  plan_.reset();
+  region_.reset();
+  auto& undo = *reinterpret_cast<UndoLog*>(undo_.data());
+  std::memset(state_.data(), 0, PageSize());
+  undo.count.store(0);
+  undo.checkpoint.store(current_.number);
+  if (Status attached = AttachRegion(); !attached.ok()) return attached;
+  CheckpointSlot slot = current_;
+  ++slot.number;
+  ++slot.states_lost;
+  slot.image_bytes = 0;
+  if (!options_.plan.empty() && !StorePlan(*region_, options_.plan_fingerprint, options_.plan)) {
+    return Error{ErrorKind::kFix, "limits.state is too small for the plan"};
+  }
+  if (Status started = StartStoredPlan(); !started.ok()) return started;
+  WriteCheckpoint(slot);
+  region_->Forget(slot.number);
+  return {};
+}
+
+Status Task::StartStoredPlan() {
+  const StateRegion::Ref ref = region_->root(kPlanRoot);
+  if (ref == StateRegion::kNone) return {};
+  if (!region_->Contains(ref, sizeof(StoredPlan))) {
+    return Error{ErrorKind::kGiveUp, "the stored plan is out of the region"};
+  }
+  const auto* stored = region_->Get<StoredPlan>(ref);
+  if (!region_->Contains(ref, sizeof(StoredPlan) + stored->size)) {
+    return Error{ErrorKind::kGiveUp, "the stored plan is cut off"};
+  }
+  Result<std::unique_ptr<const Plan>> plan =
+      Compile({reinterpret_cast<const char*>(stored + 1), stored->size}, id_, *registry_,
+              options_.limits);
+  if (!plan.ok()) return plan.error();
+  plan_ = std::move(plan).value();
+  plan_fingerprint_ = stored->fingerprint;
+  Result<std::unique_ptr<Pipeline>> pipeline = Pipeline::Create(*plan_, id_.stage, *region_);
+  if (!pipeline.ok()) return pipeline.error();
+  pipeline_ = std::move(pipeline).value();
+  return {};
+}
+
+// What is in the ring of outputs already: a replay writes it again, and it must not
+// stand there twice.
+void Task::FindLastOutput() {
+  const std::uint64_t turn_outputs = static_cast<std::uint64_t>(Pipeline::kOutputsMax);
+  out_room_ = turn_outputs * RingBytes(0, options_.limits.record_max + kReasonRoom);
+  out_room_ = std::min<std::uint64_t>(out_room_, out_ring_.size() * 3 / 4);
+  out_written_ = settle_->sequence.load(std::memory_order_acquire);
+  RingReader reader(out_ring_.data(), out_ring_.size(), work_->out_head,
+                    settle_->settled.load(std::memory_order_acquire), out_ring_.size());
+  RecordView record;
+  while (reader.Peek(record) == RingReader::Found::kRecord) {
+    out_written_ = record.header.sequence + 1;
+    reader.Pass(record);
+  }
+}
+
+void Task::LoadPoisonTurns() {
+  for (const PoisonTurn& entry : in_->poison) {
+    if (entry.deaths >= 2 && entry.turn >= turn_) poison_.push_back(entry);
+  }
+}
+
+bool Task::HasRoomForTurn() {
+  if (writer_->HasRoom(out_room_)) return true;
+  work_->waits_for_room.store(1, std::memory_order_seq_cst);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!writer_->HasRoom(out_room_)) return false;
+  work_->waits_for_room.store(0, std::memory_order_relaxed);
+  return true;
+}
+
+Result<Task::Progress> Task::Run(int turns_max) {
+  work_->waits_for_room.store(0, std::memory_order_relaxed);
+  int turns = 0;
+  while (turns < turns_max && HasWork()) {
+    if (!HasRoomForTurn()) return Progress::kBlocked;
+    Result<bool> turned = Turn();
+    if (!turned.ok()) return std::move(turned.error()).In(id_.Name());
+    ++turns;
+    if (region_->dirty_lines() > kUndoLines / 2 ||
+        reader_->position() - current_.in_position > in_ring_.size() / 4) {
+      Checkpoint();
+    }
+  }
+  return turns > 0 ? Progress::kWorked : Progress::kIdle;
+}
+
+bool Task::HasWork() {
+  return (pipeline_ != nullptr && pipeline_->HasPending()) || reader_->HasMore();
+}
+
+// One turn: a step of what is pending, or one record.
+Result<bool> Task::Turn() {
+  if (pipeline_ != nullptr && pipeline_->HasPending()) {
+    const TurnMode mode = BeginTurn();
+    pipeline_->Step(mode, *this);
+    EndTurn();
+    return true;
+  }
+  RecordView record;
+  const RingReader::Found found = reader_->Peek(record);
+  if (found == RingReader::Found::kDamaged) return reader_->Damage();
+  if (found == RingReader::Found::kNothing) return false;
+  if (static_cast<InputKind>(record.header.kind) == InputKind::kPlan) return PlanRecord(record);
+  if (pipeline_ == nullptr) {
+    return Error{ErrorKind::kGiveUp, "a record stands in the journal before any plan"};
+  }
+  if (Status pushed = PushRecord(record); !pushed.ok()) return pushed.error();
+  return true;
+}
+
+Status Task::PushRecord(const RecordView& record) {
+  Input input;
+  input.kind = static_cast<InputKind>(record.header.kind);
+  if (input.kind < InputKind::kMessage || input.kind > InputKind::kOversize) {
+    return Error{ErrorKind::kGiveUp, "a record of unknown kind " +
+                                         std::to_string(record.header.kind)};
+  }
+  input.arrival = TimeFromMicroseconds(record.header.time);
+  input.topic = record.topic;
+  input.payload = record.payload;
+  input.source = static_cast<std::uint32_t>(record.header.tag);
+  const TurnMode mode = BeginTurn();
+#ifdef RUNNEL_TEST_HOOKS
+  if (!mode.poison && !options_.poison_text.empty() &&
+      input.payload.find(options_.poison_text) != std::string_view::npos) {
+    std::abort();
+  }
+#endif
+  pipeline_->Push(input, mode, *this);
+  reader_->Pass(record);
+  work_->consumed.store(reader_->position(), std::memory_order_release);
+  EndTurn();
+  return {};
+}
+
+TurnMode Task::BeginTurn() {
+  work_->turn_running.store(turn_ + 1, std::memory_order_release);
+  TurnMode mode;
+  for (const PoisonTurn& entry : poison_) {
+    if (entry.turn == turn_) {
+      mode.poison = true;
+      mode.signal = entry.signal;
+    }
+  }
+  return mode;
+}
+
+void Task::EndTurn() {
+  writer_->Publish();
+  ++turn_;
+  work_->turn_running.store(0, std::memory_order_release);
+}
+
+void Task::Write(const Output& output) {
+  const std::uint64_t sequence = out_sequence_++;
+  if (sequence < out_written_) return;  // a replay: the ring has it
+  RecordHeader header{};
+  header.kind = static_cast<std::uint8_t>(output.kind);
+  header.sequence = sequence;
+  header.time = Microseconds(output.time);
+  header.tag = output.kind == OutputKind::kResult ? output.sink : output.shard;
+  std::string_view parts[2] = {{}, output.payload};
+  if (output.kind == OutputKind::kDeadLetter) {
+    prefix_.clear();
+    AppendDeadLetterPrefix(output, prefix_);
+    parts[0] = prefix_;
+  }
+  if (!writer_->HasRoom(RingBytes(output.topic.size(), prefix_.size() + output.payload.size()))) {
+    // Cannot be while the pipeline keeps to kOutputsMax and record_max.
+    std::abort();
+  }
+  writer_->Append(header, output.topic, parts);
+  published_ = true;
+}
+
+bool Task::Checkpoint() {
+  const std::uint64_t before = current_.in_position;
+  if (turn_ != current_.turn || reader_->position() != current_.in_position) {
+    CheckpointSlot slot = current_;
+    ++slot.number;
+    slot.in_position = reader_->position();
+    slot.out_sequence = out_sequence_;
+    slot.turn = turn_;
+    if (pipeline_ != nullptr) slot.ledger = pipeline_->ledger();
+    WriteCheckpoint(slot);
+    region_->Forget(slot.number);
+    work_->reclaim.store(slot.in_position, std::memory_order_release);
+    std::erase_if(poison_, [this](const PoisonTurn& entry) { return entry.turn < turn_; });
+  }
+  AnnounceDeadline();
+  return current_.in_position != before;
+}
+
+void Task::WriteCheckpoint(const CheckpointSlot& slot) {
+  current_ = slot;
+  current_.check = CheckOf(current_);
+  std::memcpy(&work_->slots[current_.number % 2], &current_, sizeof current_);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+void Task::AnnounceDeadline() {
+  std::int64_t deadline = INT64_MAX;
+  if (pipeline_ != nullptr) {
+    if (const std::optional<Time> next = pipeline_->NextDeadline()) deadline = Microseconds(*next);
+  }
+  work_->deadline.store(deadline, std::memory_order_seq_cst);
+}
+
+bool Task::DeadlineIsEarlier() const {
+  return work_->deadline.load(std::memory_order_relaxed) <
+         in_->armed.load(std::memory_order_seq_cst);
+}
+
+bool Task::TakePublished() { return std::exchange(published_, false); }
+
+// A plan in the journal: the first, the one that runs already, or a changed one.
+Result<bool> Task::PlanRecord(const RecordView& record) {
+  const std::uint64_t fingerprint = record.header.tag;
+  if (pipeline_ != nullptr && fingerprint != plan_fingerprint_) {
+    if (Status switched = SwitchPlan(record); !switched.ok()) {
+      return switched.error();
+    }
+    if (ending_) return true;  // the old plan closes its windows first; the record comes again
+  } else if (pipeline_ == nullptr) {
+    if (!StorePlan(*region_, fingerprint, record.payload)) {
+      return Error{ErrorKind::kFix, "limits.state is too small for the plan"};
+    }
+    if (Status started = StartStoredPlan(); !started.ok()) return started.error();
+  }
+  reader_->Pass(record);
+  work_->consumed.store(reader_->position(), std::memory_order_release);
+  ++turn_;
+  Checkpoint();
+  return true;
+}
+
+Status Task::SwitchPlan(const RecordView& record) {
+  const std::string_view encoded = record.payload;
+  Result<std::unique_ptr<const Plan>> plan = Compile(encoded, id_, *registry_, options_.limits);
+  if (!plan.ok()) return plan.error();
+  StateRegion fresh = StateRegion::InMemory(2 * region_->used() + (1 << 20) + encoded.size());
+  if (!StorePlan(fresh, record.header.tag, encoded)) {
+    return Error{ErrorKind::kFix, "limits.state is too small for the plan"};
+  }
+  Result<std::unique_ptr<Pipeline>> next = Pipeline::Create(*plan.value(), id_.stage, fresh);
+  if (!next.ok()) return next.error();
+  ByteWriter saved;
+  pipeline_->Save(saved);
+  ByteReader reader(saved.bytes());
+  if (!ending_ && !next.value()->Load(reader).ok()) {
+    // Not the same windows: what is open is emitted as it is.
+    Input end;
+    end.kind = InputKind::kEnd;
+    end.arrival = TimeFromMicroseconds(record.header.time);
+    const TurnMode mode = BeginTurn();
+    pipeline_->Push(end, mode, *this);
+    EndTurn();
+    ending_ = true;
+    return {};
+  }
+  ending_ = false;
+  next.value().reset();
+  return InstallImage(fresh);
+}
+
+// Replaces the region by `image` in two steps, either of which a kill may cut short:
+// first the image lies behind the old contents and a checkpoint says so, then it is
+// copied to its place.
+Status Task::InstallImage(const StateRegion& image) {
+  const std::size_t bytes = (image.used() + 63) / 64 * 64;
+  const std::size_t at = (std::max(region_->used(), bytes) + 63) / 64 * 64;
+  if (at + bytes > state_.size() || !state_.Populate(at + bytes)) {
+    return Error{ErrorKind::kFix, "limits.state has no room to change the plan"};
+  }
+  std::memcpy(state_.data() + at, image.data(), image.used());
+  CheckpointSlot slot = current_;
+  ++slot.number;
+  slot.in_position = reader_->position();
+  slot.out_sequence = out_sequence_;
+  slot.turn = turn_;
+  slot.image_at = at;
+  slot.image_bytes = bytes;
+  WriteCheckpoint(slot);
+  region_->Forget(slot.number);
+  pipeline_.reset();
+  region_.reset();
+  if (Status attached = AttachRegion(); !attached.ok()) return attached;
+  return StartStoredPlan();
+}
+
+Status Task::FinishImage(CheckpointSlot& slot) {
+  if (slot.image_bytes == 0) return {};
+  if (slot.image_at > state_.size() || slot.image_bytes > slot.image_at ||
+      slot.image_bytes > state_.size() - slot.image_at) {
+    return Error{ErrorKind::kGiveUp, "the image of the new state is out of the region"};
+  }
+  std::memcpy(state_.data(), state_.data() + slot.image_at, slot.image_bytes);
+  CheckpointSlot done = slot;
+  ++done.number;
+  done.image_at = 0;
+  done.image_bytes = 0;
+  WriteCheckpoint(done);
+  auto& undo = *reinterpret_cast<UndoLog*>(undo_.data());
+  undo.count.store(0, std::memory_order_release);
+  undo.checkpoint.store(done.number, std::memory_order_release);
+  return {};
+}
+
+}  // namespace runnel
