@@ -24,7 +24,8 @@ constexpr std::int64_t Milliseconds(Time time) {
 }
 
 // `250us`, `250ms`, `10s`, `1m`, `1h`, `2d`; a sum as `1h30m`. Nothing else:
-// no sign, no blank, no bare number. At most 10,000 days.
+// no sign, no blank, no fraction, no bare number. In a sum units go from large to
+// small. At most 10,000 days.
 std::optional<Duration> ParseDuration(std::string_view text);
 // The shortest text that ParseDuration reads back: `1500ms`, `10s`, `90s` is `90s`.
 std::string FormatDuration(Duration duration);
@@ -32,7 +33,8 @@ std::string FormatDuration(Duration duration);
 // RFC 3339, as `2026-01-31T12:00:00.25Z` or with an offset; `T` may be a blank.
 // Digits after the microsecond are cut off. Refuses dates that do not exist.
 std::optional<Time> ParseTimestamp(std::string_view text);
-// RFC 3339 in UTC with as many digits (0, 3 or 6) as the value needs.
+// RFC 3339 in UTC with as many digits (0, 3 or 6) as the value needs; outside the
+// years 0 to 9999, which RFC 3339 cannot write, the number of microseconds.
 std::string FormatTimestamp(Time time);
 
 }  // namespace runnel

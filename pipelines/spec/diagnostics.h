@@ -47,12 +47,13 @@ class Diagnostics final {
   //         |         ^
   //     hint: did you mean `keys_max`?
   // At most 50 messages, then a line with the number left out. Control
-  // characters of the source are printed as `?`, tabs as a blank.
+  // characters of the source are printed as `?`, tabs as a blank; of a long line
+  // the part around the caret is shown.
   std::string Format() const;
 
  private:
   std::vector<Diagnostic> diagnostics_;
-  std::map<std::string, std::vector<std::string>, std::less<>> sources_;  // lines by file
+  std::map<std::string, std::string, std::less<>> sources_;  // text by file
   std::size_t errors_ = 0;
 };
 

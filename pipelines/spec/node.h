@@ -18,7 +18,13 @@ namespace runnel {
 
 class Node final {
  public:
+  static constexpr int kDepthMax = 64;  // a lone scalar has depth 1
+  static constexpr std::size_t kNodesMax = 100'000;
+
   enum class Kind : std::uint8_t { kNull, kScalar, kSequence, kMap };
+  // Where the text of a scalar came from; the text of a kCredential is never
+  // printed, logged or sent to a worker.
+  enum class Origin : std::uint8_t { kSource, kEnvironment, kCredential };
   struct Member;
 
   static Node Scalar(std::string text, bool quoted, Position position);
@@ -28,6 +34,7 @@ class Node final {
   std::string text;
   // kScalar: quoted or a block scalar in the source, so a string and never a number.
   bool quoted = false;
+  Origin origin = Origin::kSource;
   Position position;
   std::vector<Node> items;      // kSequence
   std::vector<Member> members;  // kMap
@@ -38,14 +45,14 @@ class Node final {
   // The value of `key`, or nullptr.
   const Node* Find(std::string_view key) const;
 
-  // A short name of what this is, for messages: `a list`, `a map`, `text`, `nothing`.
+  // What this is, for messages: `a list`, `a map`, `text`, `nothing`.
   std::string_view KindName() const;
 
-  // Bytes without file names and positions: two trees that mean the same have
+  // Bytes without file names, positions and origins: two trees that mean the same have
   // the same bytes, so their hash tells whether a plan has changed.
   std::string Encode() const;
-  // Refuses anything that Encode does not make, more than 64 levels and more
-  // than 100,000 nodes.
+  // Refuses anything that Encode does not make, more than kDepthMax levels and
+  // more than kNodesMax nodes.
   static Result<Node> Decode(std::string_view bytes);
 };
 
