@@ -41,6 +41,7 @@ Result<std::unique_ptr<InJournal>> InJournal::Open(const TaskFiles& files, const
                 files.in_header.extra_bytes),
       journal->in_->redelivery_next);
   journal->RebuildExchangeHigh();
+  journal->in_->waits_for_room.store(0);
   return journal;
 }
 
@@ -148,6 +149,16 @@ void InJournal::CountOverloadDrop() {
 void InJournal::SessionBegins(std::uint32_t session, SessionState state) {
   const std::lock_guard lock(mutex_);
   redelivery_->SessionBegins(session, state, writer_->end());
+}
+
+void InJournal::StartWaiting(std::uint32_t waiter) {
+  in_->waits_for_room.fetch_or(waiter, std::memory_order_seq_cst);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+void InJournal::StopWaiting(std::uint32_t waiter) {
+  if ((in_->waits_for_room.load(std::memory_order_relaxed) & waiter) == 0) return;
+  in_->waits_for_room.fetch_and(~waiter, std::memory_order_relaxed);
 }
 
 bool InJournal::Drained() const { return work_->reclaim.load(std::memory_order_acquire) == end(); }

@@ -70,6 +70,13 @@ class InJournal final {
   // Counts a message that `overload: drop_newest` dropped.
   void CountOverloadDrop();
 
+  // Asks the worker to ring when it frees room: kSourceWaits or kExchangeWaits. Try
+  // once more after StartWaiting, then wait.
+  void StartWaiting(std::uint32_t waiter);
+  void StopWaiting(std::uint32_t waiter);
+  // Tells the worker when the daemon looks for deadlines next.
+  void Arm(Time when) { in_->armed.store(Microseconds(when), std::memory_order_seq_cst); }
+
   // A connection of `session` begins; `present`: the broker kept it.
   void SessionBegins(std::uint32_t session, SessionState state);
 
@@ -80,6 +87,7 @@ class InJournal final {
   std::uint64_t TurnRunning() const { return work_->turn_running.load(std::memory_order_acquire); }
   bool WaitsForRoom() const { return work_->waits_for_room.load(std::memory_order_relaxed) != 0; }
   bool HasUnread() const;
+  std::uint64_t consumed() const { return work_->consumed.load(std::memory_order_acquire); }
 
   // The worker died while a turn was running: remembers it, and from the second
   // death on has the turn skipped. None if no turn was running.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <bit>
+#include <cerrno>
 #include <cstring>
 
 #include "daemon/posix/files.h"
@@ -59,6 +60,11 @@ Result<Fd> MakeFile(const std::string& path, const FileHeader& header, std::uint
   return file;
 }
 
+Status Reserve(int fd, std::uint64_t bytes) {
+  errno = posix_fallocate(fd, 0, static_cast<off_t>(bytes));
+  return errno == 0 ? Status() : Errno("reserving room for a journal");
+}
+
 struct Opened {
   Fd fd;
   FileHeader header{};
@@ -91,6 +97,14 @@ Result<TaskFiles> OpenAll(const std::string& folder) {
   files.in_header = in.value().header;
   files.work_header = work.value().header;
   files.origin = TaskOrigin::kKept;
+  // A restored file may have holes where a new one has room.
+  if (Status in_room = Reserve(files.in.get(), SizeOf(files.in_header)); !in_room.ok()) {
+    return in_room.error();
+  }
+  if (Status out_room = Reserve(files.work.get(), LayoutOfWork(files.work_header).state);
+      !out_room.ok()) {
+    return out_room.error();
+  }
   return files;
 }
 
@@ -162,7 +176,7 @@ Result<TaskFiles> TaskFiles::Prepare(const std::string& folder, const TaskSizes&
                                      std::uint64_t incarnation) {
   if (const Status made = MakeFolders(folder); !made.ok()) return made.error();
   Result<TaskFiles> kept = OpenAll(folder);
-  if (kept.ok()) return kept;
+  if (kept.ok() || kept.error().kind == ErrorKind::kRetry) return kept;
   const bool nothing_there = access((folder + "/in").c_str(), F_OK) != 0 &&
                              access((folder + "/work").c_str(), F_OK) != 0;
   Result<TaskFiles> made = MakeAll(folder, sizes, incarnation);

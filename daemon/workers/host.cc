@@ -53,14 +53,13 @@ void Host::Add(HostedTask task) {
   tasks_.insert(place, std::move(task));
 }
 
-Status Host::Run(const std::function<void(const Error&)>& report) {
+void Host::Run(const std::function<void(const Error&)>& report) {
   report_ = report;
   for (std::uint64_t rounds = 0; !stop_; ++rounds) {
     if (!Round()) Sleep();
     if (rounds % kRoundsBeforeStopCheck == 0) stop_ = stop_ || StopRequested();
   }
   for (HostedTask& hosted : tasks_) hosted.task->Checkpoint();
-  return {};
 }
 
 bool Host::Round() {

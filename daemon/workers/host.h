@@ -42,7 +42,7 @@ class Host final {
 
   // Works until `stop` is readable or closed; then checkpoints everything. A task that
   // cannot go on is reported and left alone.
-  Status Run(const std::function<void(const Error&)>& report);
+  void Run(const std::function<void(const Error&)>& report);
 
  private:
   Host(HostLinks links, std::chrono::nanoseconds max_delay);

@@ -271,7 +271,7 @@ Result<bool> Task::Turn() {
 Status Task::PushRecord(const RecordView& record) {
   Input input;
   input.kind = static_cast<InputKind>(record.header.kind);
-  if (input.kind < InputKind::kMessage || input.kind > InputKind::kOversize) {
+  if (input.kind < InputKind::kMessage || input.kind > InputKind::kPause) {
     return Error{ErrorKind::kGiveUp, "a record of unknown kind " +
                                          std::to_string(record.header.kind)};
   }

@@ -1,0 +1,78 @@
+// Dispatcher: a message of one session into the journals of all who want it.
+//
+// Runs on Paho's receive thread. Matches the topic, picks each pipeline's task by
+// the shard key, copies the message once into that task's journal, and returns; then
+// Paho acknowledges. Parses nothing. Where a journal is full it waits (QoS 1, 2: the
+// broker holds what follows) or drops and counts, as the pipeline's `overload:` says.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "daemon/ingest/task_set.h"
+#include "daemon/ingest/topic_filter.h"
+#include "daemon/posix/doorbell.h"
+
+namespace runnel {
+
+struct IncomingMessage {
+  std::string_view topic;
+  std::string_view payload;
+  bool retained = false;
+  Delivery delivery;
+};
+
+class Dispatcher final {
+ public:
+  struct Options {
+    std::chrono::nanoseconds max_delay{2'000'000};
+    // The wall clock; arrival times come from here.
+    std::function<Time()> now;
+    // A bell that workers ring when a journal has room again.
+    const Doorbell* room_bell = nullptr;
+    // Called when a wait for room begins (true) and ends (false), with the pipeline.
+    std::function<void(std::size_t pipeline, bool waiting)> on_wait;
+    // Called once after a worker was woken, until ReArm(): work has begun.
+    std::function<void()> on_activity;
+  };
+
+  // `tasks` and the ringers (one per worker) outlive the dispatcher.
+  Dispatcher(TaskSet& tasks, std::vector<Ringer*> workers, Options options);
+
+  // The pipelines whose messages come over this session. Before the first message.
+  Status AddPipeline(std::size_t pipeline);
+  // Takes one message; returns when it is in every journal that it belongs in, or
+  // was dropped by policy, or Stop() was called (false: it must not be acknowledged).
+  bool Take(const IncomingMessage& message);
+  // Ends all waits.
+  void Stop();
+  void ReArm() { activity_seen_.store(false, std::memory_order_release); }
+
+ private:
+  struct Route {
+    std::size_t pipeline = 0;
+    TopicFilter filter;
+    std::uint32_t partitions = 1;
+  };
+
+  RunningTask& Pick(const Route& route, std::string_view topic);
+  bool Append(const Route& route, RunningTask& task, const IncomingMessage& message);
+  bool WaitForRoom(const Route& route, RunningTask& task, const IncomingMessage& message);
+  void Notify(const RunningTask& task);
+
+  TaskSet* tasks_;
+  std::vector<Ringer*> workers_;
+  Options options_;
+  std::vector<Route> routes_;
+  std::unique_ptr<TopicMatcher> matcher_;
+  std::vector<std::uint32_t> matches_;         // scratch of Take
+  std::vector<std::string_view> captures_;     // scratch of Pick
+  std::string key_;                            // scratch of Pick
+  std::atomic<bool> stopped_{false};
+  std::atomic<bool> activity_seen_{false};
+};
+
+}  // namespace runnel

@@ -1,0 +1,74 @@
+// TaskSet: every task that the configuration asks for, as the daemon sees it.
+//
+// Made at start, fixed until the end; read by the source threads and the loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/journal/in_journal.h"
+#include "daemon/journal/task_files.h"
+#include "pipelines/plan/plan.h"
+
+namespace runnel {
+
+// A pipeline as the daemon knows it: compiled, and as the workers will get it.
+struct RunningPipeline {
+  std::unique_ptr<const Plan> plan;
+  std::string encoded;  // Node::Encode of its file
+};
+
+struct RunningTask {
+  TaskId id;
+  std::size_t pipeline = 0;  // index into TaskSet::pipelines
+  bool last_stage = true;
+  std::size_t worker = 0;    // index of the worker that hosts it
+  std::string folder;
+  TaskFiles files;
+  std::unique_ptr<InJournal> journal;
+};
+
+struct TaskSetOptions {
+  std::string runtime;          // folder of the journals
+  std::string state;            // folder of the snapshots
+  TaskSizes sizes;
+  std::uint64_t record_max = 64 * 1024;
+  std::size_t workers = 1;      // at least 1: hosts that there are
+  std::uint64_t incarnation = 0;  // for files that are made; never used before
+  // Messages for the log: a task was restored, made anew, or left over.
+  std::function<void(const std::string&)> warn;
+};
+
+class TaskSet final {
+ public:
+  // Opens, restores or makes the files of all tasks of `pipelines`.
+  static Result<std::unique_ptr<TaskSet>> Open(std::vector<RunningPipeline> pipelines,
+                                               const TaskSetOptions& options);
+
+  const std::vector<RunningPipeline>& pipelines() const { return pipelines_; }
+  std::vector<RunningTask>& tasks() { return tasks_; }
+  const std::vector<RunningTask>& tasks() const { return tasks_; }
+  // The task of a pipeline's stage on a partition.
+  RunningTask& at(std::size_t pipeline, std::size_t stage, std::uint32_t partition) {
+    return tasks_[first_[pipeline][stage] + partition];
+  }
+
+  // Puts what the tasks hold into `state`, for a start without `runtime`. REQUIRES:
+  // no worker and no uplink runs.
+  Status SaveAll(const std::string& state) const;
+
+ private:
+  TaskSet() = default;
+  Status OpenOne(RunningTask task, const TaskSetOptions& options);
+
+  std::vector<RunningPipeline> pipelines_;
+  std::vector<RunningTask> tasks_;
+  std::vector<std::vector<std::size_t>> first_;  // by pipeline and stage
+};
+
+// Where the snapshot of a task lies below `state`.
+std::string SnapshotPath(const std::string& state, const TaskId& id);
+
+}  // namespace runnel

@@ -1,0 +1,20 @@
+// Snapshot: the files of a stopped task in one file, for a planned reboot.
+//
+// `runtime:` is memory and does not outlive the machine's power. At a clean stop
+// each task's files go to `state:`, checked by CRC32C; a start that finds no journals
+// puts them back and removes the snapshot, so that it is never used twice.
+#pragma once
+
+#include <string>
+
+#include "pipelines/base/result.h"
+
+namespace runnel {
+
+// Writes the three files of `folder` to `path`, in one step, synced.
+Status SaveSnapshot(const std::string& folder, const std::string& path);
+// Makes the three files in `folder` from `path`. A damaged snapshot is kGiveUp and
+// changes nothing.
+Status RestoreSnapshot(const std::string& path, const std::string& folder);
+
+}  // namespace runnel

@@ -1,0 +1,136 @@
+#include "daemon/service/exchange.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace runnel {
+namespace {
+
+// Records of one source before the next has its chance.
+constexpr int kRecordsInARow = 256;
+
+}  // namespace
+
+Exchange::Exchange(TaskSet& tasks, std::vector<Ringer*> workers,
+                   std::vector<const Doorbell*> bells, Options options)
+    : tasks_(&tasks),
+      workers_(std::move(workers)),
+      bells_(std::move(bells)),
+      options_(std::move(options)) {}
+
+Result<std::unique_ptr<Exchange>> Exchange::Open(TaskSet& tasks, std::vector<Ringer*> workers,
+                                                 std::vector<const Doorbell*> bells,
+                                                 Options options) {
+  std::unique_ptr<Exchange> exchange(
+      new Exchange(tasks, std::move(workers), std::move(bells), std::move(options)));
+  for (RunningTask& task : tasks.tasks()) {
+    if (task.last_stage) continue;
+    Source source;
+    source.task = &task;
+    Result<std::unique_ptr<OutReader>> reader =
+        OutReader::Open(task.files.work.get(), task.files.settle.get());
+    if (!reader.ok()) return std::move(reader.error()).In("`" + task.id.Name() + "`");
+    source.reader = std::move(reader).value();
+    if (task.id.partition == 0) {
+      exchange->files_.push_back(std::make_unique<DeadLetterFile>(
+          exchange->options_.state,
+          task.id.pipeline + "." + std::to_string(task.id.stage), exchange->options_.dead_letters_max));
+    }
+    source.dead_letters = exchange->files_.back().get();
+    exchange->sources_.push_back(std::move(source));
+  }
+  return exchange;
+}
+
+bool Exchange::Run() {
+  bool moved = false;
+  for (Source& source : sources_) {
+    if (!source.broken) moved |= RunSource(source);
+  }
+  return moved;
+}
+
+bool Exchange::RunSource(Source& source) {
+  bool moved = false;
+  for (int i = 0; i < kRecordsInARow; ++i) {
+    RecordView record;
+    if (source.waiting.has_value()) {
+      record = *source.waiting;
+    } else {
+      const RingReader::Found found = source.reader->Next(record);
+      if (found == RingReader::Found::kDamaged) {
+        options_.report(source.reader->Damage());
+        source.broken = true;
+      }
+      if (found != RingReader::Found::kRecord) break;
+    }
+    if (!Deliver(source, record)) {
+      source.waiting = record;
+      break;
+    }
+    source.waiting.reset();
+    source.reader->Settle(record);
+    moved = true;
+  }
+  if (moved && source.reader->WorkerWaits()) bells_[source.task->worker]->Ring();
+  return moved;
+}
+
+bool Exchange::Deliver(Source& source, const RecordView& record) {
+  const std::size_t next = source.task->id.stage + 1;
+  const std::uint32_t partitions =
+      tasks_->pipelines()[source.task->pipeline].plan->partitions(next);
+  switch (static_cast<OutputKind>(record.header.kind)) {
+    case OutputKind::kExchange: {
+      const auto partition = static_cast<std::uint32_t>(record.header.tag % partitions);
+      return DeliverTo(tasks_->at(source.task->pipeline, next, partition), source, record);
+    }
+    case OutputKind::kTick: {
+      bool everywhere = true;
+      for (std::uint32_t partition = 0; partition < partitions; ++partition) {
+        everywhere &= DeliverTo(tasks_->at(source.task->pipeline, next, partition), source, record);
+      }
+      return everywhere;
+    }
+    case OutputKind::kDeadLetter: {
+      const Status written = source.dead_letters->Append(source.task->id, source.reader->incarnation(), record);
+      if (written.ok()) {
+        source.reader->counters().dead_letters.fetch_add(1, std::memory_order_relaxed);
+      } else {
+        options_.report(written.error());
+      }
+      return true;
+    }
+    case OutputKind::kResult:
+      break;
+  }
+  options_.report(Error{ErrorKind::kGiveUp, "`" + source.task->id.Name() +
+                                                "` has written an output of unknown kind " +
+                                                std::to_string(record.header.kind)});
+  return true;
+}
+
+bool Exchange::DeliverTo(RunningTask& target, const Source& source, const RecordView& record) {
+  const bool tick = static_cast<OutputKind>(record.header.kind) == OutputKind::kTick;
+  const auto append = [&] {
+    return target.journal->AppendExchange(tick ? InputKind::kTick : InputKind::kExchange,
+                                          source.task->id.partition, record.header.sequence,
+                                          TimeFromMicroseconds(record.header.time), record.payload);
+  };
+  Appended appended = append();
+  if (appended == Appended::kFull) {
+    target.journal->StartWaiting(kExchangeWaits);
+    appended = append();
+  }
+  if (appended == Appended::kFull) return false;
+  target.journal->StopWaiting(kExchangeWaits);
+  if (appended == Appended::kDone) workers_[target.worker]->Notify(options_.max_delay);
+  return true;
+}
+
+bool Exchange::Drained() const {
+  return std::all_of(sources_.begin(), sources_.end(),
+                     [](const Source& source) { return source.reader->Drained(); });
+}
+
+}  // namespace runnel

@@ -1,0 +1,50 @@
+// Ticker: brings time to the tasks that have asked for it.
+//
+// Each task announces when it wants a tick. The loop sleeps until the earliest of
+// these, appends `tick(now)` to the journals that are due, and never ticks one more
+// often than that. A task of a later stage is ticked through the first stage, so that
+// its time passes in order with its records.
+#pragma once
+
+#include <asio.hpp>
+#include <chrono>
+#include <functional>
+#include <vector>
+
+#include "daemon/ingest/task_set.h"
+#include "daemon/posix/doorbell.h"
+
+namespace runnel {
+
+class Ticker final {
+ public:
+  struct Options {
+    std::function<Time()> now;  // the wall clock
+    std::chrono::nanoseconds max_delay{2'000'000};
+  };
+
+  // All are borrowed.
+  Ticker(asio::io_context& loop, TaskSet& tasks, std::vector<Ringer*> workers, Options options);
+
+  // Looks at the deadlines now: ticks what is due, sleeps until the next. Called when
+  // a worker has rung, and by the ticker's own timer.
+  void Run();
+  // While a pipeline's source waits for room, its time stands still.
+  void SetWaiting(std::size_t pipeline, bool waiting);
+  void Stop();
+
+ private:
+  Time EarliestOf(std::size_t pipeline) const;
+  bool Tick(std::size_t pipeline, Time now);  // whether every journal had room
+  void Sleep(Time until, Time now);
+
+  TaskSet* tasks_;
+  std::vector<Ringer*> workers_;
+  Options options_;
+  asio::steady_timer timer_;
+  std::vector<bool> waiting_;  // by pipeline
+  std::vector<Time> ticked_;   // by pipeline: the last tick
+  bool stopped_ = false;
+};
+
+}  // namespace runnel

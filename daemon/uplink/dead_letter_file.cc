@@ -1,0 +1,133 @@
+#include "daemon/uplink/dead_letter_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "daemon/journal/dead_letter.h"
+#include "daemon/posix/files.h"
+#include "pipelines/codecs/json.h"
+
+namespace runnel {
+namespace {
+
+// Whether JSON can hold these bytes as text: valid UTF-8.
+bool IsText(std::string_view bytes) {
+  for (std::size_t i = 0; i < bytes.size();) {
+    const auto lead = static_cast<unsigned char>(bytes[i]);
+    const std::size_t more = lead < 0x80 ? 0 : lead < 0xc2 ? 9 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : lead < 0xf5 ? 3 : 9;
+    if (more > 3 || bytes.size() - i <= more) return false;
+    for (std::size_t k = 1; k <= more; ++k) {
+      if ((static_cast<unsigned char>(bytes[i + k]) & 0xc0) != 0x80) return false;
+    }
+    i += more + 1;
+  }
+  return true;
+}
+
+void AppendMember(std::string& line, std::string_view name, std::string_view text) {
+  if (line.size() > 1) line += ',';
+  line += '"';
+  line += name;
+  line += "\":";
+  AppendJsonString(text, line);
+}
+
+}  // namespace
+
+struct DeadLetterFile::Letter {
+  std::string id;
+  Time time{};
+  std::string_view pipeline;
+  std::string_view reason;
+  std::string_view stage;
+  int signal = 0;
+  std::string_view topic;
+  std::string_view payload;
+};
+
+std::string OutputId(const TaskId& task, std::uint64_t incarnation, std::uint64_t sequence) {
+  char tail[48];
+  std::snprintf(tail, sizeof tail, "/%016llx/%llu", static_cast<unsigned long long>(incarnation),
+                static_cast<unsigned long long>(sequence));
+  return task.Name() + tail;
+}
+
+DeadLetterFile::DeadLetterFile(std::string state, std::string name, std::uint64_t bytes_max)
+    : folder_(std::move(state) + "/dead-letters"),
+      path_(folder_ + "/" + name + ".ndjson"),
+      bytes_max_(bytes_max) {}
+
+Status DeadLetterFile::Append(const TaskId& task, std::uint64_t incarnation,
+                              const RecordView& record) {
+  const Result<DeadLetter> parsed = ParseDeadLetter(record.payload);
+  if (!parsed.ok()) return parsed.error();
+  Letter letter;
+  letter.id = OutputId(task, incarnation, record.header.sequence);
+  letter.time = TimeFromMicroseconds(record.header.time);
+  letter.pipeline = task.pipeline;
+  letter.reason = parsed.value().reason;
+  letter.stage = parsed.value().stage;
+  letter.signal = parsed.value().signal;
+  letter.topic = record.topic;
+  letter.payload = parsed.value().payload;
+  return Write(letter);
+}
+
+Status DeadLetterFile::AppendRejected(const TaskId& task, std::uint64_t incarnation,
+                                      const RecordView& record, std::string_view reason) {
+  Letter letter;
+  letter.id = OutputId(task, incarnation, record.header.sequence);
+  letter.time = TimeFromMicroseconds(record.header.time);
+  letter.pipeline = task.pipeline;
+  letter.reason = reason;
+  letter.stage = "sink";
+  letter.topic = record.topic;
+  letter.payload = record.payload;
+  return Write(letter);
+}
+
+Status DeadLetterFile::Write(const Letter& letter) {
+  std::string line = "{";
+  AppendMember(line, "id", letter.id);
+  AppendMember(line, "time", FormatTimestamp(letter.time));
+  AppendMember(line, "pipeline", letter.pipeline);
+  AppendMember(line, "reason", letter.reason);
+  AppendMember(line, "stage", letter.stage);
+  if (letter.signal != 0) line += ",\"signal\":" + std::to_string(letter.signal);
+  AppendMember(line, "topic", letter.topic);
+  if (IsText(letter.payload)) {
+    AppendMember(line, "payload", letter.payload);
+  } else {
+    line += ",\"payload_base64\":";
+    AppendJson(Value::Bytes(letter.payload), line);
+  }
+  line += "}\n";
+  if (size_ + line.size() > bytes_max_ / 2 || !file_.valid()) {
+    if (Status rotated = Rotate(); !rotated.ok()) return rotated;
+  }
+  if (::write(file_.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
+    return Errno("writing `" + path_ + "`");
+  }
+  size_ += line.size();
+  return {};
+}
+
+// Opens the file, or begins a new one where it is full.
+Status DeadLetterFile::Rotate() {
+  if (Status made = MakeFolders(folder_); !made.ok()) return made;
+  if (file_.valid() && rename(path_.c_str(), (path_ + ".1").c_str()) != 0) {
+    return Errno("renaming `" + path_ + "`");
+  }
+  file_ = Fd(open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+  if (!file_.valid()) return Errno("opening `" + path_ + "`");
+  struct stat status;
+  if (fstat(file_.get(), &status) != 0) return Errno("looking at `" + path_ + "`");
+  size_ = static_cast<std::uint64_t>(status.st_size);
+  if (size_ <= bytes_max_ / 2) return {};
+  return Rotate();
+}
+
+}  // namespace runnel

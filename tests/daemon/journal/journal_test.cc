@@ -1,0 +1,241 @@
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <random>
+
+#include "daemon/journal/in_journal.h"
+#include "daemon/journal/out_reader.h"
+#include "daemon/journal/snapshot.h"
+#include "daemon/posix/files.h"
+
+namespace runnel {
+namespace {
+
+class JournalTest : public testing::Test {
+ protected:
+  JournalTest() {
+    char pattern[] = "/tmp/runnel-journal-test-XXXXXX";
+    folder_ = mkdtemp(pattern);
+    sizes_.in_ring = 64 * 1024;
+    sizes_.out_ring = 64 * 1024;
+    sizes_.redelivery = 16;
+    sizes_.state = 1 << 20;
+  }
+  ~JournalTest() override { std::filesystem::remove_all(folder_); }
+
+  std::unique_ptr<InJournal> Open(std::uint64_t incarnation = 1) {
+    Result<TaskFiles> files = TaskFiles::Prepare(folder_ + "/task", sizes_, incarnation);
+    EXPECT_TRUE(files.ok()) << files.error().message;
+    files_ = std::move(files).value();
+    Result<std::unique_ptr<InJournal>> journal = InJournal::Open(files_, {});
+    EXPECT_TRUE(journal.ok());
+    // What the worker maps: its page, for writing.
+    Result<Mapping> page =
+        Mapping::Map(files_.work.get(), 0, LayoutOfWork(files_.work_header).ring, Access::kWrite);
+    work_mapping_ = std::move(page).value();
+    work_ = reinterpret_cast<WorkPage*>(work_mapping_.data());
+    const InLayout layout = LayoutOfIn(files_.in_header);
+    in_pages_ = Mapping::Map(files_.in.get(), 0, layout.ring, Access::kRead).value();
+    in_ring_ = Mapping::MapTwice(files_.in.get(), layout.ring, sizes_.in_ring, Access::kRead).value();
+    return std::move(journal).value();
+  }
+  RingReader Reader(std::uint64_t position = 0) {
+    return RingReader(in_ring_.data(), in_ring_.size(),
+                      reinterpret_cast<const InPage*>(in_pages_.data())->head, position,
+                      in_ring_.size() / 2);
+  }
+  static Delivery FromBroker(std::uint16_t packet_id, bool dup) { return {packet_id, dup, 7}; }
+
+  std::string folder_;
+  TaskSizes sizes_;
+  TaskFiles files_;
+  Mapping work_mapping_;
+  Mapping in_pages_;
+  Mapping in_ring_;
+  WorkPage* work_ = nullptr;
+};
+
+TEST_F(JournalTest, KeepsRecordsInOrderAcrossTheEndOfTheRing) {
+  std::unique_ptr<InJournal> journal = Open();
+  RingReader reader = Reader();
+  std::mt19937 random(1);
+  std::uint64_t written = 0, read = 0;
+  while (read < 20'000) {
+    const std::string payload(random() % 900, static_cast<char>('a' + written % 26));
+    const Appended appended =
+        journal->AppendMessage("t/" + std::to_string(written), payload, Time{}, {});
+    if (appended == Appended::kDone) ++written;
+    if (appended == Appended::kDone && random() % 3 != 0) continue;
+    RecordView record;
+    while (reader.Peek(record) == RingReader::Found::kRecord) {
+      ASSERT_EQ(record.topic, "t/" + std::to_string(read));
+      ASSERT_EQ(record.header.sequence, read);
+      for (const char c : record.payload) ASSERT_EQ(c, static_cast<char>('a' + read % 26));
+      reader.Pass(record);
+      ++read;
+    }
+    work_->reclaim.store(reader.position());
+  }
+  EXPECT_EQ(journal->received(), written);
+}
+
+TEST_F(JournalTest, IsFullOfMessagesBeforeItIsFullOfTime) {
+  std::unique_ptr<InJournal> journal = Open();
+  while (journal->AppendMessage("t", std::string(100, 'x'), Time{}, {}) == Appended::kDone) {
+  }
+  while (journal->AppendMessage("t", "", Time{}, {}) == Appended::kDone) {
+  }
+  EXPECT_EQ(journal->AppendTime(InputKind::kTick, Time{}), Appended::kDone);
+  EXPECT_EQ(journal->AppendTime(InputKind::kTick, Time{}), Appended::kDone);
+}
+
+TEST_F(JournalTest, AMessageOverTheLimitKeepsItsBeginning) {
+  std::unique_ptr<InJournal> journal = Open();
+  ASSERT_EQ(journal->AppendMessage("t", std::string(16'000, 'x'), Time{}, {}), Appended::kDone);
+  ASSERT_EQ(journal->AppendMessage("t", std::string(70'000, 'x'), Time{}, {}), Appended::kDone);
+  RingReader reader = Reader();
+  RecordView record;
+  ASSERT_EQ(reader.Peek(record), RingReader::Found::kRecord);
+  EXPECT_EQ(record.header.kind, static_cast<int>(InputKind::kMessage));
+  reader.Pass(record);
+  ASSERT_EQ(reader.Peek(record), RingReader::Found::kRecord);
+  EXPECT_EQ(record.header.kind, static_cast<int>(InputKind::kOversize));
+  EXPECT_EQ(record.payload, std::string(1024, 'x'));
+}
+
+TEST_F(JournalTest, ArrivalNeverGoesBack) {
+  std::unique_ptr<InJournal> journal = Open();
+  for (const int time : {100, 50, 200, 10}) {
+    journal->AppendMessage("t", "", TimeFromMicroseconds(time), {});
+  }
+  RingReader reader = Reader();
+  RecordView record;
+  std::vector<std::int64_t> times;
+  while (reader.Peek(record) == RingReader::Found::kRecord) {
+    times.push_back(record.header.time);
+    reader.Pass(record);
+  }
+  EXPECT_EQ(times, (std::vector<std::int64_t>{100, 100, 200, 200}));
+}
+
+TEST_F(JournalTest, DropsWhatIsRedeliveredAndNothingElse) {
+  std::unique_ptr<InJournal> journal = Open();
+  journal->SessionBegins(7, SessionState::kNew);
+  for (std::uint16_t id = 1; id <= 5; ++id) {
+    EXPECT_EQ(journal->AppendMessage("t", "same", Time{}, FromBroker(id, false)), Appended::kDone);
+  }
+  journal = Open();  // the daemon was killed
+  journal->SessionBegins(7, SessionState::kPresent);
+  EXPECT_EQ(journal->AppendMessage("t", "same", Time{}, FromBroker(4, true)), Appended::kRedelivered);
+  EXPECT_EQ(journal->AppendMessage("t", "same", Time{}, FromBroker(5, true)), Appended::kRedelivered);
+  // Once used up, and out of order: not a repeat.
+  EXPECT_EQ(journal->AppendMessage("t", "same", Time{}, FromBroker(5, true)), Appended::kDone);
+  EXPECT_EQ(journal->AppendMessage("t", "same", Time{}, FromBroker(3, true)), Appended::kDone);
+  // Another content, another session, no DUP.
+  EXPECT_EQ(journal->AppendMessage("t", "other", Time{}, FromBroker(2, true)), Appended::kDone);
+  EXPECT_EQ(journal->AppendMessage("t", "same", Time{}, {2, true, 8}), Appended::kDone);
+  EXPECT_EQ(journal->AppendMessage("t", "same", Time{}, FromBroker(2, false)), Appended::kDone);
+  EXPECT_EQ(journal->redelivered(), 2u);
+}
+
+TEST_F(JournalTest, ALostSessionMakesPacketIdentifiersMeaningless) {
+  std::unique_ptr<InJournal> journal = Open();
+  journal->AppendMessage("t", "x", Time{}, FromBroker(1, false));
+  journal->SessionBegins(7, SessionState::kNew);
+  journal->SessionBegins(7, SessionState::kPresent);
+  EXPECT_EQ(journal->AppendMessage("t", "x", Time{}, FromBroker(1, true)), Appended::kDone);
+}
+
+TEST_F(JournalTest, ExchangeTakesEverySequenceOnce) {
+  std::unique_ptr<InJournal> journal = Open();
+  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 2, 0, Time{}, "a"), Appended::kDone);
+  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 2, 0, Time{}, "a"), Appended::kRedelivered);
+  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 3, 0, Time{}, "b"), Appended::kDone);
+  // Killed between the record and the note of it.
+  Mapping pages = Mapping::Map(files_.in.get(), 0, PageSize(), Access::kWrite).value();
+  auto* page = reinterpret_cast<InPage*>(pages.data());
+  page->exchange_high[2] = 0;
+  page->exchange_high[3] = 0;
+  page->exchange_noted = 0;
+  journal = Open();
+  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 2, 0, Time{}, "a"), Appended::kRedelivered);
+  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 3, 1, Time{}, "c"), Appended::kDone);
+}
+
+TEST_F(JournalTest, TheSecondDeathHasTheTurnSkipped) {
+  std::unique_ptr<InJournal> journal = Open();
+  EXPECT_FALSE(journal->BlameRunningTurn(11).has_value());
+  work_->turn_running.store(43);
+  std::optional<Blame> blame = journal->BlameRunningTurn(11);
+  ASSERT_TRUE(blame.has_value());
+  EXPECT_EQ(blame->turn, 42u);
+  EXPECT_FALSE(blame->skipped);
+  blame = journal->BlameRunningTurn(6);
+  EXPECT_TRUE(blame->skipped);
+}
+
+TEST_F(JournalTest, ACursorThatCannotBeIsNotBelieved) {
+  std::unique_ptr<InJournal> journal = Open();
+  ASSERT_EQ(journal->AppendMessage("t", "x", Time{}, {}), Appended::kDone);
+  work_->reclaim.store(1'000'000);  // ahead of the head
+  for (int i = 0; i < 10'000; ++i) {
+    if (journal->AppendMessage("t", std::string(500, 'x'), Time{}, {}) == Appended::kFull) return;
+  }
+  FAIL() << "the journal overwrote records that were not read";
+}
+
+TEST_F(JournalTest, KeepsFilesAndMakesThemAnewWhenOneIsDamaged) {
+  Open(1);
+  Open(2);
+  EXPECT_EQ(files_.origin, TaskOrigin::kKept);
+  EXPECT_EQ(files_.in_header.incarnation, 1u);
+  ASSERT_EQ(truncate((folder_ + "/task/work").c_str(), 4096), 0);
+  Open(3);
+  EXPECT_EQ(files_.origin, TaskOrigin::kMade);
+  EXPECT_EQ(files_.in_header.incarnation, 3u);
+  EXPECT_NE(files_.why_made.find("the file is cut off at 4096 of"), std::string::npos)
+      << files_.why_made;
+}
+
+TEST_F(JournalTest, ASnapshotBringsTheFilesBack) {
+  std::unique_ptr<InJournal> journal = Open(9);
+  journal->AppendMessage("t", "payload", Time{}, {});
+  ASSERT_TRUE(SaveSnapshot(folder_ + "/task", folder_ + "/snapshot").ok());
+  journal.reset();
+  std::filesystem::remove_all(folder_ + "/task");
+  ASSERT_TRUE(RestoreSnapshot(folder_ + "/snapshot", folder_ + "/task").ok());
+  Open(10);
+  EXPECT_EQ(files_.in_header.incarnation, 9u);
+  RingReader reader = Reader();
+  RecordView record;
+  ASSERT_EQ(reader.Peek(record), RingReader::Found::kRecord);
+  EXPECT_EQ(record.payload, "payload");
+}
+
+TEST_F(JournalTest, ADamagedSnapshotIsRefusedAtEveryByteThatMatters) {
+  Open(9);
+  ASSERT_TRUE(SaveSnapshot(folder_ + "/task", folder_ + "/snapshot").ok());
+  std::string bytes = ReadFile(folder_ + "/snapshot", 1 << 24).value();
+  for (std::size_t at = 0; at < bytes.size(); at += 977) {
+    std::string damaged = bytes;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x40);
+    ASSERT_TRUE(WriteFileAtomically(folder_ + "/damaged", damaged).ok());
+    EXPECT_FALSE(RestoreSnapshot(folder_ + "/damaged", folder_ + "/other").ok()) << at;
+    EXPECT_FALSE(std::filesystem::exists(folder_ + "/other/in"));
+  }
+}
+
+TEST_F(JournalTest, ASecondHolderOfALockIsToldTheFirstOnesPid) {
+  const Result<Fd> first = LockFile(folder_ + "/lock");
+  ASSERT_TRUE(first.ok());
+  const Result<Fd> second = LockFile(folder_ + "/lock");
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().message, "`" + folder_ + "/lock` is held by another runnel, pid " +
+                                        std::to_string(getpid()));
+}
+
+}  // namespace
+}  // namespace runnel
