@@ -1,0 +1,300 @@
+#include "daemon/ingest/topic_filter.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "pipelines/base/check.h"
+#include "pipelines/base/hash.h"
+
+namespace runnel {
+namespace {
+
+constexpr std::string_view kShare = "$share/";
+
+Error Fix(std::string message) { return Error{ErrorKind::kFix, std::move(message)}; }
+
+std::string Quoted(std::string_view text) {
+  constexpr std::size_t kShown = 80;
+  std::string quoted = "`";
+  for (const char c : text.substr(0, kShown)) {
+    quoted += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+  }
+  return quoted + (text.size() > kShown ? "…`" : "`");
+}
+
+// RFC 3629: shortest form, no surrogates, at most U+10FFFF.
+bool IsUtf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = [&](std::size_t at) -> std::uint32_t {
+      return at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
+    };
+    const std::uint32_t lead = byte(i);
+    const std::size_t size = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4) return false;
+    for (std::size_t k = 1; k < size; ++k) {
+      if ((byte(i + k) & 0xc0) != 0x80) return false;
+    }
+    const std::uint32_t next = byte(i + 1);
+    if ((lead == 0xe0 && next < 0xa0) || (lead == 0xed && next > 0x9f) ||
+        (lead == 0xf0 && next < 0x90) || (lead == 0xf4 && next > 0x8f)) {
+      return false;
+    }
+    i += size;
+  }
+  return true;
+}
+
+// Cuts the first level off `rest`; false when there is none left.
+bool NextLevel(std::string_view& rest, bool& more, std::string_view& level) {
+  if (!more) return false;
+  const std::size_t end = rest.find('/');
+  more = end != std::string_view::npos;
+  level = rest.substr(0, end);
+  rest = more ? rest.substr(end + 1) : std::string_view();
+  return true;
+}
+
+bool IsName(std::string_view text) {
+  const auto is_letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  };
+  return !text.empty() && is_letter(text[0]) && std::all_of(text.begin(), text.end(), [&](char c) {
+    return is_letter(c) || (c >= '0' && c <= '9');
+  });
+}
+
+}  // namespace
+
+Result<TopicFilter> TopicFilter::Parse(std::string_view text) {
+  if (text.empty()) return Fix("a topic filter is empty");
+  if (text.size() > kTopicBytesMax) {
+    return Fix("a topic filter of " + std::to_string(text.size()) + " bytes is longer than " +
+               std::to_string(kTopicBytesMax));
+  }
+  if (!IsUtf8(text)) return Fix("the topic filter " + Quoted(text) + " is not valid UTF-8");
+  if (text.find('\0') != std::string_view::npos) {
+    return Fix("the topic filter " + Quoted(text) + " has a NUL character");
+  }
+  TopicFilter filter;
+  filter.text_ = text;
+  std::string_view levels = text;
+  if (text.starts_with(kShare)) {
+    const std::size_t end = text.find('/', kShare.size());
+    const std::string_view group = text.substr(kShare.size(), end - kShare.size());
+    if (end == std::string_view::npos || end + 1 == text.size() || group.empty() ||
+        group.find_first_of("+#") != std::string_view::npos) {
+      return Fix("the shared subscription " + Quoted(text) +
+                 " is not of the form `$share/GROUP/FILTER`");
+    }
+    filter.share_group_ = group;
+    levels = text.substr(end + 1);
+    filter.wire_ = text.substr(0, end + 1);
+  }
+  if (Status status = filter.ParseLevels(levels); !status.ok()) return status.error();
+  return filter;
+}
+
+Status TopicFilter::ParseLevels(std::string_view filter) {
+  bool more = true;
+  std::string_view level;
+  while (NextLevel(filter, more, level)) {
+    if (!levels_.empty()) wire_ += '/';
+    if (levels_.size() == kTopicLevelsMax) {
+      return Fix("the topic filter " + Quoted(text_) + " has more than " +
+                 std::to_string(kTopicLevelsMax) + " levels");
+    }
+    if (level == "#" && !more) {
+      levels_.push_back({LevelKind::kRest, {}});
+      wire_ += '#';
+    } else if (level == "#") {
+      return Fix("the topic filter " + Quoted(text_) + " has `#` before its last level");
+    } else if (level == "+") {
+      levels_.push_back({LevelKind::kOne, {}});
+      wire_ += '+';
+    } else if (level.find_first_of("+#") != std::string_view::npos) {
+      return Fix("a wildcard fills a whole level, but the topic filter " + Quoted(text_) +
+                 " has " + Quoted(level));
+    } else if (level.find_first_of("{}") != std::string_view::npos) {
+      if (Status status = ParseCapture(level); !status.ok()) return status;
+    } else {
+      levels_.push_back({LevelKind::kLiteral, std::string(level)});
+      wire_ += level;
+    }
+  }
+  return {};
+}
+
+Status TopicFilter::ParseCapture(std::string_view level) {
+  const bool braces = level.size() > 2 && level.front() == '{' && level.back() == '}';
+  const std::string_view name = braces ? level.substr(1, level.size() - 2) : std::string_view();
+  if (!IsName(name)) {
+    return Fix("a capture fills a whole level, as in `a/{name}/b`, but the topic filter " +
+               Quoted(text_) + " has " + Quoted(level));
+  }
+  if (std::find(captures_.begin(), captures_.end(), name) != captures_.end()) {
+    return Fix("the topic filter " + Quoted(text_) + " captures " + Quoted(name) + " twice");
+  }
+  captures_.emplace_back(name);
+  levels_.push_back({LevelKind::kCapture, {}});
+  wire_ += '+';
+  return {};
+}
+
+bool TopicFilter::Match(std::string_view topic, std::span<std::string_view> captures) const {
+  if (levels_.empty() || topic.empty()) return false;
+  if (topic[0] == '$' && levels_[0].kind != LevelKind::kLiteral) return false;
+  std::size_t captured = 0;
+  bool more = true;
+  std::string_view level;
+  for (const Level& wanted : levels_) {
+    if (wanted.kind == LevelKind::kRest) return true;
+    if (!NextLevel(topic, more, level)) return false;
+    if (wanted.kind == LevelKind::kLiteral && wanted.literal != level) return false;
+    if (wanted.kind == LevelKind::kCapture && captured < captures.size()) {
+      captures[captured++] = level;
+    }
+  }
+  return !more;
+}
+
+// Whether every topic level that `narrow` takes is taken by `wide`; neither is `#`.
+bool TopicFilter::SameOrWild(const Level& wide, const Level& narrow, bool first) {
+  if (wide.kind == LevelKind::kLiteral) {
+    return narrow.kind == LevelKind::kLiteral && narrow.literal == wide.literal;
+  }
+  return !(first && narrow.kind == LevelKind::kLiteral && narrow.literal.starts_with('$'));
+}
+
+bool Overlaps(const TopicFilter& a, const TopicFilter& b) {
+  using Kind = TopicFilter::LevelKind;
+  if (a.levels_.empty() || b.levels_.empty()) return false;
+  for (std::size_t i = 0;; ++i) {
+    const TopicFilter::Level* left = i < a.levels_.size() ? &a.levels_[i] : nullptr;
+    const TopicFilter::Level* right = i < b.levels_.size() ? &b.levels_[i] : nullptr;
+    if (left == nullptr && right == nullptr) return true;
+    if ((left != nullptr && left->kind == Kind::kRest) ||
+        (right != nullptr && right->kind == Kind::kRest)) {
+      // `#` takes whatever the other has left, except `$…` as the first level.
+      const TopicFilter::Level* other =
+          left != nullptr && left->kind == Kind::kRest ? right : left;
+      return !(i == 0 && other->kind == Kind::kLiteral && other->literal.starts_with('$'));
+    }
+    if (left == nullptr || right == nullptr) return false;
+    if (!TopicFilter::SameOrWild(*left, *right, i == 0) &&
+        !TopicFilter::SameOrWild(*right, *left, i == 0)) {
+      return false;
+    }
+  }
+}
+
+bool Covers(const TopicFilter& a, const TopicFilter& b) {
+  using Kind = TopicFilter::LevelKind;
+  if (b.levels_.empty()) return true;
+  if (a.levels_.empty()) return false;
+  for (std::size_t i = 0;; ++i) {
+    const TopicFilter::Level* wide = i < a.levels_.size() ? &a.levels_[i] : nullptr;
+    const TopicFilter::Level* narrow = i < b.levels_.size() ? &b.levels_[i] : nullptr;
+    if (wide == nullptr) return narrow == nullptr;
+    if (wide->kind == Kind::kRest) {
+      return !(i == 0 && narrow->kind == Kind::kLiteral && narrow->literal.starts_with('$'));
+    }
+    if (narrow == nullptr) return false;
+    if (narrow->kind == Kind::kRest) {
+      // Every topic has a first level, so `+/#` is `#`.
+      return i == 0 && wide->kind != Kind::kLiteral && a.levels_.size() == 2 &&
+             a.levels_[1].kind == Kind::kRest;
+    }
+    if (!TopicFilter::SameOrWild(*wide, *narrow, i == 0)) return false;
+  }
+}
+
+TopicMatcher::TopicMatcher(std::span<const TopicFilter> filters) {
+  std::size_t levels = 1;
+  for (const TopicFilter& filter : filters) levels += filter.levels_.size();
+  edges_.resize(std::bit_ceil(2 * levels));
+  nodes_.emplace_back();
+  for (std::size_t i = 0; i < filters.size(); ++i) {
+    Insert(filters[i], static_cast<std::uint32_t>(i));
+  }
+}
+
+void TopicMatcher::Insert(const TopicFilter& filter, std::uint32_t index) {
+  if (filter.levels_.empty()) return;
+  std::uint32_t node = 0;
+  for (const TopicFilter::Level& level : filter.levels_) {
+    if (level.kind == TopicFilter::LevelKind::kRest) {
+      nodes_[node].rest.push_back(index);
+      return;
+    }
+    if (level.kind == TopicFilter::LevelKind::kLiteral) {
+      node = ChildFor(node, level.literal);
+      continue;
+    }
+    if (nodes_[node].one == kNone) {
+      nodes_[node].one = static_cast<std::uint32_t>(nodes_.size());
+      nodes_.emplace_back();
+    }
+    node = nodes_[node].one;
+  }
+  nodes_[node].here.push_back(index);
+}
+
+// The edge's place in the table, or the free place where it would be.
+std::size_t TopicMatcher::Slot(std::uint32_t parent, std::string_view literal) const {
+  const std::size_t mask = edges_.size() - 1;
+  for (std::size_t slot = Hash(literal, parent) & mask;; slot = (slot + 1) & mask) {
+    const Edge& edge = edges_[slot];
+    if (edge.child == kNone || (edge.parent == parent && edge.literal == literal)) return slot;
+  }
+}
+
+std::uint32_t TopicMatcher::ChildFor(std::uint32_t parent, std::string_view literal) {
+  Edge& edge = edges_[Slot(parent, literal)];
+  if (edge.child == kNone) {
+    edge = {parent, static_cast<std::uint32_t>(nodes_.size()), std::string(literal)};
+    nodes_.emplace_back();
+  }
+  return edge.child;
+}
+
+std::uint32_t TopicMatcher::Find(std::uint32_t parent, std::string_view literal) const {
+  return edges_[Slot(parent, literal)].child;
+}
+
+std::span<std::uint32_t> TopicMatcher::Match(std::string_view topic,
+                                             std::span<std::uint32_t> room) const {
+  if (topic.empty()) return {};
+  Search search{room};
+  Walk(0, topic, /*first=*/true, search);
+  const std::span<std::uint32_t> matches = room.first(search.found);
+  if (matches.size() > 1) std::sort(matches.begin(), matches.end());
+  return matches;
+}
+
+// Goes one level deeper per call: at most kTopicLevelsMax deep, as the trie is.
+void TopicMatcher::Walk(std::uint32_t node, std::string_view rest, bool first,
+                        Search& search) const {
+  const bool wildcards = !(first && rest[0] == '$');
+  if (wildcards) Add(nodes_[node].rest, search);
+  const std::size_t end = rest.find('/');
+  const std::string_view level = rest.substr(0, end);
+  const std::uint32_t children[] = {Find(node, level), wildcards ? nodes_[node].one : kNone};
+  for (const std::uint32_t child : children) {
+    if (child == kNone) continue;
+    if (end != std::string_view::npos) {
+      Walk(child, rest.substr(end + 1), /*first=*/false, search);
+      continue;
+    }
+    Add(nodes_[child].here, search);
+    Add(nodes_[child].rest, search);  // `a/#` matches `a`
+  }
+}
+
+void TopicMatcher::Add(const std::vector<std::uint32_t>& filters, Search& search) {
+  CHECK(filters.size() <= search.room.size() - search.found);
+  std::copy(filters.begin(), filters.end(),
+            search.room.begin() + static_cast<std::ptrdiff_t>(search.found));
+  search.found += filters.size();
+}
+
+}  // namespace runnel

@@ -1,0 +1,113 @@
+// TopicFilter: an MQTT topic filter with named captures; TopicMatcher: many at once.
+//
+// `sensors/{device}/+/#`: `{name}` is a `+` whose level gets a name. Follows MQTT 5,
+// section 4.7: `#` only as the last level, wildcards fill a level, `a/#` matches `a`
+// too, and a filter that begins with a wildcard matches no topic that begins with `$`.
+// `$share/GROUP/FILTER` is a shared subscription of FILTER (section 4.8.2). Refuses what
+// a broker would refuse, and braces that are not a capture. Matching allocates nothing.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipelines/base/result.h"
+
+namespace runnel {
+
+inline constexpr std::size_t kTopicBytesMax = 65'535;
+inline constexpr std::size_t kTopicLevelsMax = 200;  // as many as mosquitto takes
+
+class TopicFilter final {
+ public:
+  // Matches nothing.
+  TopicFilter() = default;
+
+  static Result<TopicFilter> Parse(std::string_view text);
+
+  // As the user wrote it.
+  const std::string& text() const { return text_; }
+  // What is sent to the broker: `+` for each capture, with the `$share/GROUP/`.
+  const std::string& wire() const { return wire_; }
+  // The group of a shared subscription, or empty.
+  const std::string& share_group() const { return share_group_; }
+  // Names in the order of the levels.
+  const std::vector<std::string>& captures() const { return captures_; }
+
+  bool Match(std::string_view topic) const { return Match(topic, {}); }
+  // Where it matches, sets the first captures().size() elements of `captures` (as many
+  // as there is room for) to parts of `topic`; where not, they mean nothing.
+  bool Match(std::string_view topic, std::span<std::string_view> captures) const;
+
+  // Whether there is a topic that both match; the share groups do not count. Here and
+  // in Covers() `/#` also matches the empty topic, which no publisher may use.
+  friend bool Overlaps(const TopicFilter& a, const TopicFilter& b);
+  // Whether `a` matches every topic that `b` matches; the share groups do not count.
+  friend bool Covers(const TopicFilter& a, const TopicFilter& b);
+
+ private:
+  friend class TopicMatcher;
+
+  enum class LevelKind : std::uint8_t { kLiteral, kOne, kCapture, kRest };
+  struct Level {
+    LevelKind kind = LevelKind::kLiteral;
+    std::string literal;
+  };
+
+  Status ParseLevels(std::string_view filter);
+  Status ParseCapture(std::string_view level);
+  static bool SameOrWild(const Level& wide, const Level& narrow, bool first);
+
+  std::string text_;
+  std::string wire_;
+  std::string share_group_;
+  std::vector<std::string> captures_;
+  std::vector<Level> levels_;
+};
+
+bool Overlaps(const TopicFilter& a, const TopicFilter& b);
+bool Covers(const TopicFilter& a, const TopicFilter& b);
+
+// Which of many filters match a topic: a trie over levels, so that the cost follows
+// the length of the topic and not the number of filters. Immutable; any thread.
+class TopicMatcher final {
+ public:
+  explicit TopicMatcher(std::span<const TopicFilter> filters);
+
+  // The indices of all that match, ascending, in the front of `room`.
+  // REQUIRES: room.size() >= the number of filters.
+  std::span<std::uint32_t> Match(std::string_view topic, std::span<std::uint32_t> room) const;
+
+ private:
+  static constexpr std::uint32_t kNone = 0xffff'ffff;
+
+  struct Node {
+    std::uint32_t one = kNone;        // the child below `+`
+    std::vector<std::uint32_t> here;  // filters that end at this level
+    std::vector<std::uint32_t> rest;  // filters that go on with `#`
+  };
+  // A child below a literal; the table is open-addressed, a power of two in size.
+  struct Edge {
+    std::uint32_t parent = kNone;
+    std::uint32_t child = kNone;
+    std::string literal;
+  };
+  struct Search {
+    std::span<std::uint32_t> room;
+    std::size_t found = 0;
+  };
+
+  void Insert(const TopicFilter& filter, std::uint32_t index);
+  std::uint32_t ChildFor(std::uint32_t parent, std::string_view literal);
+  std::uint32_t Find(std::uint32_t parent, std::string_view literal) const;
+  std::size_t Slot(std::uint32_t parent, std::string_view literal) const;
+  void Walk(std::uint32_t node, std::string_view rest, bool first, Search& search) const;
+  static void Add(const std::vector<std::uint32_t>& filters, Search& search);
+
+  std::vector<Node> nodes_;
+  std::vector<Edge> edges_;
+};
+
+}  // namespace runnel

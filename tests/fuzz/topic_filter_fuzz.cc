@@ -1,0 +1,34 @@
+// A filter, a newline, a topic: what Parse takes, Match and TopicMatcher agree on.
+#include <cstdint>
+#include <string_view>
+
+#include "daemon/ingest/topic_filter.h"
+#include "pipelines/base/check.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace runnel;
+  const std::string_view input(reinterpret_cast<const char*>(data), size);
+  const std::size_t cut = input.find('\n');
+  const std::string_view topic =
+      cut == std::string_view::npos ? std::string_view() : input.substr(cut + 1);
+  const Result<TopicFilter> parsed = TopicFilter::Parse(input.substr(0, cut));
+  if (!parsed.ok()) return 0;
+  const TopicFilter& filter = parsed.value();
+
+  std::string_view captures[kTopicLevelsMax];
+  const bool matches = filter.Match(topic, captures);
+  std::uint32_t room[1];
+  CHECK(TopicMatcher({&filter, 1}).Match(topic, room).size() == (matches ? 1 : 0));
+  if (matches) {
+    for (std::size_t i = 0; i < filter.captures().size(); ++i) {
+      CHECK(captures[i].data() >= topic.data());
+      CHECK(captures[i].data() + captures[i].size() <= topic.data() + topic.size());
+    }
+  }
+  CHECK(Overlaps(filter, filter) && Covers(filter, filter));
+  // The wire form is a filter of its own, and the same one.
+  const Result<TopicFilter> wire = TopicFilter::Parse(filter.wire());
+  CHECK(wire.ok() && wire.value().Match(topic) == matches);
+  CHECK(Covers(wire.value(), filter) && Covers(filter, wire.value()));
+  return 0;
+}
