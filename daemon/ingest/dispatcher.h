@@ -6,10 +6,14 @@
 // broker holds what follows) or drops and counts, as the pipeline's `overload:` says.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/ingest/task_set.h"
@@ -60,7 +64,7 @@ class Dispatcher final {
 
   RunningTask& Pick(const Route& route, std::string_view topic);
   bool Append(const Route& route, RunningTask& task, const IncomingMessage& message);
-  bool WaitForRoom(const Route& route, RunningTask& task, const IncomingMessage& message);
+  bool WaitForRoom(RunningTask& task, const IncomingMessage& message, const Delivery& delivery);
   void Notify(const RunningTask& task);
 
   TaskSet* tasks_;

@@ -105,15 +105,27 @@ struct WorkPage {
   alignas(kCacheLine) std::atomic<std::uint64_t> out_head;  // end of the last complete output
 };
 
-// writer: the reader of the outputs.
+// How far the outputs are settled, and what became of them.
+struct SettleState {
+  std::uint64_t settled;       // outputs before it are done with
+  std::uint64_t sequence;      // of the next output to settle
+  std::uint64_t published;     // results acknowledged by the broker
+  std::uint64_t rejected;      // results that the broker refused for good
+  std::uint64_t dead_letters;  // written to the file
+};
+
+// writer: the reader of the outputs. One of the states is current; the other is
+// filled and then made current by one store, so that a kill never splits them.
 struct SettlePage {
   FileHeader header;
-  alignas(kCacheLine) std::atomic<std::uint64_t> settled;  // outputs before it are done with
-  std::atomic<std::uint64_t> sequence;                     // of the next output to settle
-  std::atomic<std::uint64_t> published;                    // results acknowledged by the broker
-  std::atomic<std::uint64_t> rejected;                     // results that the broker refused for good
-  std::atomic<std::uint64_t> dead_letters;                 // written to the file
+  alignas(kCacheLine) std::atomic<std::uint64_t> settled;  // a copy for the worker, never ahead
+  std::atomic<std::uint32_t> current;                      // 0 or 1
+  alignas(kCacheLine) SettleState states[2];
 };
+
+inline const SettleState& CurrentState(const SettlePage& page) {
+  return page.states[page.current.load(std::memory_order_acquire) & 1];
+}
 
 // In the in file behind its page: who has sent what under which packet identifier.
 struct RedeliveryEntry {

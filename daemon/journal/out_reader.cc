@@ -28,9 +28,10 @@ Result<std::unique_ptr<OutReader>> OutReader::Open(int work, int settle) {
 }
 
 void OutReader::Rewind() {
-  next_sequence_ = settle_->sequence.load(std::memory_order_relaxed);
-  reader_.emplace(ring_.data(), ring_.size(), work_->out_head,
-                  settle_->settled.load(std::memory_order_relaxed), ring_.size());
+  const SettleState& state = CurrentState(*settle_);
+  next_sequence_ = state.sequence;
+  settle_->settled.store(state.settled, std::memory_order_release);
+  reader_.emplace(ring_.data(), ring_.size(), work_->out_head, state.settled, ring_.size());
 }
 
 RingReader::Found OutReader::Next(RecordView& record) {
@@ -38,22 +39,23 @@ RingReader::Found OutReader::Next(RecordView& record) {
     const RingReader::Found found = reader_->Peek(record);
     if (found != RingReader::Found::kRecord) return found;
     reader_->Pass(record);
-    if (record.header.sequence < next_sequence_) {
-      // Stands only in front of the first output that is not settled.
-      settle_->settled.store(record.next, std::memory_order_release);
-      continue;
-    }
+    if (record.header.sequence < next_sequence_) continue;
     next_sequence_ = record.header.sequence + 1;
     return found;
   }
 }
 
-void OutReader::Settle(const RecordView& record) {
-  // Sequence first: a successor that starts in between reads the record once more
-  // and knows that it has it.
-  settle_->sequence.store(record.header.sequence + 1, std::memory_order_release);
-  settle_->settled.store(record.next, std::memory_order_release);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+void OutReader::Settle(const RecordView& record, Settled how) {
+  const std::uint32_t next = (settle_->current.load(std::memory_order_relaxed) & 1) ^ 1;
+  SettleState& state = settle_->states[next];
+  state = settle_->states[next ^ 1];
+  state.settled = record.next;
+  state.sequence = record.header.sequence + 1;
+  state.published += how == Settled::kPublished ? 1 : 0;
+  state.rejected += how == Settled::kRejected ? 1 : 0;
+  state.dead_letters += how == Settled::kDeadLetter ? 1 : 0;
+  settle_->current.store(next, std::memory_order_release);
+  settle_->settled.store(record.next, std::memory_order_seq_cst);
 }
 
 bool OutReader::WorkerWaits() const {

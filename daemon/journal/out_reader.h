@@ -30,8 +30,9 @@ class OutReader final {
   // Goes back to the first output that is not settled.
   void Rewind();
 
-  // Everything up to and with `record` is done with.
-  void Settle(const RecordView& record);
+  // Everything up to and with `record` is done with; counts what became of it.
+  enum class Settled { kPublished, kRejected, kDeadLetter, kMoved };
+  void Settle(const RecordView& record, Settled how);
   // Whether the worker waits for room: ring its bell after Settle.
   bool WorkerWaits() const;
 
@@ -39,7 +40,6 @@ class OutReader final {
   // Outputs were settled up to the end of the ring.
   bool Drained() const;
   std::uint64_t incarnation() const { return incarnation_; }
-  SettlePage& counters() { return *settle_; }
 
  private:
   OutReader() = default;
@@ -50,7 +50,7 @@ class OutReader final {
   const WorkPage* work_ = nullptr;
   SettlePage* settle_ = nullptr;
   std::uint64_t incarnation_ = 0;
-  std::uint64_t next_sequence_ = 0;
+  std::uint64_t next_sequence_ = 0;  // smaller ones were settled by a predecessor
   std::optional<RingReader> reader_;
 };
 

@@ -54,13 +54,15 @@ class Ringer final {
   // Both are borrowed. Several threads may share a Ringer: then a bell may ring twice.
   Ringer(const SleepWord& word, const Doorbell& bell) : word_(&word), bell_(&bell) {}
 
-  // Call after publishing. Costs a fence and a load while the other is awake.
-  void Notify(std::chrono::nanoseconds delay) {
+  // Call after publishing. Costs a fence and a load while the other is awake. Whether
+  // the bell was rung.
+  bool Notify(std::chrono::nanoseconds delay) {
     std::atomic_thread_fence(std::memory_order_seq_cst);
     const std::uint64_t sleep = word_->sleeps.load(std::memory_order_relaxed);
-    if ((sleep & 1) == 0 || sleep == ended_.load(std::memory_order_relaxed)) return;
+    if ((sleep & 1) == 0 || sleep == ended_.load(std::memory_order_relaxed)) return false;
     ended_.store(sleep, std::memory_order_relaxed);
     bell_->Ring(delay);
+    return true;
   }
 
  private:

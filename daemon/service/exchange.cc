@@ -69,7 +69,9 @@ bool Exchange::RunSource(Source& source) {
       break;
     }
     source.waiting.reset();
-    source.reader->Settle(record);
+    const bool letter = static_cast<OutputKind>(record.header.kind) == OutputKind::kDeadLetter;
+    source.reader->Settle(record, letter ? OutReader::Settled::kDeadLetter
+                                         : OutReader::Settled::kMoved);
     moved = true;
   }
   if (moved && source.reader->WorkerWaits()) bells_[source.task->worker]->Ring();
@@ -93,12 +95,9 @@ bool Exchange::Deliver(Source& source, const RecordView& record) {
       return everywhere;
     }
     case OutputKind::kDeadLetter: {
-      const Status written = source.dead_letters->Append(source.task->id, source.reader->incarnation(), record);
-      if (written.ok()) {
-        source.reader->counters().dead_letters.fetch_add(1, std::memory_order_relaxed);
-      } else {
-        options_.report(written.error());
-      }
+      const Status written = source.dead_letters->Append(
+          source.task->id, source.reader->incarnation(), record);
+      if (!written.ok()) options_.report(written.error());
       return true;
     }
     case OutputKind::kResult:

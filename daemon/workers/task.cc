@@ -203,9 +203,10 @@ void Task::FindLastOutput() {
   const std::uint64_t turn_outputs = static_cast<std::uint64_t>(Pipeline::kOutputsMax);
   out_room_ = turn_outputs * RingBytes(0, options_.limits.record_max + kReasonRoom);
   out_room_ = std::min<std::uint64_t>(out_room_, out_ring_.size() * 3 / 4);
-  out_written_ = settle_->sequence.load(std::memory_order_acquire);
+  const SettleState& settled = CurrentState(*settle_);
+  out_written_ = settled.sequence;
   RingReader reader(out_ring_.data(), out_ring_.size(), work_->out_head,
-                    settle_->settled.load(std::memory_order_acquire), out_ring_.size());
+                    settled.settled, out_ring_.size());
   RecordView record;
   while (reader.Peek(record) == RingReader::Found::kRecord) {
     out_written_ = record.header.sequence + 1;

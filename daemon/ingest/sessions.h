@@ -1,0 +1,37 @@
+// PlanSessions: which MQTT sessions the pipelines of one broker need.
+//
+// A broker may send one copy of a message for each overlapping subscription of a
+// session, or just one: they differ, and so do the versions of MQTT. So no session
+// ever has two subscriptions that overlap: a filter that another one covers rides on
+// it and is matched here, and filters that overlap only in part go to sessions of
+// their own. Then every session sees every message exactly once.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "daemon/ingest/topic_filter.h"
+
+namespace runnel {
+
+struct WantedFilter {
+  std::size_t pipeline = 0;
+  TopicFilter filter;
+  int qos = 1;
+};
+
+struct PlannedSubscription {
+  TopicFilter filter;
+  int qos = 1;  // the highest that one of its pipelines wants
+};
+
+struct PlannedSession {
+  std::vector<PlannedSubscription> subscriptions;
+  std::vector<std::size_t> pipelines;  // whose messages come over it, ascending
+};
+
+// Deterministic; the order of `wanted` decides between equals.
+std::vector<PlannedSession> PlanSessions(const std::vector<WantedFilter>& wanted);
+
+}  // namespace runnel
