@@ -27,6 +27,8 @@ class [[nodiscard]] Outcome final {
   const char* reason_;
 };
 
+enum class Unmentioned { kSkip, kKeep };  // fields that the plan does not mention
+
 class Decoder {
  public:
   virtual ~Decoder() = default;

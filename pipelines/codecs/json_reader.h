@@ -1,0 +1,197 @@
+// JsonReader: reads the values inside one JSON payload, strictly (RFC 8259).
+//
+// The part of the decoder that knows the grammar and nothing of records. Each
+// function takes the place where it starts and gives the place behind what it read,
+// or nullptr with a literal reason(). What lies behind the payload is read (at most
+// Decoder::kPadding bytes) but never decides anything: a payload that breaks off is
+// `json_unexpected_end` wherever it breaks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "pipelines/base/arena.h"
+#include "pipelines/codecs/scan.h"
+#include "pipelines/value/value.h"
+
+namespace runnel {
+
+class JsonReader final {
+ public:
+  // Nesting of objects and lists, the payload's own object included.
+  static constexpr int kDepthMax = 32;
+
+  // Starts on another payload. Both outlive what is read.
+  void Start(std::string_view payload, Arena& arena) {
+    end_ = payload.data() + payload.size();
+    arena_ = &arena;
+    reason_ = nullptr;
+  }
+  const char* end() const { return end_; }
+  const char* reason() const { return reason_; }
+
+  // Notes why reading stops at `at`; always nullptr.
+  const char* Fail(const char* at, const char* reason) {
+    reason_ = at >= end_ ? "json_unexpected_end" : reason;
+    return nullptr;
+  }
+  // Whether `at` is inside the payload and holds `character`.
+  bool Is(const char* at, char character) const { return at < end_ && *at == character; }
+  const char* SkipSpace(const char* at) const {
+    while (at < end_ && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) ++at;
+    return at;
+  }
+
+  // A value whose container is `depth` deep. Text without escapes is borrowed from
+  // the payload, all else that needs memory is in the arena.
+  const char* ReadValue(const char* at, int depth, Value& value) {
+    if (Is(at, '"')) {
+      std::string_view text;
+      at = ReadString(at, text);
+      value = Value::String(text);
+      return at;
+    }
+    if (at < end_ && (*at == '-' || (*at >= '0' && *at <= '9'))) return ReadNumber(at, value);
+    return ReadOther(at, depth, value);
+  }
+  // Checks the grammar of a value without making it; neither the range of numbers
+  // nor that names are unique.
+  const char* SkipValue(const char* at, int depth);
+
+  // REQUIRES: *at is a quote. `text` has the content with its escapes resolved.
+  const char* ReadString(const char* at, std::string_view& text) {
+    bool escaped = false;
+    const char* const close = ScanString(at + 1, escaped);
+    if (close == nullptr) return nullptr;
+    text = {at + 1, static_cast<std::size_t>(close - at - 1)};
+    if (escaped && !Unescape(text)) return nullptr;
+    return close + 1;
+  }
+  // The closing quote of the text that starts at `at`, all of it checked.
+  const char* ScanString(const char* at, bool& escaped) {
+    for (;;) {
+      const int plain = scan::PlainPrefix(at);
+      at += plain;
+      if (at >= end_) return Fail(at, nullptr);
+      if (plain == 16) continue;
+      if (*at == '"') return at;
+      at = ScanSpecial(at, escaped);
+      if (at == nullptr) return nullptr;
+    }
+  }
+  // `text` (content of a string that has been checked) with its escapes resolved,
+  // in the arena.
+  bool Unescape(std::string_view& text);
+
+ private:
+  // A number's parts: mantissa * 10^exponent, exact if `digits` is at most 19.
+  struct Number {
+    std::uint64_t mantissa = 0;
+    std::int64_t exponent = 0;
+    std::int64_t digits = 0;
+    bool negative = false;
+    bool integer = true;  // neither fraction nor exponent
+  };
+
+  const char* ReadNumber(const char* at, Value& value) {
+    Number number;
+    const char* const end = ScanNumber(at, number);
+    if (end == nullptr) return nullptr;
+    if (number.integer && number.digits <= 18 && (number.mantissa != 0 || !number.negative)) {
+      const auto magnitude = static_cast<std::int64_t>(number.mantissa);
+      value = Value::Int(number.negative ? -magnitude : magnitude);
+      return end;
+    }
+    if (number.digits <= 19 && number.mantissa <= kExactMax && number.exponent <= 0 &&
+        number.exponent >= -kExactPower) {
+      // Both operands are exact, so the one rounding is the right one (Clinger, 1990).
+      const double magnitude =
+          static_cast<double>(number.mantissa) / kPowers[static_cast<std::size_t>(-number.exponent)];
+      value = Value::Double(number.negative ? -magnitude : magnitude);
+      return end;
+    }
+    return ConvertNumber(at, end, number, value);
+  }
+
+  const char* ScanNumber(const char* at, Number& number) {
+    number.negative = *at == '-';
+    at += number.negative ? 1 : 0;
+    const char* const first = at;
+    at = ScanDigits(at, number.mantissa);
+    number.digits = at - first;
+    if (number.digits == 0) return Fail(at, "json_bad_number");
+    if (*first == '0' && number.digits > 1) return Fail(first + 1, "json_bad_number");
+    if (*at == '.') {
+      const char* const fraction = at + 1;
+      at = ScanDigits(fraction, number.mantissa);
+      if (at == fraction) return Fail(at, "json_bad_number");
+      number.integer = false;
+      number.exponent = fraction - at;
+      number.digits -= number.exponent;
+    }
+    if ((*at | 0x20) == 'e') {
+      at = ScanExponent(at, number);
+      if (at == nullptr) return nullptr;
+    }
+    if (at >= end_) return Fail(at, nullptr);
+    return at;
+  }
+  // Appends the digits at `at` to `mantissa` (modulo 2^64).
+  const char* ScanDigits(const char* at, std::uint64_t& mantissa) const {
+    for (;;) {
+      const std::uint64_t digits = scan::Load8(at) ^ (scan::kOnes * '0');
+      const int count = scan::DigitPrefix(digits);
+      if (count < 8) {
+        // In two shifts, because one of 64 bits is not defined.
+        const std::uint64_t aligned = digits << 8 << (56 - 8 * count);
+        mantissa = mantissa * kSmallPowers[count] + scan::EightDigits(aligned);
+        return at + count;
+      }
+      mantissa = mantissa * 100'000'000 + scan::EightDigits(digits);
+      at += 8;
+      if (at >= end_) return at;
+    }
+  }
+
+  const char* ScanExponent(const char* at, Number& number);
+  const char* ScanSpecial(const char* at, bool& escaped);
+  const char* ScanEscape(const char* at);
+  const char* ConvertNumber(const char* at, const char* end, const Number& number, Value& value);
+  const char* ReadOther(const char* at, int depth, Value& value);
+  const char* ReadLiteral(const char* at, Value& value);
+  const char* ReadList(const char* at, int depth, Value& value);
+  const char* ReadObject(const char* at, int depth, Value& value);
+  const char* ReadMember(const char* at, int depth);
+  const char* SkipScalar(const char* at);
+  const char* SkipName(const char* at);
+  bool Refuse(const char* at, const char* reason) {
+    Fail(at, reason);
+    return false;
+  }
+  bool Push(const char* at, const Value& value);
+  bool TakeList(const char* at, std::size_t from, Value& value);
+  bool TakeMap(const char* at, std::size_t from, Value& value);
+
+  static constexpr std::uint64_t kExactMax = std::uint64_t{1} << 53;
+  static constexpr int kExactPower = 22;
+  static constexpr double kPowers[kExactPower + 1] = {
+      1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+      1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  static constexpr std::uint64_t kSmallPowers[8] = {1,      10,      100,       1'000,
+                                                    10'000, 100'000, 1'000'000, 10'000'000};
+
+  const char* end_ = nullptr;
+  Arena* arena_ = nullptr;
+  const char* reason_ = nullptr;
+  // Elements of the lists and objects that are open; never more than the arena could
+  // take. Keeps its memory, as does names_.
+  std::vector<Value> open_;
+  std::vector<std::string_view> names_;
+};
+
+// Whether two of `names` are the same; reorders them. Bounded by n log n comparisons.
+bool HasDuplicate(std::vector<std::string_view>& names);
+
+}  // namespace runnel

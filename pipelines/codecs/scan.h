@@ -1,0 +1,94 @@
+// Scanning text several bytes at a time, for codecs.
+//
+// Each function looks at a fixed number of bytes from where it starts, whether
+// they belong to the text or not: the caller has that many readable bytes
+// (Decoder::kPadding behind a payload) and drops what lies behind its end.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+namespace runnel::scan {
+
+static_assert(std::endian::native == std::endian::little);
+
+inline std::uint64_t Load8(const char* at) {
+  std::uint64_t word;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+inline std::uint32_t Load4(const char* at) {
+  std::uint32_t word;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+constexpr std::uint64_t kOnes = 0x0101010101010101;
+constexpr std::uint64_t kTops = 0x8080808080808080;
+
+// The top bit of each byte of `word` that is not plain text: a quote, a backslash, a
+// control character, or not ASCII. Exact up to and including the first such byte.
+// (The test for a zero byte is Mycroft's, 1987.)
+inline std::uint64_t SpecialBytes(std::uint64_t word) {
+  const std::uint64_t quote = word ^ (kOnes * '"');
+  const std::uint64_t backslash = word ^ (kOnes * '\\');
+  const std::uint64_t zero = ((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash) |
+                             ((word - kOnes * 0x20) & ~word);
+  return (zero | word) & kTops;
+}
+
+// How many of the 16 bytes at `at` are plain text before the first that is not.
+inline int PlainPrefix(const char* at) {
+#if defined(__SSE2__)
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+  const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+  const __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+  // As signed numbers, bytes that are not ASCII are below the control characters.
+  const __m128i low = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
+  const int mask = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), low));
+  return std::countr_zero(static_cast<unsigned>(mask) | 0x10000U);
+#else
+  const std::uint64_t first = SpecialBytes(Load8(at));
+  if (first != 0) return std::countr_zero(first) / 8;
+  const std::uint64_t second = SpecialBytes(Load8(at + 8));
+  return second == 0 ? 16 : 8 + std::countr_zero(second) / 8;
+#endif
+}
+
+// Whether the first `size` (1 to 16) bytes at `a` and `b` are the same.
+inline bool SamePrefix(const char* a, const char* b, unsigned size) {
+#if defined(__SSE2__)
+  const __m128i left = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a));
+  const __m128i right = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b));
+  const unsigned same = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(left, right)));
+  return (~same << (32 - size)) == 0;
+#else
+  const std::uint64_t low = Load8(a) ^ Load8(b);
+  if (size <= 8) return low << (64 - 8 * size) == 0;
+  const std::uint64_t high = Load8(a + 8) ^ Load8(b + 8);
+  return low == 0 && high << (128 - 8 * size) == 0;
+#endif
+}
+
+// How many of the 8 bytes of `digits` (text ^ "00000000") are digits before the
+// first that is not.
+inline int DigitPrefix(std::uint64_t digits) {
+  // A byte above 9 sets its top bit; a carry spoils only the bytes behind it.
+  const std::uint64_t other = ((digits + kOnes * 0x76) | digits) & kTops;
+  return std::countr_zero(other) / 8;
+}
+
+// The number that 8 digits (values, the first in the lowest byte) make.
+// Source: Lemire, "Quickly parsing eight digits", 2018.
+inline std::uint64_t EightDigits(std::uint64_t digits) {
+  constexpr std::uint64_t kMask = 0x000000ff000000ff;
+  const std::uint64_t pairs = digits * 10 + (digits >> 8);
+  return ((pairs & kMask) * 0x000f424000000064 + ((pairs >> 16) & kMask) * 0x0000271000000001) >> 32;
+}
+
+}  // namespace runnel::scan
