@@ -84,7 +84,7 @@ void CheckBroker(BrokerConfig& broker, Checks& checks) {
   } else {
     CheckTls(broker, checks);
   }
-  if (broker.version == MqttVersion::k311) {
+  if (broker.version == ProtocolVersion::k311) {
     if (!broker.password.empty() && broker.username.empty()) {
       checks.Wrong("password", "`password` without `username`, which MQTT 3.1.1 does not know");
     }
@@ -188,7 +188,7 @@ void BrokerConfig::Describe(Schema<BrokerConfig>& schema) {
   schema.Optional("verify", &BrokerConfig::verify,
                   "Whether the broker's certificate and name are checked.");
   schema.Optional("version", &BrokerConfig::version, "Version of MQTT.")
-      .OneOf({{"5", MqttVersion::k5}, {"3.1.1", MqttVersion::k311}});
+      .OneOf({{"5", ProtocolVersion::k5}, {"3.1.1", ProtocolVersion::k311}});
   schema.Optional("session", &BrokerConfig::session,
                   "Whether the broker keeps messages while this device is away.")
       .OneOf({{"persistent", Session::kPersistent}, {"clean", Session::kClean}});

@@ -20,7 +20,7 @@
 
 namespace runnel {
 
-enum class MqttVersion { k5, k311 };
+enum class ProtocolVersion { k5, k311 };
 enum class Session { kPersistent, kClean };
 enum class Durability { kMemory, kDisk };
 
@@ -34,7 +34,7 @@ struct BrokerConfig {
   std::string key;
   std::string key_password;
   bool verify = true;
-  MqttVersion version = MqttVersion::k5;
+  ProtocolVersion version = ProtocolVersion::k5;
   Session session = Session::kPersistent;
   Duration session_expiry = std::chrono::hours(24);  // MQTT 5
   Duration keep_alive = std::chrono::seconds(60);

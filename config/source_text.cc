@@ -2,40 +2,13 @@
 
 #include <algorithm>
 
+#include "pipelines/base/utf8.h"
+
 namespace runnel {
 namespace {
 
 unsigned char ByteAt(std::string_view text, std::size_t offset) {
   return offset < text.size() ? static_cast<unsigned char>(text[offset]) : 0;
-}
-
-// The bytes of the UTF-8 character at `offset`, 0 where it is none: RFC 3629,
-// without overlong forms, surrogates and values over U+10FFFF.
-std::size_t CharacterSize(std::string_view text, std::size_t offset) {
-  const unsigned char lead = ByteAt(text, offset);
-  if (lead < 0x80) return 1;
-  std::size_t size = 0;
-  unsigned char second_least = 0x80;
-  unsigned char second_most = 0xbf;
-  if (lead >= 0xc2 && lead <= 0xdf) {
-    size = 2;
-  } else if ((lead & 0xf0) == 0xe0) {
-    size = 3;
-    if (lead == 0xe0) second_least = 0xa0;
-    if (lead == 0xed) second_most = 0x9f;
-  } else if (lead >= 0xf0 && lead <= 0xf4) {
-    size = 4;
-    if (lead == 0xf0) second_least = 0x90;
-    if (lead == 0xf4) second_most = 0x8f;
-  } else {
-    return 0;
-  }
-  const unsigned char second = ByteAt(text, offset + 1);
-  if (second < second_least || second > second_most) return 0;
-  for (std::size_t i = 2; i < size; ++i) {
-    if ((ByteAt(text, offset + i) & 0xc0) != 0x80) return 0;
-  }
-  return size;
 }
 
 // Why the byte at `offset` may not be in a text file, or nullptr.
@@ -48,7 +21,7 @@ const char* Refusal(std::string_view text, std::size_t offset) {
   if ((byte < 0x20 && byte != '\t' && byte != '\n') || byte == 0x7f) return "a control character";
   const unsigned char second = ByteAt(text, offset + 1);
   if (byte == 0xc2 && second >= 0x80 && second < 0xa0) return "a control character";
-  return CharacterSize(text, offset) == 0 ? "a byte that is not UTF-8" : nullptr;
+  return Utf8CharacterSize(text.substr(offset)) == 0 ? "a byte that is not UTF-8" : nullptr;
 }
 
 }  // namespace
@@ -73,7 +46,7 @@ std::optional<SourceText> SourceText::Check(std::string_view text, const std::st
       return std::nullopt;
     }
     if (text[offset] == '\n') source.lines_.push_back(offset + 1);
-    offset += CharacterSize(text, offset);
+    offset += Utf8CharacterSize(text.substr(offset));
   }
   return source;
 }

@@ -99,7 +99,7 @@ std::size_t TreeBuilder::OpenFlow(char bracket) const {
 }
 
 std::optional<Node> TreeBuilder::TakeRoot() {
-  for (Diagnostic& diagnostic : without_colon_) {
+  for (Diagnostic& diagnostic : doubtful_) {
     diagnostics_.Error(std::move(diagnostic.position), std::move(diagnostic.message),
                        std::move(diagnostic.hint));
     failed_ = true;
@@ -113,10 +113,8 @@ void TreeBuilder::Error(std::size_t offset, std::string message, std::string hin
   diagnostics_.Error(source_.At(offset), std::move(message), std::move(hint));
 }
 
-// A parser that comes to a wrong end gives the last key no value, so these count
-// only where there is no error of syntax.
 void TreeBuilder::NoColon(const Key& key) {
-  Diagnostic& diagnostic = without_colon_.emplace_back();
+  Diagnostic& diagnostic = doubtful_.emplace_back();
   diagnostic.position = key.position;
   diagnostic.message = "a colon is missing after `" + key.text + "`";
   const bool flow = source_.text().substr(frames_.back().offset).starts_with('{');
@@ -178,7 +176,11 @@ bool TreeBuilder::TakeKey(std::size_t offset, const std::string& text, bool quot
 }
 
 void TreeBuilder::RefuseKey(std::size_t offset, std::string message, std::string hint) {
-  Error(offset, std::move(message), std::move(hint));
+  Diagnostic diagnostic;
+  diagnostic.position = source_.At(offset);
+  diagnostic.message = std::move(message);
+  diagnostic.hint = std::move(hint);
+  doubtful_.push_back(std::move(diagnostic));
   Key key;
   key.offset = offset;
   key.discard = true;

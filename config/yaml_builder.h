@@ -91,7 +91,9 @@ class TreeBuilder final {
   std::unordered_map<Anchor, Anchored> anchors_;
   Size total_;
   Node root_;
-  std::vector<Diagnostic> without_colon_;
+  // Of keys. yaml-cpp makes up keys where a bracket is never closed, so these
+  // count only where there is no error of syntax and no limit reached.
+  std::vector<Diagnostic> doubtful_;
   bool failed_ = false;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "pipelines/base/utf8.h"
+
 namespace runnel {
 namespace {
 
@@ -12,26 +14,11 @@ constexpr std::size_t kLineShown = 160;     // characters of a source line
 constexpr std::size_t kBeforeCaret = 100;   // of these at most so many before the caret
 constexpr std::size_t kNumberWidth = 5;
 
-// The length of the UTF-8 character at the start of `text`, 0 where there is none.
-std::size_t CharacterSize(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text.front());
-  const std::size_t size = lead < 0x80             ? 1
-                           : (lead & 0xe0) == 0xc0 ? 2
-                           : (lead & 0xf0) == 0xe0 ? 3
-                           : (lead & 0xf8) == 0xf0 ? 4
-                                                   : 0;
-  if (size > text.size()) return 0;
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return 0;
-  }
-  return size;
-}
-
 // The characters of `text`, each safe to print on a terminal.
 std::vector<std::string_view> Printable(std::string_view text) {
   std::vector<std::string_view> characters;
   while (!text.empty()) {
-    const std::size_t size = CharacterSize(text);
+    const std::size_t size = Utf8CharacterSize(text);
     const auto lead = static_cast<unsigned char>(text.front());
     const bool control = size == 0 || lead < 0x20 || lead == 0x7f ||
                          (size == 2 && lead == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0);
