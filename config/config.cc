@@ -193,6 +193,15 @@ std::optional<PipelineFile> ReadPipeline(std::string_view text, const std::strin
   return PipelineFile{path, std::move(*name), std::move(*root)};
 }
 
+std::optional<DeviceConfig> LoadDeviceConfig(const LoadOptions& options,
+                                             Diagnostics& diagnostics) {
+  const std::size_t errors_before = diagnostics.errors();
+  Config config;
+  Loading(options, diagnostics).Device(config);
+  if (diagnostics.errors() != errors_before) return std::nullopt;
+  return std::move(config.device);
+}
+
 std::optional<Config> LoadConfig(const LoadOptions& options, Diagnostics& diagnostics) {
   const std::size_t errors_before = diagnostics.errors();
   Config config;

@@ -42,6 +42,9 @@ struct LoadOptions {
 // errors are in `diagnostics`.
 std::optional<Config> LoadConfig(const LoadOptions& options, Diagnostics& diagnostics);
 
+// Only runnel.yaml. nullopt after an error.
+std::optional<DeviceConfig> LoadDeviceConfig(const LoadOptions& options, Diagnostics& diagnostics);
+
 // One pipeline from text, for tests and `runnel check -`.
 std::optional<PipelineFile> ReadPipeline(std::string_view text, const std::string& path,
                                          const Environment& environment, const YamlLimits& limits,

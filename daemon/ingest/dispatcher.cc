@@ -38,7 +38,7 @@ bool Dispatcher::Take(const IncomingMessage& message) {
   for (const std::uint32_t match : matcher_->Match(message.topic, matches_)) {
     const Route& route = routes_[match];
     const MqttSource& source = tasks_->pipelines()[route.pipeline].plan->source();
-    if (message.retained && source.retained == RetainedMessages::kIgnore) continue;
+    if (message.retained && source.retained == RetainedPolicy::kIgnore) continue;
     if (!Append(route, Pick(route, message.topic), message)) return false;
   }
   return true;

@@ -8,6 +8,7 @@
 #include <asio.hpp>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/config.h"
@@ -49,7 +50,7 @@ class App final {
   void WaitForBell();
   void OnBell();
   void OnReady();
-  void OnConnection(const Source& source, const ConnectionChange& change);
+  void OnUplink(std::string_view line);
   void FeedWatchdog();
   void Summary();
 
@@ -77,10 +78,12 @@ class App final {
   std::unique_ptr<Exchange> exchange_;
   std::unique_ptr<Ticker> ticker_;
   std::unique_ptr<Supervisor> supervisor_;
+  std::unique_ptr<PahoControl> control_;
   std::vector<std::unique_ptr<Source>> sources_;
   std::unique_ptr<asio::posix::stream_descriptor> bell_;
   std::chrono::steady_clock::time_point stop_deadline_{};
   bool stopping_ = false;
+  bool must_exit_hard_ = false;   // Paho could not be stopped
   int exit_code_ = 0;
 };
 

@@ -127,6 +127,12 @@ bool Exchange::DeliverTo(RunningTask& target, const Source& source, const Record
   return true;
 }
 
+bool Exchange::HasMore() {
+  return std::any_of(sources_.begin(), sources_.end(), [](const Source& source) {
+    return !source.broken && !source.waiting.has_value() && source.reader->HasMore();
+  });
+}
+
 bool Exchange::Drained() const {
   return std::all_of(sources_.begin(), sources_.end(),
                      [](const Source& source) { return source.reader->Drained(); });

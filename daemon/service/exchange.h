@@ -36,9 +36,10 @@ class Exchange final {
 
   // Moves what can be moved. Whether anything was.
   bool Run();
+  // Whether there is something that Run would look at.
+  bool HasMore();
   // Everything that earlier stages have written has been taken over.
   bool Drained() const;
-  bool empty() const { return sources_.empty(); }
 
  private:
   struct Source {

@@ -51,6 +51,8 @@ class CompletionQueue final {
     }
     if (first) bell_->Ring();
   }
+  // There may be room again. Any thread.
+  void Wake() { bell_->Ring(); }
   // Takes all. The loop's thread; `into` is emptied first and keeps its memory.
   void Take(std::vector<Completion>& into) {
     into.clear();

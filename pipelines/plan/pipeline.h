@@ -31,6 +31,7 @@ enum class InputKind : std::uint8_t {
   kPlan = 5,       // the plan from here on; handled by the host, never pushed
   kEnd = 6,        // the plan does not have this task any more: emit what is open
   kOversize = 7,   // a message larger than limits.record; the payload is its beginning
+  kPause = 8,      // the source brings no messages for now: idle time does not count until kResume
 };
 
 struct Input {

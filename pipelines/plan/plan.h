@@ -20,7 +20,7 @@ namespace runnel {
 class Registry;
 
 enum class Overload { kBlock, kDropNewest };
-enum class RetainedMessages { kOnce, kIgnore };
+enum class RetainedPolicy { kOnce, kIgnore };
 enum class RedeliveryPolicy { kDrop, kKeep };
 
 // `source: { mqtt: … }`. The daemon connects; the plan only says to what.
@@ -29,7 +29,7 @@ struct MqttSource {
   std::string topic;   // filter with named captures
   std::int64_t qos = 1;
   Overload overload = Overload::kBlock;  // QoS 0: default kDropNewest
-  RetainedMessages retained = RetainedMessages::kOnce;
+  RetainedPolicy retained = RetainedPolicy::kOnce;
   RedeliveryPolicy redelivery = RedeliveryPolicy::kDrop;
 };
 

@@ -1,0 +1,25 @@
+// CommandLine: the words after `runnel`, checked.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace runnel {
+
+enum class Verb { kHelp, kVersion, kRun, kCheck, kExplain, kStatus };
+
+struct CommandLine {
+  Verb verb = Verb::kHelp;
+  Verb about = Verb::kHelp;            // kHelp: of which verb; kHelp itself for all
+  std::string device_file;             // -c FILE
+  bool json = false;                   // --json
+  std::vector<std::string> pipelines;  // files and folders
+  std::string problem;                 // not empty: wrong usage, with a hint
+};
+
+CommandLine ParseCommandLine(const std::vector<std::string>& words);
+
+// What `runnel --help` or `runnel VERB --help` prints.
+std::string HelpText(Verb about);
+
+}  // namespace runnel

@@ -1,0 +1,128 @@
+#include "daemon/commands/commands.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+#include "daemon/commands/explain.h"
+#include "daemon/commands/load.h"
+#include "daemon/journal/task_report.h"
+#include "daemon/service/app.h"
+
+namespace runnel {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kFailed = 1;
+constexpr int kWrong = 2;
+
+void Print(std::FILE* stream, const std::string& text) { std::fputs(text.c_str(), stream); }
+
+std::string Variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// `name` beside this program (the build tree) or where the package puts it.
+std::string FindExecutable(const std::string& name) {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  const fs::path beside = self.parent_path() / name;
+  if (fs::exists(beside, error)) return beside;
+  return self.parent_path().parent_path() / "libexec" / "runnel" / name;
+}
+
+std::optional<Loaded> LoadOrPrint(const CommandLine& line) {
+  Diagnostics diagnostics;
+  std::optional<Loaded> loaded = LoadAll(line, diagnostics);
+  Print(stderr, diagnostics.Format());
+  return loaded;
+}
+
+// The reports of all pipelines whose journals lie below `runtime`, by name.
+std::map<std::string, PipelineReport> ReadReports(const std::string& runtime, std::string& problem) {
+  std::map<std::string, PipelineReport> reports;
+  std::error_code error;
+  for (const auto& pipeline : fs::directory_iterator(runtime + "/tasks", error)) {
+    PipelineReport& report = reports[pipeline.path().filename()];
+    report.name = pipeline.path().filename();
+    std::map<int, std::vector<fs::path>> stages;
+    for (const auto& task : fs::directory_iterator(pipeline.path(), error)) {
+      stages[std::atoi(task.path().filename().c_str())].push_back(task.path());
+    }
+    for (const auto& [stage, tasks] : stages) {
+      for (const fs::path& task : tasks) {
+        const Result<TaskReport> read = ReadTaskReport(task);
+        if (!read.ok()) problem = read.error().message;
+        if (read.ok()) report.Add(read.value(), stage == stages.rbegin()->first);
+      }
+    }
+  }
+  if (error) problem = "`" + runtime + "/tasks`: " + error.message();
+  return reports;
+}
+
+}  // namespace
+
+int RunCommand(const CommandLine& line) {
+  std::optional<Loaded> loaded = LoadOrPrint(line);
+  if (!loaded.has_value()) return kWrong;
+  const bool journald = !Variable("JOURNAL_STREAM").empty() && isatty(STDERR_FILENO) == 0;
+  Log log(journald ? Log::Style::kJournald : Log::Style::kPlain);
+  if (loaded->pipelines.empty()) log.Warn("there is no pipeline to run");
+  App::Options options;
+  options.device = std::move(loaded->device);
+  options.pipelines = std::move(loaded->pipelines);
+  options.worker_executable = FindExecutable("runnel-worker");
+  options.uplink_executable = FindExecutable("runnel-uplink");
+  options.notify_socket = Variable("NOTIFY_SOCKET");
+  options.watchdog_usec = Variable("WATCHDOG_USEC");
+#ifdef RUNNEL_TEST_HOOKS
+  options.poison_text = Variable("RUNNEL_TEST_POISON");
+#endif
+  App app(std::move(options), log);
+  return app.Run();
+}
+
+int CheckCommand(const CommandLine& line) {
+  const std::optional<Loaded> loaded = LoadOrPrint(line);
+  if (!loaded.has_value()) return kWrong;
+  const std::size_t count = loaded->pipelines.size();
+  Print(stdout, "ok: " + std::to_string(count) + (count == 1 ? " pipeline\n" : " pipelines\n"));
+  return 0;
+}
+
+int ExplainCommand(const CommandLine& line) {
+  const std::optional<Loaded> loaded = LoadOrPrint(line);
+  if (!loaded.has_value()) return kWrong;
+  Print(stdout, ExplainDevice(loaded->device, loaded->pipelines));
+  return 0;
+}
+
+int StatusCommand(const CommandLine& line) {
+  Diagnostics diagnostics;
+  const std::optional<DeviceConfig> device = LoadDevice(line, diagnostics);
+  Print(stderr, diagnostics.Format());
+  if (!device.has_value()) return kWrong;
+  std::string problem;
+  const std::map<std::string, PipelineReport> reports = ReadReports(device->runtime, problem);
+  if (!problem.empty()) Print(stderr, "error: " + problem + "\n");
+  std::string text = line.json ? "{\"pipelines\":[" : "";
+  bool first = true;
+  for (const auto& [name, report] : reports) {
+    if (line.json) {
+      text += (first ? "" : ",") + report.Json();
+    } else {
+      text += name + ": " + report.Line() + "\n";
+    }
+    first = false;
+  }
+  Print(stdout, text + (line.json ? "]}\n" : ""));
+  return problem.empty() ? 0 : kFailed;
+}
+
+}  // namespace runnel

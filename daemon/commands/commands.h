@@ -1,0 +1,13 @@
+// The commands of `runnel`: each gives the exit code.
+#pragma once
+
+#include "daemon/commands/command_line.h"
+
+namespace runnel {
+
+int RunCommand(const CommandLine& line);
+int CheckCommand(const CommandLine& line);
+int ExplainCommand(const CommandLine& line);
+int StatusCommand(const CommandLine& line);
+
+}  // namespace runnel

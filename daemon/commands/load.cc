@@ -1,0 +1,85 @@
+#include "daemon/commands/load.h"
+
+#include <cstdlib>
+#include <initializer_list>
+
+#include "daemon/ingest/topic_filter.h"
+#include "pipelines/plan/registry.h"
+
+namespace runnel {
+namespace {
+
+// The place of `a: { b: { c: … } }` in a file, or of the nearest part that is there.
+Position Place(const Node& root, std::initializer_list<const char*> path) {
+  const Node* node = &root;
+  for (const char* key : path) {
+    const Node* next = node->Find(key);
+    if (next == nullptr) break;
+    node = next;
+  }
+  return node->position;
+}
+
+void CheckBroker(const DeviceConfig& device, const std::string& name, const Position& position,
+                 Diagnostics& diagnostics) {
+  if (device.FindBroker(name) != nullptr) return;
+  std::vector<std::string_view> names;
+  for (const auto& [known, broker] : device.brokers) names.push_back(known);
+  const std::string_view meant = DidYouMean(name, names);
+  diagnostics.Error(position, "there is no broker `" + name + "` in runnel.yaml",
+                    meant.empty() ? "" : "did you mean `" + std::string(meant) + "`?");
+}
+
+void CheckEndpoints(const PipelineFile& file, const Plan& plan, const DeviceConfig& device,
+                    Diagnostics& diagnostics) {
+  CheckBroker(device, plan.source().broker, Place(file.root, {"source", "mqtt", "broker"}),
+              diagnostics);
+  for (std::size_t i = 0; i < plan.sinks().size(); ++i) {
+    CheckBroker(device, plan.sinks()[i].broker,
+                Place(file.root, {i == 0 ? "sink" : "late", "mqtt", "broker"}), diagnostics);
+  }
+  const Result<TopicFilter> filter = TopicFilter::Parse(plan.source().topic);
+  if (!filter.ok()) {
+    diagnostics.Error(Place(file.root, {"source", "mqtt", "topic"}), filter.error().message);
+  }
+}
+
+LoadOptions OptionsOf(const CommandLine& line) {
+  LoadOptions options;
+  options.device_file = line.device_file;
+  options.pipelines = line.pipelines;
+  options.environment = SystemdEnvironment([](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  });
+  return options;
+}
+
+}  // namespace
+
+std::optional<DeviceConfig> LoadDevice(const CommandLine& line, Diagnostics& diagnostics) {
+  return LoadDeviceConfig(OptionsOf(line), diagnostics);
+}
+
+std::optional<Loaded> LoadAll(const CommandLine& line, Diagnostics& diagnostics) {
+  std::optional<Config> config = LoadConfig(OptionsOf(line), diagnostics);
+  if (!config.has_value()) return std::nullopt;
+  Registry registry;
+  RegisterAll(registry);
+  PlanLimits limits;
+  limits.record_max = static_cast<std::uint64_t>(config->device.limits.record.bytes);
+  Loaded loaded;
+  for (const PipelineFile& file : config->pipelines) {
+    RunningPipeline pipeline;
+    pipeline.plan = CompilePlan(file.root, file.name, registry, limits, diagnostics);
+    if (pipeline.plan == nullptr) continue;
+    CheckEndpoints(file, *pipeline.plan, config->device, diagnostics);
+    pipeline.encoded = file.root.Encode();
+    loaded.pipelines.push_back(std::move(pipeline));
+  }
+  if (diagnostics.has_errors()) return std::nullopt;
+  loaded.device = std::move(config->device);
+  return loaded;
+}
+
+}  // namespace runnel

@@ -1,0 +1,310 @@
+#include "daemon/service/app.h"
+
+#include <signal.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/journal/task_report.h"
+#include "daemon/posix/files.h"
+#include "daemon/service/mqtt_setup.h"
+
+namespace runnel {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+// How long the end may take, step by step; with the uplink's own drain under systemd's
+// default of 90 s by far.
+constexpr milliseconds kGoodbye{2000};      // sources
+constexpr milliseconds kDrain{5000};        // what was taken in is worked off
+constexpr milliseconds kWorkersEnd{3000};
+constexpr milliseconds kUplinkEnd{8000};    // publishes what is left, says goodbye
+constexpr milliseconds kDrainLook{20};
+
+// Never used before: what is made with it differs from what any earlier daemon made.
+std::uint64_t DrawIncarnation() {
+  std::uint64_t drawn = 0;
+  if (getrandom(&drawn, sizeof drawn, 0) != sizeof drawn) {
+    drawn = static_cast<std::uint64_t>(Clock::now().time_since_epoch().count());
+  }
+  return drawn;
+}
+
+}  // namespace
+
+App::App(Options options, Log& log)
+    : options_(std::move(options)),
+      log_(&log),
+      notifier_(options_.notify_socket, options_.watchdog_usec),
+      signals_(loop_, SIGTERM, SIGINT),
+      timer_(loop_),
+      watchdog_(loop_) {}
+
+App::~App() = default;
+
+int App::Run() {
+  if (const Status built = Build(); !built.ok()) {
+    log_->Error(built.error().message);
+    return 1;
+  }
+  WaitForSignals();
+  WaitForBell();
+  loop_.run();
+  return exit_code_;
+}
+
+Time App::Now() const {
+  return std::chrono::floor<Duration>(std::chrono::system_clock::now());
+}
+
+std::vector<Ringer*> App::Ringers() {
+  std::vector<Ringer*> ringers;
+  for (std::size_t i = 0; i < HostCount(options_.device); ++i) {
+    ringers.push_back(&board_->worker_ringer(i));
+  }
+  return ringers;
+}
+
+Status App::OpenTasks() {
+  const DeviceConfig& device = options_.device;
+  for (const auto& [folder, lock] : {std::pair(&device.runtime, &runtime_lock_),
+                                     std::pair(&device.state, &state_lock_)}) {
+    if (Status made = MakeFolders(*folder); !made.ok()) return made;
+    Result<Fd> locked = LockFile(*folder + "/lock");
+    if (!locked.ok()) return locked.error();
+    *lock = std::move(locked).value();
+  }
+  TaskSetOptions options;
+  options.runtime = device.runtime;
+  options.state = device.state;
+  options.sizes.in_ring = static_cast<std::uint64_t>(device.limits.journal.bytes);
+  options.sizes.out_ring = options.sizes.in_ring;
+  options.sizes.state = static_cast<std::uint64_t>(device.limits.state.bytes);
+  options.sizes.redelivery = RedeliveryEntries(device);
+  options.record_max = static_cast<std::uint64_t>(device.limits.record.bytes);
+  options.workers = HostCount(device);
+  options.incarnation = DrawIncarnation();
+  options.warn = [this](const std::string& text) { log_->Warn(text); };
+  Result<std::unique_ptr<TaskSet>> tasks = TaskSet::Open(std::move(options_.pipelines), options);
+  if (!tasks.ok()) return tasks.error();
+  tasks_ = std::move(tasks).value();
+  return {};
+}
+
+Status App::Build() {
+  if (Status opened = OpenTasks(); !opened.ok()) return opened;
+  Result<std::unique_ptr<Switchboard>> board = Switchboard::Create(HostCount(options_.device));
+  if (!board.ok()) return board.error();
+  board_ = std::move(board).value();
+  std::vector<const Doorbell*> bells;
+  for (std::size_t i = 0; i < HostCount(options_.device); ++i) {
+    bells.push_back(&board_->worker_bell(i));
+  }
+  const DeviceLimits& limits = options_.device.limits;
+  Exchange::Options exchange;
+  exchange.max_delay = limits.max_delay;
+  exchange.state = options_.device.state;
+  exchange.dead_letters_max = static_cast<std::uint64_t>(limits.dead_letters.bytes);
+  exchange.report = [this](const Error& error) { log_->Error(error.message); };
+  Result<std::unique_ptr<Exchange>> opened =
+      Exchange::Open(*tasks_, Ringers(), std::move(bells), std::move(exchange));
+  if (!opened.ok()) return opened.error();
+  exchange_ = std::move(opened).value();
+  Ticker::Options ticker;
+  ticker.now = [this] { return Now(); };
+  ticker.max_delay = limits.max_delay;
+  ticker_ = std::make_unique<Ticker>(loop_, *tasks_, Ringers(), std::move(ticker));
+
+  Supervisor::Options supervisor;
+  supervisor.workers = WorkerCount(options_.device);
+  supervisor.worker_executable = options_.worker_executable;
+  supervisor.uplink_executable = options_.uplink_executable;
+  supervisor.host.max_delay = limits.max_delay;
+  supervisor.host.record_max = static_cast<std::uint64_t>(limits.record.bytes);
+  supervisor.host.poison_text = options_.poison_text;
+  supervisor.record_timeout = std::chrono::ceil<milliseconds>(limits.record_timeout);
+  supervisor.uplink = MakeUplinkSettings(options_.device, *tasks_);
+  supervisor_ = std::make_unique<Supervisor>(loop_, *tasks_, *board_, *log_, std::move(supervisor));
+  supervisor_->on_uplink_message = [this](std::string_view line) { OnUplink(line); };
+  supervisor_->on_quiet = [this] {
+    for (const auto& source : sources_) source->ReArm();
+  };
+  if (Status plans = AppendPlans(); !plans.ok()) return plans;
+  if (Status sources = MakeSources(); !sources.ok()) return sources;
+  return supervisor_->Start([this] { OnReady(); });
+}
+
+// The plan as a record: the task switches where it reads it. Until the source is
+// connected, time does not make a device silent.
+Status App::AppendPlans() {
+  for (RunningTask& task : tasks_->tasks()) {
+    const RunningPipeline& pipeline = tasks_->pipelines()[task.pipeline];
+    if (task.journal->AppendPlan(pipeline.plan->fingerprint(), pipeline.encoded, Now()) ==
+        Appended::kFull) {
+      log_->Warn("the journal of `" + task.id.Name() +
+                 "` is full; its changed plan is used after the next start");
+    }
+    if (task.id.stage == 0) task.journal->AppendTime(InputKind::kPause, Now());
+  }
+  return {};
+}
+
+Status App::MakeSources() {
+  control_ = std::make_unique<PahoControl>();
+  for (SourcePlan& plan : PlanSources(options_.device, *tasks_)) {
+    Source::Options options;
+    options.broker = plan.broker;
+    options.mqtt = std::move(plan.mqtt);
+    options.session = std::move(plan.session);
+    options.dispatcher.max_delay = options_.device.limits.max_delay;
+    options.dispatcher.now = [this] { return Now(); };
+    options.dispatcher.room_bell = &board_->room_bell();
+    options.dispatcher.on_wait = [this](std::size_t pipeline, bool waiting) {
+      asio::post(loop_, [this, pipeline, waiting] { ticker_->SetWaiting(pipeline, waiting); });
+    };
+    options.dispatcher.on_activity = [this] {
+      asio::post(loop_, [this] { supervisor_->Watch(); });
+    };
+    Result<std::unique_ptr<Source>> source =
+        Source::Create(loop_, *control_, *tasks_, Ringers(), *log_, std::move(options));
+    if (!source.ok()) return source.error();
+    sources_.push_back(std::move(source).value());
+  }
+  return {};
+}
+
+void App::OnReady() {
+  for (const auto& source : sources_) source->Start();
+  OnBell();
+  std::string status = std::to_string(tasks_->pipelines().size()) + " pipelines, " +
+                       std::to_string(WorkerCount(options_.device)) + " workers";
+  log_->Info("ready: " + status);
+  notifier_.Send("READY=1\nSTATUS=" + status + "\n");
+  FeedWatchdog();
+}
+
+void App::FeedWatchdog() {
+  if (notifier_.watchdog_interval().count() == 0 || stopping_) return;
+  if (supervisor_->MakesProgress()) {
+    notifier_.Send("WATCHDOG=1");
+  } else {
+    log_->Warn("a worker makes no progress; the watchdog is not fed");
+  }
+  watchdog_.expires_after(notifier_.watchdog_interval());
+  watchdog_.async_wait([this](const asio::error_code& error) {
+    if (!error) FeedWatchdog();
+  });
+}
+
+void App::WaitForBell() {
+  if (bell_ == nullptr) {
+    bell_ = std::make_unique<asio::posix::stream_descriptor>(
+        loop_, dup(board_->daemon_bell().fd()));
+    board_->daemon_word().GoToSleep();
+  }
+  bell_->async_wait(asio::posix::stream_descriptor::wait_read, [this](const asio::error_code& error) {
+    if (error) return;
+    OnBell();
+    WaitForBell();
+  });
+}
+
+// Somebody has work for the loop: records for a later stage, room in a journal, or an
+// earlier deadline.
+void App::OnBell() {
+  board_->daemon_word().WakeUp();
+  board_->daemon_bell().Clear();
+  bool more = exchange_->Run();
+  ticker_->Run();
+  board_->daemon_word().GoToSleep();
+  // What came while the word said awake: nobody has rung for it.
+  more |= exchange_->HasMore();
+  if (more) board_->daemon_bell().Ring();
+}
+
+void App::OnUplink(std::string_view line) {
+  const std::string_view kind = line.substr(0, line.find(' '));
+  const std::string text(line.substr(std::min(line.size(), kind.size() + 1)));
+  if (kind == "up") {
+    log_->Info("upstream `" + text + "`: connected");
+  } else if (kind == "error") {
+    log_->Error("uplink: " + text);
+  } else {
+    const std::string broker = text.substr(0, text.find(' '));
+    log_->Warn("upstream `" + broker + "`: " + text.substr(std::min(text.size(), broker.size() + 1)));
+  }
+}
+
+void App::WaitForSignals() {
+  signals_.async_wait([this](const asio::error_code& error, int signal) {
+    if (error) return;
+    log_->Info(std::string("stopping: ") + (signal == SIGTERM ? "SIGTERM" : "SIGINT"));
+    BeginStop();
+  });
+}
+
+void App::BeginStop() {
+  stopping_ = true;
+  notifier_.Send("STOPPING=1\nSTATUS=draining\n");
+  bool clean = true;
+  for (const auto& source : sources_) clean &= source->Stop(Clock::now() + kGoodbye);
+  // A message that waits for room stays unacknowledged: the broker sends it again.
+  must_exit_hard_ = !clean;
+  stop_deadline_ = Clock::now() + kDrain;
+  WaitUntilDrained();
+}
+
+void App::WaitUntilDrained() {
+  exchange_->Run();
+  const bool drained =
+      exchange_->Drained() &&
+      std::all_of(tasks_->tasks().begin(), tasks_->tasks().end(),
+                  [](const RunningTask& task) { return !task.journal->HasUnread(); });
+  if (drained || Clock::now() > stop_deadline_) return StopWorkers();
+  timer_.expires_after(kDrainLook);
+  timer_.async_wait([this](const asio::error_code&) { WaitUntilDrained(); });
+}
+
+void App::StopWorkers() {
+  ticker_->Stop();
+  supervisor_->StopWorkers(kWorkersEnd, [this] { StopUplink(); });
+}
+
+void App::StopUplink() {
+  supervisor_->StopUplink(kUplinkEnd, [this] { Finish(); });
+}
+
+void App::Finish() {
+  if (const Status saved = tasks_->SaveAll(options_.device.state); !saved.ok()) {
+    log_->Error("saving the state: " + saved.error().message);
+    exit_code_ = 1;
+  }
+  Summary();
+  log_->Info("stopped");
+  // Paho holds on to a message that could not be taken; nothing else is left to do.
+  if (must_exit_hard_) _exit(exit_code_);
+  sources_.clear();
+  watchdog_.cancel();
+  signals_.cancel();
+  bell_.reset();
+  loop_.stop();
+}
+
+void App::Summary() {
+  for (std::size_t i = 0; i < tasks_->pipelines().size(); ++i) {
+    PipelineReport report;
+    report.name = tasks_->pipelines()[i].plan->name();
+    for (const RunningTask& task : tasks_->tasks()) {
+      if (task.pipeline != i) continue;
+      const Result<TaskReport> read = ReadTaskReport(task.folder);
+      if (read.ok()) report.Add(read.value(), task.last_stage);
+    }
+    log_->Info(report.name + ": " + report.Line());
+  }
+}
+
+}  // namespace runnel

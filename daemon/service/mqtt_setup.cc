@@ -1,0 +1,154 @@
+#include "daemon/service/mqtt_setup.h"
+
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <thread>
+#include <utility>
+
+namespace runnel {
+namespace {
+
+constexpr std::uint64_t kWorkerMemory = 16 << 20;     // what a worker may need with its state
+constexpr std::uint64_t kRedeliveryOf311 = 4096;      // MQTT 3.1.1 has no Receive Maximum
+constexpr const char* kClientPlaceholder = "{client_id}";
+
+std::string HostName() {
+  char name[256] = "host";
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+std::string ClientId(const BrokerConfig& config, const std::string& broker, const char* purpose,
+                     std::size_t number) {
+  std::string id = config.client_id.empty() ? "runnel-" + HostName() + "-" + broker
+                                            : config.client_id;
+  id += purpose;
+  if (number > 0) id += "-" + std::to_string(number + 1);
+  return id;
+}
+
+std::chrono::seconds Seconds(Duration duration) {
+  return std::chrono::ceil<std::chrono::seconds>(duration);
+}
+
+MqttOptions OptionsOf(const BrokerConfig& config, std::string client_id) {
+  MqttOptions options;
+  options.urls = {config.url};
+  options.client_id = std::move(client_id);
+  if (!config.username.empty()) options.user = config.username;
+  if (!config.password.empty()) options.password = config.password;
+  options.tls.ca = config.ca;
+  options.tls.cert = config.cert;
+  options.tls.key = config.key;
+  options.tls.key_password = config.key_password;
+  options.tls.verification = config.verify ? TlsVerification::kFull : TlsVerification::kNone;
+  options.version = config.version == ProtocolVersion::k5 ? MqttVersion::k5 : MqttVersion::k311;
+  options.session =
+      config.session == Session::kPersistent ? MqttSession::kPersistent : MqttSession::kClean;
+  options.session_expiry = Seconds(config.session_expiry);
+  options.receive_maximum = static_cast<std::uint16_t>(config.receive_maximum);
+  options.keep_alive = Seconds(config.keep_alive);
+  options.connect_timeout = Seconds(config.connect_timeout);
+  return options;
+}
+
+const std::string& BrokerName(const DeviceConfig& device, const std::string& name) {
+  return name.empty() ? device.brokers.front().first : name;
+}
+
+}  // namespace
+
+std::size_t WorkerCount(const DeviceConfig& device) {
+  if (device.workers != DeviceConfig::kWorkersAuto) return static_cast<std::size_t>(device.workers);
+  struct sysinfo info {};
+  sysinfo(&info);
+  const std::uint64_t memory = std::uint64_t{info.totalram} * info.mem_unit;
+  const std::uint64_t cores = std::max(2u, std::thread::hardware_concurrency()) - 1;
+  return std::max<std::uint64_t>(1, std::min(cores, memory / 4 / kWorkerMemory));
+}
+
+std::size_t HostCount(const DeviceConfig& device) {
+  return std::max<std::size_t>(1, WorkerCount(device));
+}
+
+std::uint64_t RedeliveryEntries(const DeviceConfig& device) {
+  std::uint64_t entries = 0;
+  for (const auto& [name, broker] : device.brokers) {
+    entries = std::max(entries, broker.version == ProtocolVersion::k5
+                                    ? static_cast<std::uint64_t>(broker.receive_maximum)
+                                    : kRedeliveryOf311);
+  }
+  return entries;
+}
+
+std::vector<SourcePlan> PlanSources(const DeviceConfig& device, const TaskSet& tasks) {
+  std::map<std::string, std::vector<WantedFilter>> wanted;
+  for (std::size_t i = 0; i < tasks.pipelines().size(); ++i) {
+    const MqttSource& source = tasks.pipelines()[i].plan->source();
+    Result<TopicFilter> filter = TopicFilter::Parse(source.topic);
+    if (!filter.ok()) continue;  // the plan was checked with the same parser
+    wanted[BrokerName(device, source.broker)].push_back(
+        {i, std::move(filter).value(), static_cast<int>(source.qos)});
+  }
+  std::vector<SourcePlan> plans;
+  for (const auto& [broker, filters] : wanted) {
+    const BrokerConfig& config = *device.FindBroker(broker);
+    std::size_t number = 0;
+    for (PlannedSession& session : PlanSessions(filters)) {
+      SourcePlan plan;
+      plan.broker = broker;
+      plan.mqtt = OptionsOf(config, ClientId(config, broker, "", number));
+      plan.mqtt.subscriptions_file = device.state + "/subscriptions." + broker + "." +
+                                     std::to_string(number + 1);
+      const bool store = plan.mqtt.version == MqttVersion::k311 &&
+                         std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
+                                     [](const PlannedSubscription& s) { return s.qos == 2; });
+      if (store) plan.mqtt.inbound_store = device.runtime + "/paho";
+      if (number == 0 && !config.status.empty()) {
+        MqttStatusTopic status;
+        status.topic = config.status;
+        const std::size_t at = status.topic.find(kClientPlaceholder);
+        if (at != std::string::npos) {
+          status.topic.replace(at, std::string(kClientPlaceholder).size(), plan.mqtt.client_id);
+        }
+        plan.mqtt.status = std::move(status);
+      }
+      plan.session = std::move(session);
+      plans.push_back(std::move(plan));
+      ++number;
+    }
+  }
+  return plans;
+}
+
+UplinkSettings MakeUplinkSettings(const DeviceConfig& device, const TaskSet& tasks) {
+  UplinkSettings settings;
+  std::map<std::string, std::uint32_t> numbers;
+  for (const RunningPipeline& pipeline : tasks.pipelines()) {
+    std::vector<UplinkSink> sinks;
+    for (const MqttSink& sink : pipeline.plan->sinks()) {
+      const std::string& name = BrokerName(device, sink.broker);
+      const auto [found, made] =
+          numbers.emplace(name, static_cast<std::uint32_t>(settings.brokers.size()));
+      if (made) {
+        const BrokerConfig& config = *device.FindBroker(name);
+        UplinkBroker broker;
+        broker.name = name;
+        broker.options = OptionsOf(config, ClientId(config, name, "-uplink", 0));
+        broker.window = static_cast<std::uint32_t>(config.publish_window);
+        settings.brokers.push_back(std::move(broker));
+      }
+      sinks.push_back({found->second, static_cast<int>(sink.qos), sink.retain});
+    }
+    settings.pipelines.push_back(std::move(sinks));
+  }
+  settings.state = device.state;
+  settings.dead_letters_max = static_cast<std::uint64_t>(device.limits.dead_letters.bytes);
+  return settings;
+}
+
+}  // namespace runnel

@@ -1,0 +1,36 @@
+// What the configuration says about brokers, as the sources and the uplink need it.
+//
+// Client ids are stable: derived from the host's name, the broker's name and the
+// purpose, unless the configuration gives one.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/device.h"
+#include "daemon/ingest/sessions.h"
+#include "daemon/ingest/task_set.h"
+#include "daemon/mqtt/options.h"
+#include "daemon/uplink/protocol.h"
+
+namespace runnel {
+
+// Worker processes that the configuration asks for: `auto` is cores - 1, at least 1,
+// and at most as many as a quarter of the memory holds.
+std::size_t WorkerCount(const DeviceConfig& device);
+// Hosts of tasks: the workers, or with `workers: 0` the daemon itself.
+std::size_t HostCount(const DeviceConfig& device);
+// How many messages may come again after a kill.
+std::uint64_t RedeliveryEntries(const DeviceConfig& device);
+
+struct SourcePlan {
+  std::string broker;
+  MqttOptions mqtt;
+  PlannedSession session;
+};
+std::vector<SourcePlan> PlanSources(const DeviceConfig& device, const TaskSet& tasks);
+
+UplinkSettings MakeUplinkSettings(const DeviceConfig& device, const TaskSet& tasks);
+
+}  // namespace runnel

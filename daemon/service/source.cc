@@ -1,0 +1,123 @@
+#include "daemon/service/source.h"
+
+#include <utility>
+
+namespace runnel {
+
+Source::Source(asio::io_context& loop, TaskSet& tasks, Log& log, Options options)
+    : loop_(&loop), tasks_(&tasks), log_(&log), options_(std::move(options)) {}
+
+Result<std::unique_ptr<Source>> Source::Create(asio::io_context& loop, PahoControl& control,
+                                               TaskSet& tasks, std::vector<Ringer*> workers,
+                                               Log& log, Options options) {
+  std::unique_ptr<Source> source(new Source(loop, tasks, log, std::move(options)));
+  source->workers_ = workers;
+  source->session_number_ = SessionNumber(source->options_.mqtt.client_id);
+  source->dispatcher_ =
+      std::make_unique<Dispatcher>(tasks, std::move(workers), source->options_.dispatcher);
+  for (const std::size_t pipeline : source->options_.session.pipelines) {
+    if (Status added = source->dispatcher_->AddPipeline(pipeline); !added.ok()) {
+      return added.error();
+    }
+  }
+  MqttHandlers handlers;
+  handlers.on_message = [raw = source.get()](const MqttMessage& m) { return raw->OnMessage(m); };
+  handlers.on_event = [raw = source.get()](const MqttEvent& event) { raw->OnEvent(event); };
+  handlers.on_published = [](const MqttPublishResult&) {};
+  Result<std::unique_ptr<MqttClient>> client =
+      MqttClient::Create(control, source->options_.mqtt, std::move(handlers));
+  if (!client.ok()) {
+    return std::move(client.error()).In("broker `" + source->options_.broker + "`");
+  }
+  source->client_ = std::move(client).value();
+  std::vector<MqttSubscription> subscriptions;
+  for (const PlannedSubscription& planned : source->options_.session.subscriptions) {
+    MqttSubscription subscription;
+    subscription.filter = planned.filter.wire();
+    subscription.qos = planned.qos;
+    subscriptions.push_back(std::move(subscription));
+  }
+  source->client_->SetSubscriptions(std::move(subscriptions));
+  return source;
+}
+
+MessageOutcome Source::OnMessage(const MqttMessage& message) {
+  IncomingMessage incoming;
+  incoming.topic = message.topic;
+  incoming.payload = message.payload;
+  incoming.retained = message.retained;
+  incoming.delivery.packet_id = message.packet_id;
+  incoming.delivery.may_repeat = message.dup || message.dup_hidden;
+  incoming.delivery.session = session_number_;
+  return dispatcher_->Take(incoming) ? MessageOutcome::kTaken : MessageOutcome::kNotTaken;
+}
+
+void Source::OnEvent(const MqttEvent& event) {
+  if (const auto* connected = std::get_if<MqttConnected>(&event)) {
+    // Here and not on the loop: before the first message of this connection.
+    BeginSession(connected->session_present);
+    TellTasks(InputKind::kResume);
+  } else if (std::holds_alternative<MqttConnectionLost>(event)) {
+    TellTasks(InputKind::kPause);
+  }
+  asio::post(*loop_, [this, event] { Handle(event); });
+}
+
+void Source::BeginSession(bool present) {
+  for (RunningTask& task : tasks_->tasks()) {
+    if (task.id.stage != 0) continue;
+    task.journal->SessionBegins(session_number_,
+                                present ? SessionState::kPresent : SessionState::kNew);
+  }
+}
+
+// A journal without room for this has messages to work off, and idle time does not
+// pass while its source waits.
+void Source::TellTasks(InputKind kind) {
+  for (const std::size_t pipeline : options_.session.pipelines) {
+    const std::uint32_t partitions = tasks_->pipelines()[pipeline].plan->partitions(0);
+    for (std::uint32_t partition = 0; partition < partitions; ++partition) {
+      RunningTask& task = tasks_->at(pipeline, 0, partition);
+      task.journal->AppendTime(kind, options_.dispatcher.now());
+      workers_[task.worker]->Notify({});
+    }
+  }
+}
+
+void Source::Handle(const MqttEvent& event) {
+  const std::string name = "broker `" + options_.broker + "`";
+  if (const auto* connected = std::get_if<MqttConnected>(&event)) {
+    connected_ = true;
+    last_failure_.clear();
+    log_->Info(name + ": connected to " + connected->url + " as `" + options_.mqtt.client_id +
+               (connected->session_present ? "`, session resumed" : "`, new session"));
+  } else if (const auto* lost = std::get_if<MqttConnectionLost>(&event)) {
+    connected_ = false;
+    log_->Warn(name + ": connection lost: " + lost->reason);
+  } else if (const auto* failed = std::get_if<MqttConnectFailed>(&event)) {
+    if (failed->error.message != last_failure_) {
+      log_->Warn(name + ": " + failed->error.message + "; it is tried again");
+    }
+    last_failure_ = failed->error.message;
+  } else if (const auto* subscribed = std::get_if<MqttSubscribed>(&event)) {
+    LogSubscriptions(*subscribed);
+  } else if (const auto* warning = std::get_if<MqttWarning>(&event)) {
+    log_->Warn(name + ": " + warning->message);
+  }
+}
+
+void Source::LogSubscriptions(const MqttSubscribed& subscribed) {
+  for (const MqttSubscriptionResult& result : subscribed.results) {
+    if (!result.granted) {
+      log_->Error("broker `" + options_.broker + "`: subscription to `" + result.filter +
+                  "` was refused: " + result.reason);
+    }
+  }
+}
+
+bool Source::Stop(std::chrono::steady_clock::time_point deadline) {
+  dispatcher_->Stop();
+  return client_->Stop(deadline);
+}
+
+}  // namespace runnel

@@ -1,0 +1,64 @@
+// Source: one MQTT session of the daemon, and the way of its messages.
+//
+// Owns the client and the dispatcher. What happens to the connection is handed to the
+// loop; what happens to messages stays on Paho's thread.
+#pragma once
+
+#include <asio.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/ingest/dispatcher.h"
+#include "daemon/ingest/sessions.h"
+#include "daemon/mqtt/client.h"
+#include "daemon/service/log.h"
+
+namespace runnel {
+
+class Source final {
+ public:
+  struct Options {
+    std::string broker;       // name, for messages
+    MqttOptions mqtt;
+    PlannedSession session;
+    Dispatcher::Options dispatcher;
+  };
+
+  // All are borrowed and outlive the source. Does not connect yet.
+  static Result<std::unique_ptr<Source>> Create(asio::io_context& loop, PahoControl& control,
+                                                TaskSet& tasks, std::vector<Ringer*> workers,
+                                                Log& log, Options options);
+
+  void Start() { client_->Start(); }
+  // Ends all waits and says goodbye. False: the process has to end with _exit().
+  bool Stop(std::chrono::steady_clock::time_point deadline);
+  // Work is done: tell of the next that begins.
+  void ReArm() { dispatcher_->ReArm(); }
+  bool connected() const { return connected_; }
+  const Options& options() const { return options_; }
+
+ private:
+  Source(asio::io_context& loop, TaskSet& tasks, Log& log, Options options);
+
+  MessageOutcome OnMessage(const MqttMessage& message);
+  void OnEvent(const MqttEvent& event);      // any of Paho's threads
+  void BeginSession(bool present);
+  void TellTasks(InputKind kind);
+  void Handle(const MqttEvent& event);       // the loop
+  void LogSubscriptions(const MqttSubscribed& subscribed);
+
+  asio::io_context* loop_;
+  TaskSet* tasks_;
+  Log* log_;
+  Options options_;
+  std::vector<Ringer*> workers_;
+  std::uint32_t session_number_ = 0;
+  std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<MqttClient> client_;
+  std::string last_failure_;   // the loop: not logged twice in a row
+  bool connected_ = false;     // the loop
+};
+
+}  // namespace runnel

@@ -1,0 +1,90 @@
+#include "daemon/uplink/broker_sink.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace runnel {
+namespace {
+
+Completion ToCompletion(std::uint64_t context, const MqttPublishFailure& failure) {
+  Completion completion;
+  completion.context = context;
+  completion.reason = failure.reason;
+  const bool again =
+      failure.kind == MqttFailure::kRetry || failure.kind == MqttFailure::kReconnect;
+  completion.delivered = again ? Delivered::kRetry : Delivered::kRejected;
+  return completion;
+}
+
+}  // namespace
+
+BrokerSink::BrokerSink(UplinkBroker broker, CompletionQueue& completions, Report report)
+    : broker_(std::move(broker)), completions_(&completions), report_(std::move(report)) {}
+
+Result<std::unique_ptr<BrokerSink>> BrokerSink::Connect(PahoControl& control, UplinkBroker broker,
+                                                    CompletionQueue& completions, Report report) {
+  std::unique_ptr<BrokerSink> sink(
+      new BrokerSink(std::move(broker), completions, std::move(report)));
+  MqttHandlers handlers;
+  handlers.on_message = [](const MqttMessage&) { return MessageOutcome::kTaken; };
+  handlers.on_event = [raw = sink.get()](const MqttEvent& event) { raw->OnEvent(event); };
+  handlers.on_published = [raw = sink.get()](const MqttPublishResult& result) {
+    raw->OnPublished(result);
+  };
+  Result<std::unique_ptr<MqttClient>> client =
+      MqttClient::Create(control, sink->broker_.options, std::move(handlers));
+  if (!client.ok()) return std::move(client.error()).In("broker `" + sink->broker_.name + "`");
+  sink->client_ = std::move(client).value();
+  sink->client_->Start();
+  return sink;
+}
+
+std::size_t BrokerSink::Room() const {
+  const std::uint32_t window = window_.load(std::memory_order_acquire);
+  const std::uint32_t in_flight = in_flight_.load(std::memory_order_acquire);
+  return window > in_flight ? window - in_flight : 0;
+}
+
+void BrokerSink::Publish(const SinkRecord& record, std::uint64_t context) {
+  const std::pair<std::string_view, std::string_view> properties[] = {{"runnel-id", record.id}};
+  MqttPublication publication;
+  publication.topic = record.topic;
+  publication.payload = record.payload;
+  publication.qos = record.qos;
+  publication.retain = record.retain;
+  publication.user_properties = properties;
+  publication.context = context;
+  in_flight_.fetch_add(1, std::memory_order_acq_rel);
+  const std::optional<MqttPublishFailure> refused = client_->Publish(publication);
+  if (!refused.has_value()) return;
+  in_flight_.fetch_sub(1, std::memory_order_acq_rel);
+  completions_->Push(ToCompletion(context, *refused));
+}
+
+void BrokerSink::OnPublished(const MqttPublishResult& result) {
+  in_flight_.fetch_sub(1, std::memory_order_acq_rel);
+  completions_->Push(result.failure.has_value() ? ToCompletion(result.context, *result.failure)
+                                                : Completion{result.context, {}, {}});
+}
+
+void BrokerSink::OnEvent(const MqttEvent& event) {
+  if (const auto* connected = std::get_if<MqttConnected>(&event)) {
+    window_.store(std::min<std::uint32_t>(broker_.window, connected->receive_maximum),
+                  std::memory_order_release);
+    completions_->Wake();
+    report_("up " + broker_.name);
+  } else if (const auto* lost = std::get_if<MqttConnectionLost>(&event)) {
+    window_.store(0, std::memory_order_release);
+    report_("down " + broker_.name + " " + lost->reason);
+  } else if (const auto* failed = std::get_if<MqttConnectFailed>(&event)) {
+    report_("down " + broker_.name + " " + failed->error.message);
+  } else if (const auto* warning = std::get_if<MqttWarning>(&event)) {
+    report_("warn " + broker_.name + " " + warning->message);
+  }
+}
+
+bool BrokerSink::Stop(std::chrono::steady_clock::time_point deadline) {
+  return client_->Stop(deadline);
+}
+
+}  // namespace runnel
