@@ -19,7 +19,7 @@ struct Name {
   std::string_view text;
   Use use = Use::kSkipped;
   std::uint16_t field = Record::kUnknown;
-  std::uint64_t bit = 0;  // one of 64, by the name's hash
+  std::uint8_t bit = 0;  // of the name's hash, 0 to 63
 };
 
 // What the bytes from the end of one value to the start of the next, such as
@@ -28,38 +28,45 @@ struct Name {
 // alone decides what it means, so whatever is remembered gives the same record.
 struct alignas(64) Segment {
   static constexpr std::size_t kSizeMax = 48;
+  static constexpr std::uint32_t kNothing = UINT32_MAX;  // more than a payload has
 
   char text[kSizeMax] = {};
-  std::uint64_t bit = 0;
+  std::uint32_t size = kNothing;
   std::uint16_t field = Record::kUnknown;
   Use use = Use::kSkipped;
-  std::uint8_t size = 0;  // 0: nothing remembered
+  std::uint8_t bit = 0;  // of the name's hash, 0 to 63
   std::uint8_t name_at = 0;
   std::uint8_t name_size = 0;
   std::uint8_t next = 0;  // number of the segment that followed the last time
 };
 static_assert(sizeof(Segment) == 64);
 
+enum class Prediction { kOn, kOff };
+
 class JsonDecoder final : public Decoder {
  public:
-  JsonDecoder(const FieldTable& table, Unmentioned unmentioned)
-      : index_(table), unmentioned_(unmentioned) {}
+  JsonDecoder(const FieldTable& table, Unmentioned unmentioned, Prediction prediction)
+      : index_(table), unmentioned_(unmentioned), prediction_(prediction) {}
 
   Outcome Decode(std::string_view payload, Arena& arena, Record& record) override;
 
  private:
   bool Matches(const Segment& segment, const char* at) const;
+  bool MatchesLong(const Segment& segment, const char* at) const;
+  [[gnu::noinline]] const char* ReadUnpredicted(const char* at, bool first, std::uint8_t*& next, Record& record);
   const char* ReadName(const char* at, bool first, Name& name);
   std::uint8_t Learn(const char* start, const char* end, const Name& name);
-  const char* ReadField(const char* at, const Name& name, Record& record);
+  const char* ReadKnown(const char* at, std::uint16_t field, Record& record);
+  const char* ReadKept(const char* at, std::string_view name, std::uint8_t bit, Record& record);
   Outcome Finish(const char* at, const Record& record);
   bool KeptTwice(const Record& record);
   Outcome Failed() const { return Outcome::Failed(reader_.reason()); }
 
   NameIndex index_;
   Unmentioned unmentioned_;
+  Prediction prediction_;
   JsonReader reader_;
-  std::uint64_t seen_ = 0;      // bits of the kept names of this record
+  std::uint64_t seen_ = 0;      // bits of the names kept of this record
   bool seen_twice_ = false;     // two kept names have the same bit
   std::uint8_t first_ = 0;      // number of the segment that came first the last time
   std::array<Segment, 64> segments_;  // the first stands for what is not remembered
@@ -69,14 +76,13 @@ class JsonDecoder final : public Decoder {
 // The segment is there and the payload goes on behind it.
 inline bool JsonDecoder::Matches(const Segment& segment, const char* at) const {
   static_assert(Segment::kSizeMax < kPadding);
-  const unsigned size = segment.size;
-  if (size == 0 || reader_.end() - at <= static_cast<std::ptrdiff_t>(size)) return false;
-  if (!scan::SamePrefix(at, segment.text, size < 16 ? size : 16)) return false;
-  for (unsigned done = 16; done < size; done += 16) {
-    const unsigned rest = size - done;
-    if (!scan::SamePrefix(at + done, segment.text + done, rest < 16 ? rest : 16)) return false;
-  }
-  return true;
+  if (reader_.end() - at <= std::int64_t{segment.size}) return false;
+  if (segment.size > 16) return MatchesLong(segment, at);
+  return scan::SamePrefix(at, segment.text, segment.size);
+}
+
+bool JsonDecoder::MatchesLong(const Segment& segment, const char* at) const {
+  return std::memcmp(at, segment.text, segment.size) == 0;
 }
 
 Outcome JsonDecoder::Decode(std::string_view payload, Arena& arena, Record& record) {
@@ -85,25 +91,41 @@ Outcome JsonDecoder::Decode(std::string_view payload, Arena& arena, Record& reco
   seen_twice_ = false;
   const char* at = payload.data();
   std::uint8_t* next = &first_;
-  for (bool first = true;; first = false) {
-    if (!first && reader_.Is(at, '}')) return Finish(at, record);
-    Name name;
+  do {
     Segment& expected = segments_[*next];
-    if (Matches(expected, at)) [[likely]] {
-      name = {{at + expected.name_at, expected.name_size}, expected.use, expected.field, expected.bit};
-      at += expected.size;
-      next = &expected.next;
+    if (!Matches(expected, at)) [[unlikely]] {
+      at = ReadUnpredicted(at, at == payload.data(), next, record);
     } else {
       const char* const start = at;
-      at = ReadName(at, first, name);
-      if (at == nullptr) return Failed();
-      if (name.text.data() == nullptr) return Finish(at, record);
-      *next = Learn(start, at, name);
-      next = &segments_[*next].next;
+      at += expected.size;
+      next = &expected.next;
+      if (expected.use == Use::kKnown) {
+        at = ReadKnown(at, expected.field, record);
+      } else if (expected.use == Use::kKept) {
+        at = ReadKept(at, {start + expected.name_at, expected.name_size}, expected.bit, record);
+      } else {
+        at = reader_.SkipValue(at, 1);
+      }
     }
-    at = ReadField(at, name, record);
     if (at == nullptr) return Failed();
+  } while (!reader_.Is(at, '}'));
+  return Finish(at, record);
+}
+
+// One field without help, or what stands before the closing bracket of the object.
+const char* JsonDecoder::ReadUnpredicted(const char* at, bool first, std::uint8_t*& next,
+                                         Record& record) {
+  Name name;
+  const char* const start = at;
+  at = ReadName(at, first, name);
+  if (at == nullptr || name.text.data() == nullptr) return at;
+  if (prediction_ == Prediction::kOn) {
+    *next = Learn(start, at, name);
+    next = &segments_[*next].next;
   }
+  if (name.use == Use::kKnown) return ReadKnown(at, name.field, record);
+  if (name.use == Use::kKept) return ReadKept(at, name.text, name.bit, record);
+  return reader_.SkipValue(at, 1);
 }
 
 // What stands between two values, read strictly: `{` or `,`, a name and a colon,
@@ -128,7 +150,7 @@ const char* JsonDecoder::ReadName(const char* at, bool first, Name& name) {
     name.field = static_cast<std::uint16_t>(field);
   } else if (unmentioned_ == Unmentioned::kKeep) {
     name.use = Use::kKept;
-    name.bit = std::uint64_t{1} << (digest.hash >> 8 & 63);
+    name.bit = static_cast<std::uint8_t>(digest.hash >> 8 & 63);
   }
   return reader_.SkipSpace(at + 1);
 }
@@ -143,33 +165,28 @@ std::uint8_t JsonDecoder::Learn(const char* start, const char* end, const Name& 
   const std::uint64_t hash = NameDigest({start, size}).hash;
   const auto number = static_cast<std::uint8_t>(1 + hash % (segments_.size() - 1));
   Segment& segment = segments_[number];
-  if (Matches(segment, start) && segment.size == size) return number;
+  if (segment.size == size && Matches(segment, start)) return number;
   segment = {};
   std::memcpy(segment.text, start, size);
   segment.bit = name.bit;
   segment.field = name.field;
   segment.use = name.use;
-  segment.size = static_cast<std::uint8_t>(size);
+  segment.size = static_cast<std::uint32_t>(size);
   segment.name_at = static_cast<std::uint8_t>(name_at);
   segment.name_size = static_cast<std::uint8_t>(name.text.size());
   return number;
 }
 
-const char* JsonDecoder::ReadField(const char* at, const Name& name, Record& record) {
-  if (name.use == Use::kSkipped) return reader_.SkipValue(at, 1);
-  Value value;
-  if (name.use == Use::kKnown) {
-    if (!record.Get(name.field).IsMissing()) return reader_.Fail(at, "json_duplicate_field");
-    at = reader_.ReadValue(at, 1, value);
-    if (at != nullptr) record.Set(name.field, value);
-    return at;
-  }
-  at = reader_.ReadValue(at, 1, value);
-  if (at == nullptr) return nullptr;
-  seen_twice_ |= (seen_ & name.bit) != 0;
-  seen_ |= name.bit;
-  record.Append(name.text, value);
-  return at;
+const char* JsonDecoder::ReadKnown(const char* at, std::uint16_t field, Record& record) {
+  if (!record.Get(field).IsMissing()) return reader_.Fail(at, "json_duplicate_field");
+  return reader_.ReadValue(at, 1, record.Add(field));
+}
+
+const char* JsonDecoder::ReadKept(const char* at, std::string_view name, std::uint8_t bit,
+                                         Record& record) {
+  seen_twice_ |= (seen_ >> bit & 1) != 0;
+  seen_ |= std::uint64_t{1} << bit;
+  return reader_.ReadValue(at, 1, record.Append(name));
 }
 
 // `at` is the closing bracket of the object.
@@ -191,7 +208,12 @@ bool JsonDecoder::KeptTwice(const Record& record) {
 }  // namespace
 
 std::unique_ptr<Decoder> MakeJsonDecoder(const FieldTable& table, Unmentioned unmentioned) {
-  return std::make_unique<JsonDecoder>(table, unmentioned);
+  return std::make_unique<JsonDecoder>(table, unmentioned, Prediction::kOn);
+}
+
+std::unique_ptr<Decoder> internal::MakePlainJsonDecoder(const FieldTable& table,
+                                                        Unmentioned unmentioned) {
+  return std::make_unique<JsonDecoder>(table, unmentioned, Prediction::kOff);
 }
 
 Codec codecs::json() {

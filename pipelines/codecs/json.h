@@ -30,4 +30,9 @@ void AppendJsonString(std::string_view text, std::string& out);
 // would otherwise be an int; NaN and infinities are null.
 void AppendNumber(double number, std::string& out);
 
+namespace internal {
+// The same decoder, predicting nothing; for tests and bench.
+std::unique_ptr<Decoder> MakePlainJsonDecoder(const FieldTable& table, Unmentioned unmentioned);
+}  // namespace internal
+
 }  // namespace runnel

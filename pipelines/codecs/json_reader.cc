@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <system_error>
 
 #include "pipelines/codecs/utf8.h"
@@ -58,6 +59,34 @@ bool HasDuplicate(std::vector<std::string_view>& names) {
     return a.size() != b.size() ? a.size() < b.size() : a < b;
   });
   return std::adjacent_find(names.begin(), names.end()) != names.end();
+}
+
+const char* JsonReader::ReadLongString(const char* at, std::string_view& text) {
+  bool escaped = false;
+  const char* const close = ScanString(at + 1, escaped);
+  if (close == nullptr) return nullptr;
+  text = {at + 1, static_cast<std::size_t>(close - at - 1)};
+  if (escaped && !Unescape(text)) return nullptr;
+  return close + 1;
+}
+
+const char* JsonReader::ReadLongText(const char* at, Value& value) {
+  std::string_view text;
+  at = ReadLongString(at, text);
+  value = Value::String(text);
+  return at;
+}
+
+const char* JsonReader::ScanString(const char* at, bool& escaped) {
+  for (;;) {
+    const int plain = scan::PlainPrefix(at);
+    at += plain;
+    if (at >= end_) return Fail(at, nullptr);
+    if (plain == 16) continue;
+    if (*at == '"') return at;
+    at = ScanSpecial(at, escaped);
+    if (at == nullptr) return nullptr;
+  }
 }
 
 const char* JsonReader::ScanSpecial(const char* at, bool& escaped) {
@@ -128,6 +157,36 @@ bool JsonReader::Unescape(std::string_view& text) {
   return true;
 }
 
+const char* JsonReader::ReadAnyNumber(const char* at, Value& value) {
+  Number number;
+  const char* const end = ScanNumber(at, number);
+  return end == nullptr ? nullptr : ConvertNumber(at, end, number, value);
+}
+
+const char* JsonReader::ScanNumber(const char* at, Number& number) {
+  number.negative = *at == '-';
+  at += number.negative ? 1 : 0;
+  const char* const first = at;
+  at = ScanDigits(at, number.mantissa);
+  number.digits = at - first;
+  if (number.digits == 0) return Fail(at, "json_bad_number");
+  if (*first == '0' && number.digits > 1) return Fail(first + 1, "json_bad_number");
+  if (*at == '.') {
+    const char* const fraction = at + 1;
+    at = ScanDigits(fraction, number.mantissa);
+    if (at == fraction) return Fail(at, "json_bad_number");
+    number.integer = false;
+    number.exponent = fraction - at;
+    number.digits -= number.exponent;
+  }
+  if ((*at | 0x20) == 'e') {
+    at = ScanExponent(at, number);
+    if (at == nullptr) return nullptr;
+  }
+  if (at >= end_) return Fail(at, nullptr);
+  return at;
+}
+
 const char* JsonReader::ScanExponent(const char* at, Number& number) {
   constexpr std::int64_t kEnough = 100'000'000'000;  // more than a payload has digits
   ++at;
@@ -147,7 +206,7 @@ const char* JsonReader::ScanExponent(const char* at, Number& number) {
 
 const char* JsonReader::ConvertNumber(const char* at, const char* end, const Number& number,
                                       Value& value) {
-  if (number.integer && number.digits == 19) {
+  if (number.integer && number.digits <= 19 && (number.mantissa != 0 || !number.negative)) {
     const std::uint64_t most = static_cast<std::uint64_t>(INT64_MAX) + (number.negative ? 1 : 0);
     if (number.mantissa <= most) {
       const std::uint64_t bits = number.negative ? 0 - number.mantissa : number.mantissa;
@@ -155,10 +214,11 @@ const char* JsonReader::ConvertNumber(const char* at, const char* end, const Num
       return end;
     }
   }
-  if (number.digits <= 19 && number.mantissa <= kExactMax && number.exponent >= 0 &&
+  if (number.digits <= 19 && number.mantissa <= kExactMax && number.exponent >= -kExactPower &&
       number.exponent <= kExactPower) {
-    const double magnitude =
-        static_cast<double>(number.mantissa) * kPowers[static_cast<std::size_t>(number.exponent)];
+    const double power = kPowers[std::abs(number.exponent)];
+    const auto exact = static_cast<double>(number.mantissa);
+    const double magnitude = number.exponent < 0 ? exact / power : exact * power;
     value = Value::Double(number.negative ? -magnitude : magnitude);
     return end;
   }
@@ -314,7 +374,7 @@ const char* JsonReader::SkipName(const char* at) {
   return SkipSpace(at + 1);
 }
 
-const char* JsonReader::SkipValue(const char* at, int depth) {
+const char* JsonReader::SkipAnyValue(const char* at, int depth) {
   if (!Is(at, '[') && !Is(at, '{')) return SkipScalar(at);
   std::uint64_t objects = 0;  // bit i: the container i levels out is an object
   const int outer = depth;

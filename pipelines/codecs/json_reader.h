@@ -47,40 +47,40 @@ class JsonReader final {
   // A value whose container is `depth` deep. Text without escapes is borrowed from
   // the payload, all else that needs memory is in the arena.
   const char* ReadValue(const char* at, int depth, Value& value) {
-    if (Is(at, '"')) {
-      std::string_view text;
-      at = ReadString(at, text);
-      value = Value::String(text);
-      return at;
+    if (at >= end_) return Fail(at, nullptr);
+    const char first = *at;
+    if (first == '"') {
+      const char* const close = at + 1 + scan::PlainPrefix(at + 1);
+      if (close >= end_ || *close != '"') [[unlikely]] return ReadLongText(at, value);
+      value = Value::String({at + 1, static_cast<std::size_t>(close - at - 1)});
+      return close + 1;
     }
-    if (at < end_ && (*at == '-' || (*at >= '0' && *at <= '9'))) return ReadNumber(at, value);
+    if (first == '-' || (first >= '0' && first <= '9')) [[likely]] return ReadNumber(at, value);
     return ReadOther(at, depth, value);
   }
   // Checks the grammar of a value without making it; neither the range of numbers
   // nor that names are unique.
-  const char* SkipValue(const char* at, int depth);
+  const char* SkipValue(const char* at, int depth) {
+    if (Is(at, '"')) {
+      const char* const close = at + 1 + scan::PlainPrefix(at + 1);
+      if (close < end_ && *close == '"') return close + 1;
+    } else if (at < end_ && *at >= '1' && *at <= '9') {
+      const std::uint64_t others = scan::NotDigits(scan::Load8(at) ^ (scan::kOnes * '0'));
+      const char* const end = at + std::countr_zero(others) / 8;
+      if (end < end_ && (*end == ',' || *end == '}')) return end;
+    }
+    return SkipAnyValue(at, depth);
+  }
 
   // REQUIRES: *at is a quote. `text` has the content with its escapes resolved.
   const char* ReadString(const char* at, std::string_view& text) {
-    bool escaped = false;
-    const char* const close = ScanString(at + 1, escaped);
-    if (close == nullptr) return nullptr;
+    const char* const close = at + 1 + scan::PlainPrefix(at + 1);
+    if (close >= end_ || *close != '"') [[unlikely]] return ReadLongString(at, text);
     text = {at + 1, static_cast<std::size_t>(close - at - 1)};
-    if (escaped && !Unescape(text)) return nullptr;
     return close + 1;
   }
   // The closing quote of the text that starts at `at`, all of it checked.
-  const char* ScanString(const char* at, bool& escaped) {
-    for (;;) {
-      const int plain = scan::PlainPrefix(at);
-      at += plain;
-      if (at >= end_) return Fail(at, nullptr);
-      if (plain == 16) continue;
-      if (*at == '"') return at;
-      at = ScanSpecial(at, escaped);
-      if (at == nullptr) return nullptr;
-    }
-  }
+  const char* ScanString(const char* at, bool& escaped);
   // `text` (content of a string that has been checked) with its escapes resolved,
   // in the arena.
   bool Unescape(std::string_view& text);
@@ -95,49 +95,58 @@ class JsonReader final {
     bool integer = true;  // neither fraction nor exponent
   };
 
+  // The usual numbers here, all others in ReadAnyNumber.
   const char* ReadNumber(const char* at, Value& value) {
-    Number number;
-    const char* const end = ScanNumber(at, number);
-    if (end == nullptr) return nullptr;
-    if (number.integer && number.digits <= 18 && (number.mantissa != 0 || !number.negative)) {
-      const auto magnitude = static_cast<std::int64_t>(number.mantissa);
-      value = Value::Int(number.negative ? -magnitude : magnitude);
-      return end;
+    const bool negative = *at == '-';
+    const char* const first = at + (negative ? 1 : 0);
+    const std::uint64_t digits = scan::Load8(first) ^ (scan::kOnes * '0');
+    std::uint64_t others = scan::NotDigits(digits);
+    if (others == 0) return ReadLongInteger(at, first, value);
+    const int whole = std::countr_zero(others) / 8;
+    // An integer part without a needless zero.
+    if (whole == 0 || (*first == '0' && whole != 1)) return ReadAnyNumber(at, value);
+    if (first[whole] != '.') {
+      const std::uint64_t number = scan::EightDigits(digits << (64 - 8 * whole));
+      return SetInteger(at, first + whole, number, value);
     }
-    if (number.digits <= 19 && number.mantissa <= kExactMax && number.exponent <= 0 &&
-        number.exponent >= -kExactPower) {
-      // Both operands are exact, so the one rounding is the right one (Clinger, 1990).
-      const double magnitude =
-          static_cast<double>(number.mantissa) / kPowers[static_cast<std::size_t>(-number.exponent)];
-      value = Value::Double(number.negative ? -magnitude : magnitude);
-      return end;
+    others &= others - 1;
+    if (others == 0) return ReadAnyNumber(at, value);
+    const int size = std::countr_zero(others) / 8;
+    const int places = size - whole - 1;
+    const char* const end = first + size;
+    if (places == 0 || (*end | 0x20) == 'e' || end >= end_) return ReadAnyNumber(at, value);
+    // The digits without the point, moved to the end of the word.
+    const std::uint64_t before = (std::uint64_t{1} << (8 * whole)) - 1;
+    const std::uint64_t joined = (digits & before) | (digits >> 8 & ~before);
+    const auto mantissa =
+        static_cast<std::int64_t>(scan::EightDigits(joined << (72 - 8 * size)));
+    // Both operands are exact, so the one rounding is the right one (Clinger, 1990).
+    const double magnitude = static_cast<double>(mantissa) / kPowers[places];
+    value = Value::Double(negative ? -magnitude : magnitude);
+    return end;
+  }
+  // An integer of 8 to 15 digits that start at `first`, or any other number.
+  const char* ReadLongInteger(const char* at, const char* first, Value& value) {
+    const std::uint64_t high = scan::Load8(first) ^ (scan::kOnes * '0');
+    const std::uint64_t low = scan::Load8(first + 8) ^ (scan::kOnes * '0');
+    const std::uint64_t others = scan::NotDigits(low);
+    const int size = std::countr_zero(others) / 8;
+    if (others == 0 || *first == '0' || first[8 + size] == '.') return ReadAnyNumber(at, value);
+    // In two shifts, because one of 64 bits is not defined.
+    const std::uint64_t number = scan::EightDigits(high) * kSmallPowers[size] +
+                                 scan::EightDigits(low << 8 << (56 - 8 * size));
+    return SetInteger(at, first + 8 + size, number, value);
+  }
+  const char* SetInteger(const char* at, const char* end, std::uint64_t magnitude, Value& value) {
+    const bool negative = *at == '-';
+    if ((*end | 0x20) == 'e' || end >= end_ || (magnitude == 0 && negative)) {
+      return ReadAnyNumber(at, value);
     }
-    return ConvertNumber(at, end, number, value);
+    const auto number = static_cast<std::int64_t>(magnitude);
+    value = Value::Int(negative ? -number : number);
+    return end;
   }
 
-  const char* ScanNumber(const char* at, Number& number) {
-    number.negative = *at == '-';
-    at += number.negative ? 1 : 0;
-    const char* const first = at;
-    at = ScanDigits(at, number.mantissa);
-    number.digits = at - first;
-    if (number.digits == 0) return Fail(at, "json_bad_number");
-    if (*first == '0' && number.digits > 1) return Fail(first + 1, "json_bad_number");
-    if (*at == '.') {
-      const char* const fraction = at + 1;
-      at = ScanDigits(fraction, number.mantissa);
-      if (at == fraction) return Fail(at, "json_bad_number");
-      number.integer = false;
-      number.exponent = fraction - at;
-      number.digits -= number.exponent;
-    }
-    if ((*at | 0x20) == 'e') {
-      at = ScanExponent(at, number);
-      if (at == nullptr) return nullptr;
-    }
-    if (at >= end_) return Fail(at, nullptr);
-    return at;
-  }
   // Appends the digits at `at` to `mantissa` (modulo 2^64).
   const char* ScanDigits(const char* at, std::uint64_t& mantissa) const {
     for (;;) {
@@ -155,6 +164,10 @@ class JsonReader final {
     }
   }
 
+  const char* ReadLongString(const char* at, std::string_view& text);
+  const char* ReadLongText(const char* at, Value& value);
+  const char* ReadAnyNumber(const char* at, Value& value);
+  const char* ScanNumber(const char* at, Number& number);
   const char* ScanExponent(const char* at, Number& number);
   const char* ScanSpecial(const char* at, bool& escaped);
   const char* ScanEscape(const char* at);
@@ -164,6 +177,7 @@ class JsonReader final {
   const char* ReadList(const char* at, int depth, Value& value);
   const char* ReadObject(const char* at, int depth, Value& value);
   const char* ReadMember(const char* at, int depth);
+  const char* SkipAnyValue(const char* at, int depth);
   const char* SkipScalar(const char* at);
   const char* SkipName(const char* at);
   bool Refuse(const char* at, const char* reason) {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 
 #include "pipelines/codecs/json.h"
 #include "pipelines/codecs/scan.h"
@@ -18,34 +19,34 @@ void AppendInteger(Integer number, std::string& out) {
   out.append(text, result.ptr);
 }
 
-// `number` as a decimal with at most four digits behind the point, if it is one.
-// Dividing an exact integer by an exact power of ten rounds once, as reading the
-// text would: what compares equal reads back the same.
+// `number` as a decimal with at most four digits behind the point, if it is one below
+// 1e11, or as an integer below 1e15. Dividing an exact integer by an exact power of
+// ten rounds once, as reading the text would: what compares equal reads back the same.
 bool AppendShortDecimal(double number, std::string& out) {
-  constexpr double kMax = 1e15;  // below 2^53
-  static constexpr double kPowers[] = {1, 10, 100, 1'000, 10'000};
   const double magnitude = std::fabs(number);
-  for (int places = 0; places <= 4; ++places) {
-    const double product = magnitude * kPowers[places];
-    if (!(product < kMax)) return false;
-    const auto scaled = static_cast<std::int64_t>(product + 0.5);
-    if (static_cast<double>(scaled) / kPowers[places] != magnitude) continue;
-    char text[32];
-    char* to = text;
-    if (std::signbit(number)) *to++ = '-';
-    const auto power = static_cast<std::int64_t>(kPowers[places]);
-    to = std::to_chars(to, text + sizeof text, scaled / power).ptr;
-    *to++ = '.';
-    std::int64_t fraction = scaled % power;
-    const int digits = places == 0 ? 1 : places;
-    for (int i = digits - 1; i >= 0; --i) {
-      to[i] = static_cast<char>('0' + fraction % 10);
-      fraction /= 10;
-    }
-    out.append(text, to + digits);
-    return true;
+  if (!(magnitude < 1e15)) return false;
+  int places = magnitude < 1e11 ? 4 : 0;
+  std::int64_t power = places == 4 ? 10'000 : 1;
+  const auto scale = static_cast<double>(power);
+  auto scaled = static_cast<std::int64_t>(magnitude * scale + 0.5);
+  if (static_cast<double>(scaled) / scale != magnitude) return false;
+  for (; places > 1 && scaled % 10 == 0; --places) {
+    scaled /= 10;
+    power /= 10;
   }
-  return false;
+  char text[32];
+  char* to = text;
+  if (std::signbit(number)) *to++ = '-';
+  to = std::to_chars(to, text + sizeof text, scaled / power).ptr;
+  *to++ = '.';
+  std::int64_t fraction = scaled % power;
+  const int digits = places == 0 ? 1 : places;
+  for (int i = digits - 1; i >= 0; --i) {
+    to[i] = static_cast<char>('0' + fraction % 10);
+    fraction /= 10;
+  }
+  out.append(text, to + digits);
+  return true;
 }
 
 // `1e+05` as `1e5`.
@@ -222,14 +223,28 @@ void AppendMap(std::span<const MapEntry> entries, std::string& out) {
   out += entries.empty() ? "{}" : "}";
 }
 
+// `before`, `name` as a string, and a colon.
+void AppendName(char before, std::string_view name, std::string& out) {
+  if (name.size() <= 60 && IsPlain(name)) {
+    char text[64];
+    text[0] = before;
+    text[1] = '"';
+    std::memcpy(text + 2, name.data(), name.size());
+    std::memcpy(text + 2 + name.size(), "\":", 2);
+    out.append(text, name.size() + 4);
+    return;
+  }
+  out += before;
+  AppendJsonString(name, out);
+  out += ':';
+}
+
 class JsonEncoder final : public Encoder {
  public:
   Outcome Encode(const Record& record, std::string& out) override {
     char before = '{';
     for (const Record::Entry& entry : record.entries()) {
-      out += before;
-      AppendJsonString(record.NameOf(entry), out);
-      out += ':';
+      AppendName(before, record.NameOf(entry), out);
       AppendJson(record.ValueOf(entry), out);
       before = ',';
     }

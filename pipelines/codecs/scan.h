@@ -75,13 +75,15 @@ inline bool SamePrefix(const char* a, const char* b, unsigned size) {
 #endif
 }
 
-// How many of the 8 bytes of `digits` (text ^ "00000000") are digits before the
-// first that is not.
-inline int DigitPrefix(std::uint64_t digits) {
-  // A byte above 9 sets its top bit; a carry spoils only the bytes behind it.
-  const std::uint64_t other = ((digits + kOnes * 0x76) | digits) & kTops;
-  return std::countr_zero(other) / 8;
+// The top bit of each byte of `digits` (text ^ "00000000") that is not a digit. Exact
+// up to the first that is not ASCII.
+inline std::uint64_t NotDigits(std::uint64_t digits) {
+  // A byte above 9 sets its top bit; only a byte above 0x89 carries.
+  return ((digits + kOnes * 0x76) | digits) & kTops;
 }
+
+// How many of the 8 bytes are digits before the first that is not.
+inline int DigitPrefix(std::uint64_t digits) { return std::countr_zero(NotDigits(digits)) / 8; }
 
 // The number that 8 digits (values, the first in the lowest byte) make.
 // Source: Lemire, "Quickly parsing eight digits", 2018.

@@ -58,12 +58,22 @@ class Record final {
   const Value& Get(std::uint16_t field) const { return values_[field]; }
   // Sets a known field: in its place when the record has it, else last.
   void Set(std::uint16_t field, const Value& value) {
-    if (values_[field].IsMissing()) entries_.push_back({field, {}, {}});
+    if (values_[field].IsMissing()) entries_.emplace_back().field = field;
     values_[field] = value;
   }
+  // The place of a known field that the record does not have yet, as its last; the
+  // caller stores a value there. REQUIRES: Get(field) is missing.
+  Value& Add(std::uint16_t field) {
+    entries_.emplace_back().field = field;
+    return values_[field];
+  }
   // Appends a field that the plan does not mention. REQUIRES: not there yet.
-  void Append(std::string_view name, const Value& value) {
-    entries_.push_back({kUnknown, name, value});
+  void Append(std::string_view name, const Value& value) { Append(name) = value; }
+  // The same; the caller stores the value before it appends another.
+  Value& Append(std::string_view name) {
+    Entry& entry = entries_.emplace_back();
+    entry.name = name;
+    return entry.value;
   }
   // Takes a known field away, if it is there.
   void Remove(std::uint16_t field);
