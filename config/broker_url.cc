@@ -18,9 +18,9 @@ struct Scheme {
 };
 
 constexpr Scheme kSchemes[] = {
-    {"mqtt", Transport::kTcp, 1883},    {"mqtts", Transport::kTls, 8883},
-    {"ws", Transport::kWebSocket, 80},  {"wss", Transport::kWebSocketTls, 443},
-    {"tcp", Transport::kTcp, 1883},     {"ssl", Transport::kTls, 8883},
+    {"mqtt", Transport::kTcp, 1883},   {"mqtts", Transport::kTls, 8883},
+    {"ws", Transport::kWebSocket, 80}, {"wss", Transport::kWebSocketTls, 443},
+    {"tcp", Transport::kTcp, 1883},    {"ssl", Transport::kTls, 8883},
 };
 
 bool Wrong(BrokerUrlProblem& problem, std::string message, std::string hint = {}) {

@@ -44,8 +44,8 @@ class Loading final {
     for (const Wanted& wanted : Wishes(config.device)) {
       for (const std::string& path : FilesOf(wanted)) {
         if (config.pipelines.size() == Config::kPipelinesMax) {
-          diagnostics_.Error(wanted.position, "more than " + std::to_string(Config::kPipelinesMax) +
-                                                  " pipelines");
+          diagnostics_.Error(wanted.position,
+                             "more than " + std::to_string(Config::kPipelinesMax) + " pipelines");
           return;
         }
         Pipeline(path, wanted.position, config);
@@ -108,8 +108,8 @@ class Loading final {
       }
     }
     if (error) {
-      diagnostics_.Error(wanted.position, "cannot read folder `" + wanted.path +
-                                              "`: " + error.message());
+      diagnostics_.Error(wanted.position,
+                         "cannot read folder `" + wanted.path + "`: " + error.message());
     }
     const bool by_hand = !options_.pipelines.empty();
     if (files.empty() && by_hand && !error) {
@@ -184,8 +184,8 @@ std::optional<PipelineFile> ReadPipeline(std::string_view text, const std::strin
     return std::nullopt;
   }
   if (!root->IsMap()) {
-    diagnostics.Error(root->position, "a pipeline is a map of options, found " +
-                                          std::string(root->KindName()));
+    diagnostics.Error(root->position,
+                      "a pipeline is a map of options, found " + std::string(root->KindName()));
     return std::nullopt;
   }
   std::optional<std::string> name = NameOf(*root, path, diagnostics);
@@ -193,8 +193,7 @@ std::optional<PipelineFile> ReadPipeline(std::string_view text, const std::strin
   return PipelineFile{path, std::move(*name), std::move(*root)};
 }
 
-std::optional<DeviceConfig> LoadDeviceConfig(const LoadOptions& options,
-                                             Diagnostics& diagnostics) {
+std::optional<DeviceConfig> LoadDeviceConfig(const LoadOptions& options, Diagnostics& diagnostics) {
   const std::size_t errors_before = diagnostics.errors();
   Config config;
   Loading(options, diagnostics).Device(config);

@@ -27,8 +27,9 @@ class Checks final {
     ok_ = false;
   }
   bool Has(std::string_view option) const { return node_.Find(option) != nullptr; }
+  // Also of the short form, in which the node is the value of `option` itself.
   bool IsCredential(std::string_view option) const {
-    const Node* found = node_.Find(option);
+    const Node* found = node_.IsScalar() ? &node_ : node_.Find(option);
     return found != nullptr && found->origin == Node::Origin::kCredential;
   }
   bool ok() const { return ok_; }
@@ -143,8 +144,8 @@ bool CheckLimits(const DeviceLimits& limits, const Node* node, const Position& a
   const Node none;
   Checks checks(node != nullptr ? *node : none, at, diagnostics);
   if (!std::has_single_bit(static_cast<std::uint64_t>(limits.journal.bytes))) {
-    checks.Wrong("journal", "`journal` is not a power of two, found `" +
-                                FormatByteSize(limits.journal) + "`",
+    checks.Wrong("journal",
+                 "`journal` is not a power of two, found `" + FormatByteSize(limits.journal) + "`",
                  "such as 256KiB, 512KiB or 1MiB");
   } else if (limits.record.bytes > limits.journal.bytes / 4) {
     checks.Wrong(checks.Has("record") ? "record" : "journal",
@@ -156,8 +157,9 @@ bool CheckLimits(const DeviceLimits& limits, const Node* node, const Position& a
 
 bool CheckPaths(const DeviceConfig& device, const Node& root, Diagnostics& diagnostics) {
   Checks checks(root, root.position, diagnostics);
-  for (const auto& [option, path] : {std::pair<std::string_view, const std::string&>{"state", device.state},
-                                     {"runtime", device.runtime}}) {
+  for (const auto& [option, path] :
+       {std::pair<std::string_view, const std::string&>{"state", device.state},
+        {"runtime", device.runtime}}) {
     if (path.empty() || path.front() == '/') continue;
     checks.Wrong(option, "`" + std::string(option) + "` is not an absolute path");
   }
@@ -189,63 +191,75 @@ void BrokerConfig::Describe(Schema<BrokerConfig>& schema) {
                   "Whether the broker's certificate and name are checked.");
   schema.Optional("version", &BrokerConfig::version, "Version of MQTT.")
       .OneOf({{"5", ProtocolVersion::k5}, {"3.1.1", ProtocolVersion::k311}});
-  schema.Optional("session", &BrokerConfig::session,
-                  "Whether the broker keeps messages while this device is away.")
+  schema
+      .Optional("session", &BrokerConfig::session,
+                "Whether the broker keeps messages while this device is away.")
       .OneOf({{"persistent", Session::kPersistent}, {"clean", Session::kClean}});
-  schema.Optional("session_expiry", &BrokerConfig::session_expiry,
-                  "How long the broker keeps them (MQTT 5).")
+  schema
+      .Optional("session_expiry", &BrokerConfig::session_expiry,
+                "How long the broker keeps them (MQTT 5).")
       .Between(1s, std::chrono::days(1000));
-  schema.Optional("keep_alive", &BrokerConfig::keep_alive,
-                  "Longest silence before the connection is tested.")
+  schema
+      .Optional("keep_alive", &BrokerConfig::keep_alive,
+                "Longest silence before the connection is tested.")
       .Between(5s, 65'535s);
-  schema.Optional("connect_timeout", &BrokerConfig::connect_timeout,
-                  "How long one attempt to connect may take.")
+  schema
+      .Optional("connect_timeout", &BrokerConfig::connect_timeout,
+                "How long one attempt to connect may take.")
       .Between(1s, 5min);
-  schema.Optional("receive_maximum", &BrokerConfig::receive_maximum,
-                  "Messages of QoS 1 and 2 on their way to this device at once (MQTT 5).")
+  schema
+      .Optional("receive_maximum", &BrokerConfig::receive_maximum,
+                "Messages of QoS 1 and 2 on their way to this device at once (MQTT 5).")
       .Between(1, 65'535);
-  schema.Optional("publish_window", &BrokerConfig::publish_window,
-                  "Results on their way to the broker at once; at most what it allows.")
+  schema
+      .Optional("publish_window", &BrokerConfig::publish_window,
+                "Results on their way to the broker at once; at most what it allows.")
       .Between(1, 1'000);
   schema.Optional("status", &BrokerConfig::status,
                   "Topic that says whether this device is online; empty for none.");
 }
 
 void DeviceLimits::Describe(Schema<DeviceLimits>& schema) {
-  schema.Optional("journal", &DeviceLimits::journal,
-                  "Journal of one task; a power of two.")
+  schema.Optional("journal", &DeviceLimits::journal, "Journal of one task; a power of two.")
       .Between(KiB(64), MiB(64));
-  schema.Optional("record", &DeviceLimits::record,
-                  "Largest message and result; at most a quarter of `journal`.")
+  schema
+      .Optional("record", &DeviceLimits::record,
+                "Largest message and result; at most a quarter of `journal`.")
       .Between(KiB(1), MiB(16));
   schema.Optional("state", &DeviceLimits::state, "Windows and keys of one task.")
       .Between(KiB(64), MiB(4096));
-  schema.Optional("dead_letters", &DeviceLimits::dead_letters,
-                  "Records kept that could not be processed.")
+  schema
+      .Optional("dead_letters", &DeviceLimits::dead_letters,
+                "Records kept that could not be processed.")
       .Between(KiB(64), MiB(4096));
-  schema.Optional("record_timeout", &DeviceLimits::record_timeout,
-                  "Longest work on one record before its worker is killed.")
+  schema
+      .Optional("record_timeout", &DeviceLimits::record_timeout,
+                "Longest work on one record before its worker is killed.")
       .Between(100ms, 10min);
-  schema.Optional("max_delay", &DeviceLimits::max_delay,
-                  "How long a sleeping worker may wait for more records.")
+  schema
+      .Optional("max_delay", &DeviceLimits::max_delay,
+                "How long a sleeping worker may wait for more records.")
       .Between(0s, 1s);
 }
 
 void DeviceConfig::Describe(Schema<DeviceConfig>& schema) {
   schema.Optional("brokers", &DeviceConfig::brokers,
                   "MQTT brokers by name; the first is the default.");
-  schema.Optional("workers", &DeviceConfig::workers,
-                  "Worker processes; 0 runs the same code inside the daemon.")
+  schema
+      .Optional("workers", &DeviceConfig::workers,
+                "Worker processes; 0 runs the same code inside the daemon.")
       .Between(0, kWorkersMax)
       .Or("auto", kWorkersAuto);
   schema.Optional("pipelines", &DeviceConfig::pipelines, "A folder or a list of files and folders.")
       .OrSingle()
       .NotEmpty();
-  schema.Optional("state", &DeviceConfig::state,
-                  "Folder of what outlives a power cut: checkpoints and dead letters.")
+  schema
+      .Optional("state", &DeviceConfig::state,
+                "Folder of what outlives a power cut: checkpoints and dead letters.")
       .NotEmpty();
-  schema.Optional("runtime", &DeviceConfig::runtime,
-                  "Folder of journals in memory and of the admin socket.")
+  schema
+      .Optional("runtime", &DeviceConfig::runtime,
+                "Folder of journals in memory and of the admin socket.")
       .NotEmpty();
   schema.Optional("durability", &DeviceConfig::durability, "What journals outlive.")
       .OneOf({{"memory", Durability::kMemory}, {"disk", Durability::kDisk}});

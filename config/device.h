@@ -49,10 +49,10 @@ struct BrokerConfig {
 };
 
 struct DeviceLimits {
-  ByteSize journal = KiB(256);      // of one task, in memory; a power of two
-  ByteSize record = KiB(64);        // one message, one result; at most a quarter of `journal`
-  ByteSize state = MiB(64);         // of one task: windows and keys
-  ByteSize dead_letters = MiB(4);   // of the file that keeps them
+  ByteSize journal = KiB(256);     // of one task, in memory; a power of two
+  ByteSize record = KiB(64);       // one message, one result; at most a quarter of `journal`
+  ByteSize state = MiB(64);        // of one task: windows and keys
+  ByteSize dead_letters = MiB(4);  // of the file that keeps them
   Duration record_timeout = std::chrono::seconds(5);
   Duration max_delay = std::chrono::milliseconds(2);
 

@@ -16,8 +16,8 @@ bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 std::size_t VariableSize(std::string_view text) {
   std::size_t size = 0;
-  while (size < text.size() && (IsAlpha(text[size]) || text[size] == '_' ||
-                                (size > 0 && IsDigit(text[size])))) {
+  while (size < text.size() &&
+         (IsAlpha(text[size]) || text[size] == '_' || (size > 0 && IsDigit(text[size])))) {
     ++size;
   }
   return size;
@@ -91,8 +91,9 @@ class Substitution final {
     if (absent && operation == ":-") value = std::string(operand);
     if (absent && operation != ":-") {
       const bool message = operation == ":?" && !operand.empty();
-      Wrong(node, "`" + name + "` is not set in the environment" +
-                      (message ? ": " + std::string(operand) : std::string()),
+      Wrong(node,
+            "`" + name + "` is not set in the environment" +
+                (message ? ": " + std::string(operand) : std::string()),
             operation.empty() ? "`${" + name + ":-default}` gives a default" : "");
       return;
     }

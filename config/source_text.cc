@@ -32,8 +32,8 @@ SourceText::SourceText(std::string_view text, std::string file)
 std::optional<SourceText> SourceText::Check(std::string_view text, const std::string& file,
                                             std::size_t bytes_max, Diagnostics& diagnostics) {
   if (text.size() > bytes_max) {
-    diagnostics.Error({file, 0, 0}, "the file is larger than " + std::to_string(bytes_max) +
-                                        " bytes");
+    diagnostics.Error({file, 0, 0},
+                      "the file is larger than " + std::to_string(bytes_max) + " bytes");
     return std::nullopt;
   }
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
@@ -53,9 +53,8 @@ std::optional<SourceText> SourceText::Check(std::string_view text, const std::st
 
 Position SourceText::At(std::size_t offset) const {
   offset = std::min(offset, text_.size());
-  const bool same_line =
-      offset >= last_offset_ &&
-      (last_line_ + 1 == lines_.size() || offset < lines_[last_line_ + 1]);
+  const bool same_line = offset >= last_offset_ &&
+                         (last_line_ + 1 == lines_.size() || offset < lines_[last_line_ + 1]);
   if (!same_line) {
     const auto after = std::upper_bound(lines_.begin(), lines_.end(), offset);
     last_line_ = static_cast<std::size_t>(after - lines_.begin()) - 1;

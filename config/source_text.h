@@ -24,6 +24,10 @@ class SourceText final {
 
   // Without the byte order mark.
   std::string_view text() const { return text_; }
+  // What begins at `offset`; empty behind the end.
+  std::string_view From(std::size_t offset) const {
+    return offset < text_.size() ? text_.substr(offset) : std::string_view();
+  }
   // The place of the byte at `offset`. Fast for offsets that grow.
   Position At(std::size_t offset) const;
   // The tab that indents the line of `offset`, or the last line with text before it.

@@ -32,9 +32,10 @@ class Handler final : public YAML::EventHandler {
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (++documents_ == 1) return;
     const std::size_t offset = OffsetOf(mark);
-    const bool marked = source_.text().substr(offset).starts_with("---");
-    diagnostics_.Error(source_.At(offset), marked ? "a second document in one file"
-                                                  : "unexpected text after the end of the document");
+    const bool marked = source_.From(offset).starts_with("---");
+    diagnostics_.Error(source_.At(offset), marked
+                                               ? "a second document in one file"
+                                               : "unexpected text after the end of the document");
     throw Stop{};
   }
   void OnDocumentEnd() override {}
@@ -106,7 +107,8 @@ constexpr Explanation kExplanations[] = {
      "begin the list on a line of its own"},
     {"illegal map key", "a key that is not expected here", "check the indentation"},
     {"unknown token", "a character that cannot begin text", "put the text in quotes"},
-    {"the referenced anchor is not defined", "an alias of an anchor that is not defined before", ""},
+    {"the referenced anchor is not defined", "an alias of an anchor that is not defined before",
+     ""},
     {"unknown escape character", "an escape that YAML does not know",
      "write `\\\\` for a backslash, or use single quotes"},
     {"illegal tab", "a tab indents this line", "YAML wants blanks"},
@@ -123,14 +125,15 @@ void Explain(const YAML::ParserException& error, const TreeBuilder& builder,
   }
   if (theirs.starts_with("end of map flow") || theirs.starts_with("end of sequence flow")) {
     const bool map = theirs.starts_with("end of map flow");
-    const bool at_end = source.text().find_first_not_of(" \r\n\t", offset) == std::string_view::npos;
+    const bool at_end =
+        source.text().find_first_not_of(" \r\n\t", offset) == std::string_view::npos;
     if (at_end) {
       const char open[] = {map ? '{' : '[', '\0'};
       diagnostics.Error(source.At(builder.OpenFlow(open[0])),
                         "`" + std::string(open) + "` is never closed");
       return;
     }
-    const bool variable = offset > 0 && source.text().substr(offset - 1).starts_with("${");
+    const bool variable = offset > 0 && source.From(offset - 1).starts_with("${");
     diagnostics.Error(source.At(offset), map ? "expected `,` or `}`" : "expected `,` or `]`",
                       variable ? "inside `{}` and `[]` put `${...}` in quotes" : "");
     return;

@@ -23,10 +23,10 @@
 namespace runnel {
 
 struct YamlLimits {
-  std::size_t bytes_max = 1024 * 1024;           // of the file
-  int depth_max = Node::kDepthMax;               // lists and maps inside each other
-  std::size_t nodes_max = Node::kNodesMax;       // with aliases expanded
-  std::size_t text_max = 4 * 1024 * 1024;        // bytes of all scalars, with aliases expanded
+  std::size_t bytes_max = 1024 * 1024;      // of the file
+  int depth_max = Node::kDepthMax;          // lists and maps inside each other
+  std::size_t nodes_max = Node::kNodesMax;  // with aliases expanded
+  std::size_t text_max = 4 * 1024 * 1024;   // bytes of all scalars, with aliases expanded
 };
 
 // An empty file is a Node of kind kNull. nullopt after an error.

@@ -23,7 +23,7 @@ bool TreeBuilder::Null(std::size_t offset, Anchor anchor) {
   if (!frames_.empty() && frames_.back().key) {
     const Key& key = *frames_.back().key;
     const std::string_view between =
-        offset > key.end ? source_.text().substr(key.end, offset - key.end) : std::string_view();
+        offset > key.end ? source_.From(key.end).substr(0, offset - key.end) : std::string_view();
     if (!key.discard && between.find(':') == std::string_view::npos) NoColon(key);
     // The parser is at the next token by now, unless there is a word for nothing.
     node.position = key.position;
@@ -46,7 +46,7 @@ bool TreeBuilder::Alias(std::size_t offset, Anchor anchor) {
 }
 
 bool TreeBuilder::Scalar(std::size_t offset, Anchor anchor, const std::string& text, bool quoted) {
-  const std::string_view source = source_.text().substr(std::min(offset, source_.text().size()));
+  const std::string_view source = source_.From(offset);
   const bool in_quotes = source.starts_with('"') || source.starts_with('\'');
   if (quoted && in_quotes && !QuoteEnd(offset)) {
     Error(offset, "a quote that is never closed");
@@ -64,8 +64,9 @@ bool TreeBuilder::Scalar(std::size_t offset, Anchor anchor, const std::string& t
 
 bool TreeBuilder::Start(Node::Kind kind, std::size_t offset, Anchor anchor) {
   if (AwaitsKey()) {
-    RefuseKey(offset, kind == Node::Kind::kMap ? "a key must be text, found a map"
-                                               : "a key must be text, found a list",
+    RefuseKey(offset,
+              kind == Node::Kind::kMap ? "a key must be text, found a map"
+                                       : "a key must be text, found a list",
               "text that contains `{` or `[` needs quotes");
   }
   if (!Charge({1, 0, 1}, source_.At(offset))) return false;
@@ -93,7 +94,7 @@ bool TreeBuilder::End() {
 
 std::size_t TreeBuilder::OpenFlow(char bracket) const {
   for (auto frame = frames_.rbegin(); frame != frames_.rend(); ++frame) {
-    if (source_.text().substr(frame->offset).starts_with(bracket)) return frame->offset;
+    if (source_.From(frame->offset).starts_with(bracket)) return frame->offset;
   }
   return source_.text().size();
 }
@@ -117,7 +118,7 @@ void TreeBuilder::NoColon(const Key& key) {
   Diagnostic& diagnostic = doubtful_.emplace_back();
   diagnostic.position = key.position;
   diagnostic.message = "a colon is missing after `" + key.text + "`";
-  const bool flow = source_.text().substr(frames_.back().offset).starts_with('{');
+  const bool flow = source_.From(frames_.back().offset).starts_with('{');
   if (key.text.find(':') != std::string::npos) {
     diagnostic.hint = "YAML wants a blank after the colon";
   } else if (flow) {
@@ -252,6 +253,7 @@ void TreeBuilder::ApplyMerges(Frame& frame) {
 
 std::optional<std::size_t> TreeBuilder::QuoteEnd(std::size_t offset) const {
   const std::string_view text = source_.text();
+  if (offset >= text.size()) return offset;
   const char quote = text[offset];
   if (quote != '"' && quote != '\'') return offset;  // a block scalar
   for (std::size_t i = offset + 1; i < text.size(); ++i) {

@@ -84,7 +84,8 @@ __attribute__((target("crc")))
 #else
 __attribute__((target("+crc")))
 #endif
-std::uint32_t ByInstruction(const std::byte* at, std::size_t size, std::uint32_t crc) {
+std::uint32_t
+ByInstruction(const std::byte* at, std::size_t size, std::uint32_t crc) {
   for (; size >= 8; at += 8, size -= 8) crc = __builtin_aarch64_crc32cx(crc, Word8(at));
   for (; size > 0; ++at, --size) {
     crc = __builtin_aarch64_crc32cb(crc, static_cast<unsigned char>(*at));

@@ -9,8 +9,8 @@ namespace {
 static_assert(std::endian::native == std::endian::little);
 
 // Odd, half of the bits set, found by Wang Yi's search (wyhash final 4).
-constexpr std::uint64_t kSecret[4] = {0x2d358dccaa6c78a5, 0x8bb84b93962eacc9,
-                                      0x4b33a62ed433d4a3, 0x4d5a2da51de1aa47};
+constexpr std::uint64_t kSecret[4] = {0x2d358dccaa6c78a5, 0x8bb84b93962eacc9, 0x4b33a62ed433d4a3,
+                                      0x4d5a2da51de1aa47};
 
 struct Product {
   std::uint64_t low;

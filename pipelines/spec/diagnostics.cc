@@ -9,9 +9,9 @@ namespace runnel {
 namespace {
 
 constexpr std::size_t kPrintedMax = 50;
-constexpr std::size_t kMessageMax = 600;    // bytes; user text may be of any length
-constexpr std::size_t kLineShown = 160;     // characters of a source line
-constexpr std::size_t kBeforeCaret = 100;   // of these at most so many before the caret
+constexpr std::size_t kMessageMax = 600;   // bytes; user text may be of any length
+constexpr std::size_t kLineShown = 160;    // characters of a source line
+constexpr std::size_t kBeforeCaret = 100;  // of these at most so many before the caret
 constexpr std::size_t kNumberWidth = 5;
 
 // The characters of `text`, each safe to print on a terminal.
@@ -126,9 +126,8 @@ void Diagnostics::AddSource(std::string_view file, std::string_view text) {
 
 std::vector<Diagnostic> Diagnostics::All() const {
   std::vector<Diagnostic> all = diagnostics_;
-  std::stable_sort(all.begin(), all.end(), [](const Diagnostic& a, const Diagnostic& b) {
-    return Order(a) < Order(b);
-  });
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Diagnostic& a, const Diagnostic& b) { return Order(a) < Order(b); });
   const auto same = [](const Diagnostic& a, const Diagnostic& b) { return Order(a) == Order(b); };
   all.erase(std::unique(all.begin(), all.end(), same), all.end());
   return all;
@@ -164,7 +163,8 @@ std::string Diagnostics::Format() const {
   return out;
 }
 
-std::string_view DidYouMean(std::string_view word, const std::vector<std::string_view>& candidates) {
+std::string_view DidYouMean(std::string_view word,
+                            const std::vector<std::string_view>& candidates) {
   constexpr std::size_t kWordMax = 64;  // longer ones are no misspelt names
   if (word.empty() || word.size() > kWordMax) return {};
   const std::string folded = Folded(word);

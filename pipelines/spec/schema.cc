@@ -24,9 +24,9 @@ class Reading final {
   void Value(const Option& option, const std::string& subject, const Position& at,
              const Node& node) {
     if (node.kind == Node::Kind::kNull && !option.takes_null) {
-      diagnostics_.Error(at, subject + " has no value",
-                         option.required ? ExampleOf(option)
-                                         : "leave the line out to use the default");
+      diagnostics_.Error(
+          at, subject + " has no value",
+          option.required ? ExampleOf(option) : "leave the line out to use the default");
       ok_ = false;
       return;
     }

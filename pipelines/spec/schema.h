@@ -53,15 +53,15 @@ std::string FormatByteSize(ByteSize size);
 
 // What the manual, the JSON Schema and `runnel describe` need to know of one option.
 struct OptionDoc {
-  std::string name;         // empty: the component's value itself (Schema::Whole)
-  std::string type;         // `duration`, `integer`, `one of block, drop_newest`, …
-  std::string description;  // one sentence
-  std::string default_text; // as written in YAML; empty: required, or nothing
-  std::string range;        // `1 to 1000000`, `at least 1ms`; empty: any
-  std::string example;      // as written in YAML; may be empty
+  std::string name;                  // empty: the component's value itself (Schema::Whole)
+  std::string type;                  // `duration`, `integer`, `one of block, drop_newest`, …
+  std::string description;           // one sentence
+  std::string default_text;          // as written in YAML; empty: required, or nothing
+  std::string range;                 // `1 to 1000000`, `at least 1ms`; empty: any
+  std::string example;               // as written in YAML; may be empty
   std::vector<std::string> choices;  // words that are allowed; of a number: beside the range
   bool required = false;
-  bool shorthand = false;   // the option that is meant where the value is no map
+  bool shorthand = false;  // the option that is meant where the value is no map
   std::vector<OptionDoc> nested;
 };
 
@@ -149,7 +149,9 @@ template <typename T>
 const OptionSet MakeOptionSet();
 
 template <typename M>
-concept HasDescribe = requires(Schema<M>& schema) { M::Describe(schema); };
+concept HasDescribe = requires(Schema<M>& schema) {
+  M::Describe(schema);
+};
 
 // How a C++ type is read and described; `Leaf` is what limits and words apply to.
 template <typename M>
@@ -199,8 +201,9 @@ struct TypeOf<Duration> : WholeType<Duration, LeafType::kDuration> {};
 template <>
 struct TypeOf<ByteSize> : WholeType<ByteSize, LeafType::kSize> {};
 template <typename M>
-  requires std::is_enum_v<M>
-struct TypeOf<M> : WholeType<M, LeafType::kWord> {};
+requires std::is_enum_v<M>
+struct TypeOf<M> : WholeType<M, LeafType::kWord> {
+};
 
 template <>
 struct TypeOf<double> {
@@ -238,7 +241,7 @@ struct TypeOf<Node> {
 };
 
 template <typename M>
-  requires HasDescribe<M>
+requires HasDescribe<M>
 struct TypeOf<M> {
   using Leaf = M;
   static constexpr LeafType kLeaf = LeafType::kText;
@@ -443,8 +446,9 @@ std::optional<T> Read(const Node& node, std::string_view what, Diagnostics& diag
                       const Position* at) {
   std::optional<T> options(std::in_place);
   const std::string subject = "`" + std::string(what) + "`";
-  const bool ok = internal::ReadOptions(internal::MakeOptionSet<T>(), node, subject,
-                                        at != nullptr ? *at : node.position, &*options, diagnostics);
+  const bool ok =
+      internal::ReadOptions(internal::MakeOptionSet<T>(), node, subject,
+                            at != nullptr ? *at : node.position, &*options, diagnostics);
   if (!ok) options.reset();
   return options;
 }

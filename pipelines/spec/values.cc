@@ -99,7 +99,8 @@ std::string BoolHint(std::string_view text) {
   constexpr std::array<std::string_view, 6> kTrue = {"yes", "on", "y", "1", "true", "enabled"};
   constexpr std::array<std::string_view, 6> kFalse = {"no", "off", "n", "0", "false", "disabled"};
   if (std::find(kTrue.begin(), kTrue.end(), lower) != kTrue.end()) return "did you mean `true`?";
-  if (std::find(kFalse.begin(), kFalse.end(), lower) != kFalse.end()) return "did you mean `false`?";
+  if (std::find(kFalse.begin(), kFalse.end(), lower) != kFalse.end())
+    return "did you mean `false`?";
   return {};
 }
 
@@ -111,9 +112,11 @@ std::string SizeHint(std::string_view text) {
   std::erase(unit, ' ');
   for (const SizeUnit& size : kSizeUnits) {
     const std::string lower = Lower(size.name);
-    const bool meant = unit == lower || (size.bytes > 1 && (unit == lower.substr(0, 1) ||
-                                                            unit == lower.substr(0, 1) + "b"));
-    if (meant) return "did you mean " + Quoted(std::string(text.substr(0, digits)).append(size.name)) + "?";
+    const bool meant =
+        unit == lower ||
+        (size.bytes > 1 && (unit == lower.substr(0, 1) || unit == lower.substr(0, 1) + "b"));
+    if (meant)
+      return "did you mean " + Quoted(std::string(text.substr(0, digits)).append(size.name)) + "?";
   }
   return {};
 }
@@ -157,7 +160,8 @@ bool WrongType(LeafType type, const Slot& slot) {
 }
 
 bool OutOfRange(LeafType type, const Slot& slot) {
-  std::string message = slot.subject + " is out of range: expected " + internal::RangeOf(type, slot.rules);
+  std::string message =
+      slot.subject + " is out of range: expected " + internal::RangeOf(type, slot.rules);
   if (slot.node.origin != Node::Origin::kCredential) message += ", found " + Quoted(slot.node.text);
   slot.diagnostics.Error(slot.node.position, std::move(message));
   return false;
@@ -310,10 +314,9 @@ bool ExpectMap(const Slot& slot) {
   if (slot.node.IsMap()) {
     return slot.rules.not_empty && slot.node.members.empty() ? Empty(slot) : true;
   }
-  slot.diagnostics.Error(
-      slot.node.position,
-      slot.subject + " is not a map, found " + std::string(slot.node.KindName()),
-      ColonHint(slot.node));
+  slot.diagnostics.Error(slot.node.position,
+                         slot.subject + " is not a map, found " + std::string(slot.node.KindName()),
+                         ColonHint(slot.node));
   return false;
 }
 
@@ -335,10 +338,10 @@ std::string FormatReal(double value) {
 
 std::string FormatText(std::string_view text) {
   double number = 0;
-  const bool plain =
-      !text.empty() && text.find_first_of(" \t\n\"'#:{}[],&*!|>%@`") == std::string_view::npos &&
-      text.front() != '-' && text != "true" && text != "false" && text != "null" && text != "~" &&
-      !ParseReal(text, number);
+  const bool plain = !text.empty() &&
+                     text.find_first_of(" \t\n\"'#:{}[],&*!|>%@`") == std::string_view::npos &&
+                     text.front() != '-' && text != "true" && text != "false" && text != "null" &&
+                     text != "~" && !ParseReal(text, number);
   if (plain) return std::string(text);
   std::string quoted = "\"";
   for (const char c : text) {

@@ -194,10 +194,14 @@ TEST(Substitute, PutsValuesInAndMarksThem) {
 
 TEST(BrokerUrl, ReadsHostPortAndPath) {
   const std::pair<const char*, const char*> cases[] = {
-      {"mqtt://h", "tcp://h:1883"},          {"mqtts://h", "ssl://h:8883"},
-      {"ws://h", "ws://h:80"},               {"wss://h/mqtt", "wss://h:443/mqtt"},
-      {"tcp://h:1", "tcp://h:1"},            {"ssl://h:65535", "ssl://h:65535"},
-      {"mqtt://[::1]", "tcp://[::1]:1883"},  {"mqtt://[fe80::1]:99", "tcp://[fe80::1]:99"},
+      {"mqtt://h", "tcp://h:1883"},
+      {"mqtts://h", "ssl://h:8883"},
+      {"ws://h", "ws://h:80"},
+      {"wss://h/mqtt", "wss://h:443/mqtt"},
+      {"tcp://h:1", "tcp://h:1"},
+      {"ssl://h:65535", "ssl://h:65535"},
+      {"mqtt://[::1]", "tcp://[::1]:1883"},
+      {"mqtt://[fe80::1]:99", "tcp://[fe80::1]:99"},
       {"mqtt://10.0.0.1/", "tcp://10.0.0.1:1883"},
   };
   for (const auto& [text, expected] : cases) {

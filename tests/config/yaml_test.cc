@@ -35,7 +35,9 @@ TEST(ParseYaml, GivesThePlaceOfEveryKeyAndValue) {
   EXPECT_EQ(Parse("- - x\n  - y\n"), "[['x'@1:5 'y'@2:5]@1:3]@1:1");
   EXPECT_EQ(Parse("\xc3\xbc: \xc3\xb6\xc3\xa4 x\n"), "{\xc3\xbc@1:1='\xc3\xb6\xc3\xa4 x'@1:4}@1:1");
   EXPECT_EQ(Parse("{\xc3\xbc: x, y: z}"), "{\xc3\xbc@1:2='x'@1:5 y@1:8='z'@1:11}@1:1");
-  EXPECT_EQ(Parse("\xef\xbb\xbf" "a: 1\r\nb: 2\r\n"), "{a@1:1='1'@1:4 b@2:1='2'@2:4}@1:1");
+  EXPECT_EQ(Parse("\xef\xbb\xbf"
+                  "a: 1\r\nb: 2\r\n"),
+            "{a@1:1='1'@1:4 b@2:1='2'@2:4}@1:1");
   EXPECT_EQ(Parse("a: &x !  y\n"), "{a@1:1=q'y'@1:10}@1:1");
 }
 
@@ -78,7 +80,8 @@ TEST(ParseYaml, KeepsItsLimits) {
            std::string(static_cast<std::size_t>(depth), ']');
   };
   EXPECT_EQ(Parse(lists(63)).back(), '1');
-  EXPECT_EQ(Parse(lists(64)).substr(0, 53), "t:1:65: error: more than 64 levels of lists and maps\n");
+  EXPECT_EQ(Parse(lists(64)).substr(0, 53),
+            "t:1:65: error: more than 64 levels of lists and maps\n");
   YamlLimits limits;
   limits.bytes_max = 4;
   EXPECT_EQ(Parse("a: 1", limits), "{a@1:1='1'@1:4}@1:1");
@@ -106,20 +109,25 @@ TEST(ParseYaml, AliasesCountForTheDepth) {
 
 TEST(ParseYaml, RefusesWhatIsNotText) {
   const std::pair<std::string, const char*> cases[] = {
-      {std::string("a: \0x", 5), "t:1:4: error: a NUL byte: this is not a text file\n"
-                                 "    1 | a: ?x\n      |    ^\n"},
+      {std::string("a: \0x", 5),
+       "t:1:4: error: a NUL byte: this is not a text file\n"
+       "    1 | a: ?x\n      |    ^\n"},
       {"a: \x1b", "t:1:4: error: a control character\n    1 | a: ?\n      |    ^\n"},
       {"a: \x7f", "t:1:4: error: a control character\n    1 | a: ?\n      |    ^\n"},
       {"a: \xc2\x85", "t:1:4: error: a control character\n    1 | a: ?\n      |    ^\n"},
-      {"a: 1\rb: 2", "t:1:5: error: a carriage return without a line feed\n"
-                     "    1 | a: 1?b: 2\n      |     ^\n"},
-      {"\xff\xfe" "a", "t:1:1: error: a byte that is not UTF-8\n    1 | ??a\n      | ^\n"},
+      {"a: 1\rb: 2",
+       "t:1:5: error: a carriage return without a line feed\n"
+       "    1 | a: 1?b: 2\n      |     ^\n"},
+      {"\xff\xfe"
+       "a",
+       "t:1:1: error: a byte that is not UTF-8\n    1 | ??a\n      | ^\n"},
       {"a\n\xc3", "t:2:1: error: a byte that is not UTF-8\n    2 | ?\n      | ^\n"},
       {"\xc0\x80", "t:1:1: error: a byte that is not UTF-8\n    1 | ??\n      | ^\n"},
       {"\xe0\x80\x80", "t:1:1: error: a byte that is not UTF-8\n    1 | ???\n      | ^\n"},
       {"\xed\xa0\x80", "t:1:1: error: a byte that is not UTF-8\n    1 | ???\n      | ^\n"},
       {"\xf4\x90\x80\x80", "t:1:1: error: a byte that is not UTF-8\n    1 | ????\n      | ^\n"},
-      {"\xf8\x88\x80\x80\x80", "t:1:1: error: a byte that is not UTF-8\n    1 | ?????\n      | ^\n"},
+      {"\xf8\x88\x80\x80\x80",
+       "t:1:1: error: a byte that is not UTF-8\n    1 | ?????\n      | ^\n"},
   };
   for (const auto& [text, printed] : cases) EXPECT_EQ(Parse(text), printed);
 }

@@ -18,9 +18,9 @@ TEST(Hash, GivesTheVectorsOfWyhash) {
   EXPECT_EQ(Hash("abcdefghijklmnopqrstuvwxyz", 4), 0xdca5a8138ad37c87u);
   EXPECT_EQ(Hash("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 5),
             0xb9e734f117cfaf70u);
-  EXPECT_EQ(Hash("12345678901234567890123456789012345678901234567890123456789012345678901234567890",
-                 6),
-            0x6cc5eab49a92d617u);
+  EXPECT_EQ(
+      Hash("12345678901234567890123456789012345678901234567890123456789012345678901234567890", 6),
+      0x6cc5eab49a92d617u);
 }
 
 TEST(Hash, DiffersForEachLengthAndReadsNothingBehindIt) {

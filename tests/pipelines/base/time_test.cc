@@ -11,10 +11,19 @@ using namespace std::chrono_literals;
 
 TEST(ParseDuration, ReadsUnitsAndSums) {
   const std::pair<const char*, Duration> cases[] = {
-      {"0s", 0s},       {"250us", 250us}, {"250ms", 250ms},       {"10s", 10s},
-      {"1m", 1min},     {"90m", 90min},   {"1h", 1h},             {"2d", 48h},
-      {"1h30m", 90min}, {"1d1us", 24h + 1us}, {"1m1s1ms1us", 61s + 1001us},
-      {"10000d", std::chrono::days(10'000)}, {"007s", 7s},
+      {"0s", 0s},
+      {"250us", 250us},
+      {"250ms", 250ms},
+      {"10s", 10s},
+      {"1m", 1min},
+      {"90m", 90min},
+      {"1h", 1h},
+      {"2d", 48h},
+      {"1h30m", 90min},
+      {"1d1us", 24h + 1us},
+      {"1m1s1ms1us", 61s + 1001us},
+      {"10000d", std::chrono::days(10'000)},
+      {"007s", 7s},
   };
   for (const auto& [text, expected] : cases) {
     EXPECT_EQ(ParseDuration(text), std::optional<Duration>(expected)) << text;
@@ -22,18 +31,36 @@ TEST(ParseDuration, ReadsUnitsAndSums) {
 }
 
 TEST(ParseDuration, RefusesEverythingElse) {
-  for (const char* text :
-       {"", "10", "s", "-1s", "+1s", "1.5s", "1 s", " 1s", "1s ", "1S", "1min", "1sec", "10 seconds",
-        "1s1s", "1m1h", "1ms1s", "10000d1us", "10001d", "99999999999999999999s", "1e3s", "1s5"}) {
+  for (const char* text : {"",
+                           "10",
+                           "s",
+                           "-1s",
+                           "+1s",
+                           "1.5s",
+                           "1 s",
+                           " 1s",
+                           "1s ",
+                           "1S",
+                           "1min",
+                           "1sec",
+                           "10 seconds",
+                           "1s1s",
+                           "1m1h",
+                           "1ms1s",
+                           "10000d1us",
+                           "10001d",
+                           "99999999999999999999s",
+                           "1e3s",
+                           "1s5"}) {
     EXPECT_EQ(ParseDuration(text), std::nullopt) << text;
   }
 }
 
 TEST(FormatDuration, GivesTheShortestTextThatReadsBack) {
   const std::pair<Duration, const char*> cases[] = {
-      {0s, "0s"},       {1500ms, "1500ms"}, {10s, "10s"},         {90s, "90s"},
-      {60s, "1m"},      {24h, "1d"},        {25h, "25h"},         {5400s, "90m"},
-      {24h + 1us, "1d1us"}, {1us, "1us"},   {-10s, "-10s"},
+      {0s, "0s"},           {1500ms, "1500ms"}, {10s, "10s"},   {90s, "90s"},
+      {60s, "1m"},          {24h, "1d"},        {25h, "25h"},   {5400s, "90m"},
+      {24h + 1us, "1d1us"}, {1us, "1us"},       {-10s, "-10s"},
   };
   for (const auto& [duration, expected] : cases) {
     EXPECT_EQ(FormatDuration(duration), expected);

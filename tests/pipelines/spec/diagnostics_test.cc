@@ -91,14 +91,23 @@ TEST(Diagnostics, CutsLongMessages) {
 }
 
 TEST(DidYouMean, FindsTheNearest) {
-  const std::vector<std::string_view> names = {"per", "count", "keys_max", "windows_max",
-                                               "lateness", "qos"};
+  const std::vector<std::string_view> names = {"per",         "count",    "keys_max",
+                                               "windows_max", "lateness", "qos"};
   const std::pair<const char*, const char*> cases[] = {
-      {"keyz_max", "keys_max"}, {"keys-max", "keys_max"}, {"KeysMax", "keys_max"},
-      {"cuont", "count"},       {"pre", "per"},           {"pers", "per"},
-      {"qso", "qos"},           {"latenes", "lateness"},  {"window_max", "windows_max"},
-      {"xyz", ""},              {"", ""},                 {"a", ""},
-      {"sum", ""},              {"PER", "per"},
+      {"keyz_max", "keys_max"},
+      {"keys-max", "keys_max"},
+      {"KeysMax", "keys_max"},
+      {"cuont", "count"},
+      {"pre", "per"},
+      {"pers", "per"},
+      {"qso", "qos"},
+      {"latenes", "lateness"},
+      {"window_max", "windows_max"},
+      {"xyz", ""},
+      {"", ""},
+      {"a", ""},
+      {"sum", ""},
+      {"PER", "per"},
   };
   for (const auto& [word, expected] : cases) EXPECT_EQ(DidYouMean(word, names), expected) << word;
   EXPECT_EQ(DidYouMean("ab", {"ac", "ad"}), "ac");

@@ -73,7 +73,7 @@ TEST(Node, RefusesDamagedBytes) {
       EXPECT_TRUE(!node.ok() || node.value().Encode() == damaged);
     }
   }
-  EXPECT_FALSE(Node::Decode(std::string("\x01\x01\x81\x00x", 5)).ok());       // a long varint
+  EXPECT_FALSE(Node::Decode(std::string("\x01\x01\x81\x00x", 5)).ok());  // a long varint
   EXPECT_FALSE(Node::Decode(std::string("\x01\x04\x02\x01k\x00\x01k\x00", 9)).ok());  // a key twice
   EXPECT_FALSE(Node::Decode(std::string("\x01\x03\xff\xff\xff\xff\x0f", 7)).ok());
   EXPECT_EQ(Node::Decode("").error().message, "the encoded configuration is damaged");

@@ -79,19 +79,19 @@ TEST(Read, ReadsEveryType) {
   Node numbers;
   numbers.kind = Node::Kind::kSequence;
   numbers.items = {Plain("-7")};
-  const auto options = Read<Options>(
-      Map({{"per", Plain("1h30m")},
-           {"count", Plain("many")},
-           {"ratio", Plain("-1e2")},
-           {"keep", Plain("false")},
-           {"size", Plain("512")},
-           {"policy", Plain("block")},
-           {"topic", Plain("5")},
-           {"numbers", numbers},
-           {"inners", Map({{"b", Plain("t")}, {"a", Map({{"field", Plain("u")}})}})},
-           {"lateness", Plain("2s")},
-           {"any", numbers}}),
-      "x", diagnostics);
+  const auto options =
+      Read<Options>(Map({{"per", Plain("1h30m")},
+                         {"count", Plain("many")},
+                         {"ratio", Plain("-1e2")},
+                         {"keep", Plain("false")},
+                         {"size", Plain("512")},
+                         {"policy", Plain("block")},
+                         {"topic", Plain("5")},
+                         {"numbers", numbers},
+                         {"inners", Map({{"b", Plain("t")}, {"a", Map({{"field", Plain("u")}})}})},
+                         {"lateness", Plain("2s")},
+                         {"any", numbers}}),
+                    "x", diagnostics);
   ASSERT_TRUE(options.has_value()) << diagnostics.Format();
   EXPECT_EQ(options->per, 90min);
   EXPECT_EQ(options->count, 10);
@@ -153,8 +153,8 @@ TEST(Describe, SaysAllOfEachOption) {
 
 TEST(ByteSize, ReadsAndPrints) {
   const std::pair<const char*, std::int64_t> cases[] = {
-      {"0", 0},           {"512", 512},           {"512B", 512},      {"64KiB", 65'536},
-      {"4MiB", 4'194'304}, {"8GiB", 8'589'934'592},
+      {"0", 0},          {"512", 512},        {"512B", 512},
+      {"64KiB", 65'536}, {"4MiB", 4'194'304}, {"8GiB", 8'589'934'592},
   };
   for (const auto& [text, bytes] : cases) {
     ASSERT_TRUE(ParseByteSize(text).has_value()) << text;
