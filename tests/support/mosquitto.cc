@@ -1,6 +1,7 @@
 #include "tests/support/mosquitto.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -102,6 +103,9 @@ bool Mosquitto::Spawn() {
   pid_ = fork();
   if (pid_ == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const int nowhere = open("/dev/null", O_WRONLY);  // all of it is in the log
+    dup2(nowhere, STDOUT_FILENO);
+    dup2(nowhere, STDERR_FILENO);
     execlp("mosquitto", "mosquitto", "-c", config.c_str(), static_cast<char*>(nullptr));
     execl("/usr/sbin/mosquitto", "mosquitto", "-c", config.c_str(), static_cast<char*>(nullptr));
     _exit(127);
