@@ -1,0 +1,25 @@
+#include "pipelines/value/record.h"
+
+#include <algorithm>
+
+namespace runnel {
+
+std::uint16_t FieldTable::Intern(std::string_view name) {
+  const auto [found, made] =
+      index_.emplace(std::string(name), static_cast<std::uint16_t>(names_.size()));
+  if (made) names_.emplace_back(name);
+  return found->second;
+}
+
+int FieldTable::Find(std::string_view name) const {
+  const auto found = index_.find(std::string(name));
+  return found == index_.end() ? -1 : found->second;
+}
+
+void Record::Remove(std::uint16_t field) {
+  if (values_[field].IsMissing()) return;
+  values_[field] = Value();
+  std::erase_if(entries_, [field](const Entry& entry) { return entry.field == field; });
+}
+
+}  // namespace runnel
