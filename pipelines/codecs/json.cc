@@ -73,10 +73,11 @@ class JsonDecoder final : public Decoder {
   std::vector<std::string_view> names_;  // of KeptTwice; keeps its memory
 };
 
-// The segment is there and the payload goes on behind it.
+// The segment is there, all of it (no blank follows), and the payload goes on.
 inline bool JsonDecoder::Matches(const Segment& segment, const char* at) const {
   static_assert(Segment::kSizeMax < kPadding);
   if (reader_.end() - at <= std::int64_t{segment.size}) return false;
+  if (static_cast<unsigned char>(at[segment.size]) <= ' ') return false;
   if (segment.size > 16) return MatchesLong(segment, at);
   return scan::SamePrefix(at, segment.text, segment.size);
 }

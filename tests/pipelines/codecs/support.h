@@ -89,7 +89,7 @@ inline std::string Describe(const Record& record) {
 
 // The record that `payload` gives, described, or the reason why there is none.
 inline std::string DecodeWith(Decoder& decoder, const FieldTable& table, std::string_view payload,
-                              char padding = '7', std::size_t arena_size = 1 << 20) {
+                              char padding = '7', std::size_t arena_size = 1 << 16) {
   const Payload padded(payload, padding);
   Arena arena(arena_size);
   Record record(table);
@@ -99,7 +99,7 @@ inline std::string DecodeWith(Decoder& decoder, const FieldTable& table, std::st
 
 // The JSON text of the record that a JSON payload gives, or the reason.
 inline std::string Again(std::string_view payload, const FieldTable& table, Unmentioned unmentioned,
-                         std::size_t arena_size = 1 << 20) {
+                         std::size_t arena_size = 1 << 16) {
   const Payload padded(payload);
   Arena arena(arena_size);
   Record record(table);
