@@ -18,6 +18,8 @@ using std::chrono::steady_clock;
 
 // A connection that stood this long was a good one: the next attempt comes soon.
 constexpr std::chrono::seconds kStable{30};
+// So many short connections in a row look like two clients with the same client id.
+constexpr int kSuspicious = 3;
 constexpr milliseconds kDiagnoseTimeout{2'000};
 // Beyond the connect timeout, which Paho looks at every three seconds.
 constexpr std::chrono::seconds kAttemptGrace{15};
@@ -184,7 +186,12 @@ void MqttClient::Impl::Lost(std::optional<std::uint8_t> reason, const std::strin
   phase_ = Phase::kWaiting;
   ++round_;  // nothing of the current round will be answered
   FailUnfinished(/*qos=*/0, "the connection broke before the message was written");
-  if (steady_clock::now() - connected_since_ >= kStable) backoff_.Reset();
+  if (steady_clock::now() - connected_since_ >= kStable) {
+    backoff_.Reset();
+    short_connections_ = 0;
+  } else {
+    ++short_connections_;
+  }
   MqttConnectionLost lost;
   if (reason == kReasonTakenOver) {
     // To come back at once would take it over in turn, and so on.
@@ -198,6 +205,10 @@ void MqttClient::Impl::Lost(std::optional<std::uint8_t> reason, const std::strin
     if (!words.empty()) lost.reason += ": " + words;
   } else {
     lost.reason = "the broker or the network closed the connection";
+    if (short_connections_ >= kSuspicious) {
+      lost.reason += ", soon after the connect and again; maybe another client has the client id `" +
+                     options_.client_id + "`, too";
+    }
   }
   lost.retry_after = backoff_.Next();
   const milliseconds delay = lost.retry_after;
