@@ -53,7 +53,9 @@ class JsonDecoder final : public Decoder {
  private:
   bool Matches(const Segment& segment, const char* at) const;
   bool MatchesLong(const Segment& segment, const char* at) const;
-  [[gnu::noinline]] const char* ReadUnpredicted(const char* at, bool first, std::uint8_t*& next, Record& record);
+  // Apart, so that the predicted way keeps its values in registers.
+  [[gnu::noinline]] const char* ReadUnpredicted(const char* at, bool first, std::uint8_t*& next,
+                                                Record& record);
   const char* ReadName(const char* at, bool first, Name& name);
   std::uint8_t Learn(const char* start, const char* end, const Name& name);
   const char* ReadKnown(const char* at, std::uint16_t field, Record& record);

@@ -12,32 +12,43 @@
 namespace runnel {
 namespace {
 
+// The most bytes that WriteInteger and WriteDouble write.
+constexpr std::size_t kNumberSizeMax = 40;
+
 template <typename Integer>
-void AppendInteger(Integer number, std::string& out) {
-  char text[24];
-  const auto result = std::to_chars(text, text + sizeof text, number);
-  out.append(text, result.ptr);
+char* WriteInteger(Integer number, char* to) {
+  return std::to_chars(to, to + kNumberSizeMax, number).ptr;
 }
 
-// `number` as a decimal with at most four digits behind the point, if it is one below
-// 1e11, or as an integer below 1e15. Dividing an exact integer by an exact power of
-// ten rounds once, as reading the text would: what compares equal reads back the same.
-bool AppendShortDecimal(double number, std::string& out) {
+template <typename Integer>
+void AppendInteger(Integer number, std::string& out) {
+  char text[kNumberSizeMax];
+  out.append(text, WriteInteger(number, text));
+}
+
+char* WriteText(std::string_view text, char* to) {
+  std::memcpy(to, text.data(), text.size());
+  return to + text.size();
+}
+
+// Writes `number` if it is a decimal below 1e11 with at most four digits behind the
+// point, or an integer below 1e15; else gives nullptr. Dividing an exact integer by an
+// exact power of ten rounds once, as reading the text would: what compares equal
+// reads back the same.
+char* WriteShortDecimal(double number, char* to) {
   const double magnitude = std::fabs(number);
-  if (!(magnitude < 1e15)) return false;
+  if (!(magnitude < 1e15)) return nullptr;
   int places = magnitude < 1e11 ? 4 : 0;
   std::int64_t power = places == 4 ? 10'000 : 1;
   const auto scale = static_cast<double>(power);
   auto scaled = static_cast<std::int64_t>(magnitude * scale + 0.5);
-  if (static_cast<double>(scaled) / scale != magnitude) return false;
+  if (static_cast<double>(scaled) / scale != magnitude) return nullptr;
   for (; places > 1 && scaled % 10 == 0; --places) {
     scaled /= 10;
     power /= 10;
   }
-  char text[32];
-  char* to = text;
   if (std::signbit(number)) *to++ = '-';
-  to = std::to_chars(to, text + sizeof text, scaled / power).ptr;
+  to = WriteInteger(scaled / power, to);
   *to++ = '.';
   std::int64_t fraction = scaled % power;
   const int digits = places == 0 ? 1 : places;
@@ -45,17 +56,31 @@ bool AppendShortDecimal(double number, std::string& out) {
     to[i] = static_cast<char>('0' + fraction % 10);
     fraction /= 10;
   }
-  out.append(text, to + digits);
-  return true;
+  return to + digits;
 }
 
 // `1e+05` as `1e5`.
-void AppendExponentForm(std::string_view text, std::string& out) {
+char* WriteExponentForm(std::string_view text, char* to) {
   const std::size_t e = text.find('e');
-  out.append(text.substr(0, e + 1));
-  if (text[e + 1] == '-') out.push_back('-');
+  to = WriteText(text.substr(0, e + 1), to);
+  if (text[e + 1] == '-') *to++ = '-';
   const std::string_view digits = text.substr(e + 2);
-  out.append(digits.substr(digits.find_first_not_of('0')));
+  return WriteText(digits.substr(digits.find_first_not_of('0')), to);
+}
+
+char* WriteDouble(double number, char* to) {
+  if (!std::isfinite(number)) return WriteText("null", to);
+  if (char* const end = WriteShortDecimal(number, to)) return end;
+  char buffer[kNumberSizeMax];
+  char* const limit = buffer + sizeof buffer;
+  if (std::fabs(number) >= 1e15) {
+    const auto result = std::to_chars(buffer, limit, number, std::chars_format::scientific);
+    return WriteExponentForm({buffer, result.ptr}, to);
+  }
+  const std::string_view text(buffer, std::to_chars(buffer, limit, number).ptr);
+  if (text.find('e') != std::string_view::npos) return WriteExponentForm(text, to);
+  to = WriteText(text, to);
+  return text.find('.') == std::string_view::npos ? WriteText(".0", to) : to;
 }
 
 // Whether `text` goes into a JSON string as it is: ASCII without quotes, backslashes
@@ -65,7 +90,9 @@ bool IsPlain(std::string_view text) {
   const std::size_t size = text.size();
   if (size >= 8) {
     std::uint64_t special = 0;
-    for (std::size_t i = 0; i + 8 < size; i += 8) special |= scan::SpecialBytes(scan::Load8(at + i));
+    for (std::size_t i = 0; i + 8 < size; i += 8) {
+      special |= scan::SpecialBytes(scan::Load8(at + i));
+    }
     return (special | scan::SpecialBytes(scan::Load8(at + size - 8))) == 0;
   }
   if (size >= 4) {
@@ -223,55 +250,65 @@ void AppendMap(std::span<const MapEntry> entries, std::string& out) {
   out += entries.empty() ? "{}" : "}";
 }
 
-// `before`, `name` as a string, and a colon.
-void AppendName(char before, std::string_view name, std::string& out) {
-  if (name.size() <= 60 && IsPlain(name)) {
-    char text[64];
-    text[0] = before;
-    text[1] = '"';
-    std::memcpy(text + 2, name.data(), name.size());
-    std::memcpy(text + 2 + name.size(), "\":", 2);
-    out.append(text, name.size() + 4);
-    return;
-  }
-  out += before;
-  AppendJsonString(name, out);
-  out += ':';
-}
-
 class JsonEncoder final : public Encoder {
  public:
   Outcome Encode(const Record& record, std::string& out) override {
+    to_ = chunk_;
     char before = '{';
     for (const Record::Entry& entry : record.entries()) {
-      AppendName(before, record.NameOf(entry), out);
-      AppendJson(record.ValueOf(entry), out);
+      WriteField(before, record.NameOf(entry), record.ValueOf(entry), out);
       before = ',';
     }
+    Flush(out);
     out += record.entries().empty() ? "{}" : "}";
     return Outcome::Done();
   }
+
+ private:
+  static constexpr std::size_t kTextSizeMax = 100;  // of what goes through the chunk
+  static constexpr std::size_t kFieldSizeMax = 2 * (kTextSizeMax + 4) + kNumberSizeMax;
+
+  // Plain fields are put together in a chunk, because many small appends cost more
+  // than the digits do.
+  void WriteField(char before, std::string_view name, const Value& value, std::string& out) {
+    if (static_cast<std::size_t>(std::end(chunk_) - to_) < kFieldSizeMax) Flush(out);
+    *to_++ = before;
+    if (name.size() <= kTextSizeMax && IsPlain(name)) {
+      *to_++ = '"';
+      to_ = WriteText("\":", WriteText(name, to_));
+    } else {
+      Flush(out);
+      AppendJsonString(name, out);
+      *to_++ = ':';
+    }
+    if (value.type() == Type::kInt) {
+      to_ = WriteInteger(value.AsInt(), to_);
+    } else if (value.type() == Type::kDouble) {
+      to_ = WriteDouble(value.AsDouble(), to_);
+    } else if (value.type() == Type::kString && value.AsString().size() <= kTextSizeMax &&
+               IsPlain(value.AsString())) {
+      *to_++ = '"';
+      to_ = WriteText(value.AsString(), to_);
+      *to_++ = '"';
+    } else {
+      Flush(out);
+      AppendJson(value, out);
+    }
+  }
+  void Flush(std::string& out) {
+    out.append(chunk_, to_);
+    to_ = chunk_;
+  }
+
+  char chunk_[1024];
+  char* to_ = chunk_;
 };
 
 }  // namespace
 
 void AppendNumber(double number, std::string& out) {
-  if (!std::isfinite(number)) {
-    out += "null";
-    return;
-  }
-  if (AppendShortDecimal(number, out)) return;
-  char buffer[40];
-  char* const limit = buffer + sizeof buffer;
-  const double magnitude = std::fabs(number);
-  if (magnitude >= 1e15) {
-    const auto result = std::to_chars(buffer, limit, number, std::chars_format::scientific);
-    return AppendExponentForm({buffer, result.ptr}, out);
-  }
-  const std::string_view text(buffer, std::to_chars(buffer, limit, number).ptr);
-  if (text.find('e') != std::string_view::npos) return AppendExponentForm(text, out);
-  out += text;
-  if (text.find('.') == std::string_view::npos) out += ".0";
+  char text[kNumberSizeMax];
+  out.append(text, WriteDouble(number, text));
 }
 
 void AppendJsonString(std::string_view text, std::string& out) {

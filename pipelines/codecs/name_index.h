@@ -50,8 +50,8 @@ class NameIndex final {
     for (std::size_t slot = digest.hash & mask_;; slot = (slot + 1) & mask_) {
       const Slot& entry = slots_[slot];
       if (entry.field < 0) return -1;
-      if (entry.head == digest.head && entry.tail == digest.tail && entry.name.size() == name.size() &&
-          (name.size() <= 16 || entry.name == name)) {
+      if (entry.head == digest.head && entry.tail == digest.tail &&
+          entry.name.size() == name.size() && (name.size() <= 16 || entry.name == name)) {
         return entry.field;
       }
     }

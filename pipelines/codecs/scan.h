@@ -89,8 +89,10 @@ inline int DigitPrefix(std::uint64_t digits) { return std::countr_zero(NotDigits
 // Source: Lemire, "Quickly parsing eight digits", 2018.
 inline std::uint64_t EightDigits(std::uint64_t digits) {
   constexpr std::uint64_t kMask = 0x000000ff000000ff;
+  constexpr std::uint64_t kEven = 0x000f424000000064;  // 1'000'000 and 100
+  constexpr std::uint64_t kOdd = 0x0000271000000001;   // 10'000 and 1
   const std::uint64_t pairs = digits * 10 + (digits >> 8);
-  return ((pairs & kMask) * 0x000f424000000064 + ((pairs >> 16) & kMask) * 0x0000271000000001) >> 32;
+  return ((pairs & kMask) * kEven + ((pairs >> 16) & kMask) * kOdd) >> 32;
 }
 
 }  // namespace runnel::scan

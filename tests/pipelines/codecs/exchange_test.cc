@@ -22,7 +22,8 @@ std::string Encoded(const Record& record) {
 
 // The record of `bytes` described, or the reason.
 std::string Decoded(std::string_view bytes, const FieldTable& sender, const FieldTable& receiver,
-                    Unmentioned unmentioned = Unmentioned::kKeep, std::size_t arena_size = 1 << 16) {
+                    Unmentioned unmentioned = Unmentioned::kKeep,
+                    std::size_t arena_size = 1 << 16) {
   Arena arena(arena_size);
   Record record(receiver);
   const Outcome outcome =
@@ -138,7 +139,8 @@ TEST_F(ExchangeTest, LimitsDepth) {
 TEST_F(ExchangeTest, RefusesBytesThatBreakOffOrGoOn) {
   const std::string bytes = Encoded(record_);
   for (std::size_t size = 4; size < bytes.size(); ++size) {
-    EXPECT_EQ(Decoded(std::string_view(bytes).substr(0, size), table_, table_), "exchange_bad_record") << size;
+    const std::string_view part = std::string_view(bytes).substr(0, size);
+    EXPECT_EQ(Decoded(part, table_, table_), "exchange_bad_record") << size;
   }
   EXPECT_EQ(Decoded(bytes + '\0', table_, table_), "exchange_bad_record");
 }
@@ -147,8 +149,8 @@ TEST_F(ExchangeTest, RefusesWhatAnEncoderDoesNotWrite) {
   Record empty(table_);
   const std::string head = Encoded(empty);
   const auto with = [&](std::string_view fields, std::size_t arena_size = 1 << 16) {
-    return Decoded(head.substr(0, head.size() - 1) + std::string(fields), table_, table_, Unmentioned::kKeep,
-                   arena_size);
+    const std::string bytes = head.substr(0, head.size() - 1) + std::string(fields);
+    return Decoded(bytes, table_, table_, Unmentioned::kKeep, arena_size);
   };
   using namespace std::string_view_literals;
   EXPECT_EQ(with("\x01\x01\x00"sv), "a=1:0 ");

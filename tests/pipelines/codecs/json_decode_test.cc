@@ -175,7 +175,8 @@ TEST(JsonDecode, ReadsStrings) {
       {R"({"a":""})", R"({"a":""})"},
       {R"({"a":"0123456789abcde"})", R"({"a":"0123456789abcde"})"},
       {R"({"a":"0123456789abcdef"})", R"({"a":"0123456789abcdef"})"},
-      {R"({"a":"0123456789abcdef0123456789abcdef"})", R"({"a":"0123456789abcdef0123456789abcdef"})"},
+      {R"({"a":"0123456789abcdef0123456789abcdef"})",
+       R"({"a":"0123456789abcdef0123456789abcdef"})"},
       {R"({"a":"\"\\\/\b\f\n\r\t"})", R"({"a":"\"\\/\b\f\n\r\t"})"},
       {R"({"a":"\u0041\u00e9\u20AC\uD834\uDD1E\u0000\u001f"})",
        "{\"a\":\"A\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e\\u0000\\u001f\"}"},
@@ -207,7 +208,8 @@ TEST(JsonDecode, RefusesWhatIsNotUtf8) {
   for (const std::string_view bytes :
        {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x41", "\xe0\x80\x80", "\xe0\x9f\xbf",
         "\xe2\x82", "\xe2\x28\xa1", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x80\x80\x80",
-        "\xf0\x8f\xbf\xbf", "\xf0\x9f\x98", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xfe"}) {
+        "\xf0\x8f\xbf\xbf", "\xf0\x9f\x98", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff",
+        "\xfe"}) {
     for (const std::string_view before : {"", "x", "0123456789abcde", "0123456789abcdef01"}) {
       const std::string text = std::string(before) + std::string(bytes);
       const FieldTable table = TableOf({"a"});
@@ -241,8 +243,10 @@ TEST(JsonDecode, ReadsNestedValues) {
 TEST(JsonDecode, ChecksWhatItSkips) {
   const FieldTable table = TableOf({"a"});
   for (const std::string_view value :
-       {"[1,]", "[,1]", "[1 2]", "[1}", "{\"b\":1]", "{\"b\":1,}", "{1:1}", "{\"b\" 1}", "[[[\"\\x\"]]]",
-        "[tru]", "{\"b\":01}", "\"\x01\"", "[\"\\ud800\"]", "-", "1.", "nul", "{\"b\"}", "{\"b\":}"}) {
+       {"[1,]", "[,1]", "[1 2]", "[1}", "{\"b\":1]", "{\"b\":1,}", "{1:1}", "{\"b\" 1}",
+        "[[[\"\\x\"]]]",
+        "[tru]", "{\"b\":01}", "\"\x01\"", "[\"\\ud800\"]", "-", "1.", "nul", "{\"b\"}",
+        "{\"b\":}"}) {
     const std::string kept = "{\"a\":" + std::string(value) + ",\"z\":1}";
     const std::string skipped = "{\"b\":" + std::string(value) + ",\"z\":1}";
     const std::string reason = Again(kept, table, Unmentioned::kSkip);
@@ -250,7 +254,8 @@ TEST(JsonDecode, ChecksWhatItSkips) {
     EXPECT_EQ(Again(skipped, table, Unmentioned::kSkip), reason) << skipped;
   }
   for (const std::string_view value :
-       {"[]", "{}", "[ ]", "{ }", "[[],[{}]]", "{\"b\":{\"c\":[1,2,{}]},\"d\":\"\\n\"}", "1e999", "0", "-0.0",
+       {"[]", "{}", "[ ]", "{ }", "[[],[{}]]", "{\"b\":{\"c\":[1,2,{}]},\"d\":\"\\n\"}", "1e999",
+        "0", "-0.0",
         "{\"b\":1,\"b\":2}", "true", "\"0123456789abcdefghi\"", "12345678901", "1.25"}) {
     const std::string payload = "{\"b\":" + std::string(value) + " ,\"a\":1,\"b\":2}";
     EXPECT_EQ(Again(payload, table, Unmentioned::kSkip), "{\"a\":1}") << payload;
@@ -272,7 +277,9 @@ TEST(JsonDecode, RefusesTwoMembersOfOneName) {
 TEST(JsonDecode, KeepsHundredsOfFieldsAndStillFindsTheDuplicate) {
   const FieldTable table = TableOf({"a"});
   std::string payload = "{\"a\":0";
-  for (int i = 0; i < 500; ++i) payload += ",\"field" + std::to_string(i) + "\":" + std::to_string(i);
+  for (int i = 0; i < 500; ++i) {
+    payload += ",\"field" + std::to_string(i) + "\":" + std::to_string(i);
+  }
   EXPECT_EQ(Again(payload + "}", table, Unmentioned::kKeep), payload + "}");
   EXPECT_EQ(Again(payload + ",\"field77\":1}", table, Unmentioned::kKeep), "json_duplicate_field");
   EXPECT_EQ(Again(payload + ",\"field77\":1}", table, Unmentioned::kSkip), "{\"a\":0}");
@@ -323,7 +330,8 @@ TEST(JsonDecode, BorrowsTextWithoutEscapes) {
   const codec_test::Payload payload(R"({"a":"text","b":"more"})");
   Arena arena(0);
   Record record(table);
-  ASSERT_TRUE(MakeJsonDecoder(table, Unmentioned::kKeep)->Decode(payload.view(), arena, record).ok());
+  const auto decoder = MakeJsonDecoder(table, Unmentioned::kKeep);
+  ASSERT_TRUE(decoder->Decode(payload.view(), arena, record).ok());
   EXPECT_EQ(record.Get(0).AsString().data(), payload.view().data() + 6);
 }
 

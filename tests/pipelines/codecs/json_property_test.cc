@@ -71,7 +71,8 @@ class Generator final {
   }
   std::string Number() {
     std::string out = Below(3) == 0 ? "-" : "";
-    out += Below(8) == 0 ? "0" : std::to_string(1 + Below(9)) + Digits(Below(Below(3) == 0 ? 22 : 6));
+    const int more = Below(Below(3) == 0 ? 22 : 6);
+    out += Below(8) == 0 ? "0" : std::to_string(1 + Below(9)) + Digits(more);
     if (Below(2) == 0) out += "." + Digits(1 + Below(Below(4) == 0 ? 20 : 4));
     if (Below(6) == 0) {
       out += Below(2) == 0 ? "e" : "E";
@@ -80,8 +81,9 @@ class Generator final {
     return out;
   }
   std::string String() {
-    static constexpr std::string_view kParts[] = {"x", "dev-0042", "0123456789abcdef", "\\n", "\\u20ac",
-                                                  "\\ud834\\udd1e", "\xe2\x82\xac", "\\\"", "/", "{\":,}"};
+    static constexpr std::string_view kParts[] = {
+        "x",         "dev-0042",         "0123456789abcdef", "\\n", "/",
+        "\\u20ac", "\\ud834\\udd1e", "\xe2\x82\xac",     "\\\"", "{:,}"};
     std::string out = "\"";
     for (int i = Below(4); i > 0; --i) out += kParts[Below(std::size(kParts))];
     return out + "\"";
@@ -152,7 +154,8 @@ bool Same(const Value& value, simdjson::dom::element element) {
     case element_type::INT64:
       // simdjson has no int for `-0`; we keep the sign.
       if (value.type() == Type::kDouble) {
-        return std::int64_t(element) == 0 && value.AsDouble() == 0 && std::signbit(value.AsDouble());
+        return std::int64_t(element) == 0 && value.AsDouble() == 0 &&
+               std::signbit(value.AsDouble());
       }
       return value.type() == Type::kInt && value.AsInt() == std::int64_t(element);
     case element_type::UINT64:
@@ -191,7 +194,8 @@ bool SameRecord(const Record& record, simdjson::dom::element element) {
   if (record.entries().size() != object.size()) return false;
   auto member = object.begin();
   for (const Record::Entry& entry : record.entries()) {
-    if (record.NameOf(entry) != member.key() || !Same(record.ValueOf(entry), member.value())) return false;
+    if (record.NameOf(entry) != member.key()) return false;
+    if (!Same(record.ValueOf(entry), member.value())) return false;
     ++member;
   }
   return true;
@@ -222,7 +226,8 @@ TEST(JsonProperty, AgreesWithSimdjson) {
     Record record(table);
     const Outcome outcome = decoder->Decode(payload.view(), arena, record);
     simdjson::dom::element element;
-    const bool theirs = parser.parse(simdjson::padded_string(text)).get(element) == simdjson::SUCCESS;
+    const bool theirs =
+        parser.parse(simdjson::padded_string(text)).get(element) == simdjson::SUCCESS;
     if (outcome.ok()) {
       if (!theirs && HasWideInteger(text)) continue;
       ASSERT_TRUE(theirs) << text;
@@ -246,7 +251,8 @@ TEST(JsonProperty, DoublesAreWrittenShortAndReadBack) {
   const auto decoder = MakeJsonDecoder(table, Unmentioned::kSkip);
   for (int i = 0; i < 200'000; ++i) {
     double number = std::bit_cast<double>(random());
-    if (i % 4 == 1) number = static_cast<double>(static_cast<std::int64_t>(random()) >> (random() % 60)) / 1000;
+    const auto integer = static_cast<std::int64_t>(random());
+    if (i % 4 == 1) number = static_cast<double>(integer >> (random() % 60)) / 1000;
     if (i % 4 == 2) number = static_cast<double>(random() % 100'000'000) / 10'000;
     if (i % 4 == 3) number = static_cast<double>(random() % 1'000'000) / 7;
     if (!std::isfinite(number)) continue;
@@ -262,7 +268,8 @@ TEST(JsonProperty, DoublesAreWrittenShortAndReadBack) {
     Record record(table);
     ASSERT_TRUE(decoder->Decode(payload.view(), arena, record).ok()) << text;
     ASSERT_EQ(record.Get(0).type(), Type::kDouble) << text;
-    ASSERT_EQ(std::bit_cast<std::uint64_t>(record.Get(0).AsDouble()), std::bit_cast<std::uint64_t>(number))
+    ASSERT_EQ(std::bit_cast<std::uint64_t>(record.Get(0).AsDouble()),
+              std::bit_cast<std::uint64_t>(number))
         << text;
   }
 }
