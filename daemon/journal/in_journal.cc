@@ -119,7 +119,8 @@ void InJournal::RebuildExchangeHigh() {
   RecordView record;
   while (reader.Peek(record) == RingReader::Found::kRecord) {
     const auto kind = static_cast<InputKind>(record.header.kind);
-    const bool of_stage = kind == InputKind::kExchange || kind == InputKind::kTick;
+    const bool of_stage = kind == InputKind::kExchange || kind == InputKind::kTick ||
+                          kind == InputKind::kPause || kind == InputKind::kResume;
     if (of_stage && record.header.tag < kSourcesMax) {
       std::uint64_t& high = in_->exchange_high[record.header.tag];
       high = std::max(high, record.header.sequence + 1);

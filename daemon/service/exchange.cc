@@ -110,9 +110,11 @@ bool Exchange::Deliver(Source& source, const RecordView& record) {
 }
 
 bool Exchange::DeliverTo(RunningTask& target, const Source& source, const RecordView& record) {
+  // A tick says in its tag what it is: a tick, a pause or a resumption.
   const bool tick = static_cast<OutputKind>(record.header.kind) == OutputKind::kTick;
+  const auto kind = tick ? static_cast<InputKind>(record.header.tag & 0xff) : InputKind::kExchange;
   const auto append = [&] {
-    return target.journal->AppendExchange(tick ? InputKind::kTick : InputKind::kExchange,
+    return target.journal->AppendExchange(kind,
                                           source.task->id.partition, record.header.sequence,
                                           TimeFromMicroseconds(record.header.time), record.payload);
   };

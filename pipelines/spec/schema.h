@@ -329,10 +329,10 @@ struct TypeOf<std::vector<std::pair<std::string, E>>> {
 // Adds limits to one option, in the statement that declares it.
 template <typename M>
 class OptionBuilder final {
-  using Type = internal::TypeOf<M>;
+  using Reading = internal::TypeOf<M>;
 
  public:
-  using Leaf = typename Type::Leaf;
+  using Leaf = typename Reading::Leaf;
 
   explicit OptionBuilder(internal::Option& option) : option_(option) {}
 
@@ -413,21 +413,21 @@ class Schema final {
   template <typename M>
   OptionBuilder<M> Add(std::string_view name, M T::*member, std::string_view description,
                        Presence presence) {
-    using Type = internal::TypeOf<M>;
+    using Reading = internal::TypeOf<M>;
     internal::Option& option = set_.options.emplace_back();
     option.name = name;
     option.description = description;
     option.required = presence == Presence::kRequired;
-    option.takes_null = std::same_as<typename Type::Leaf, Node> || internal::HasDescribe<M>;
-    option.leaf = Type::kLeaf;
+    option.takes_null = std::same_as<typename Reading::Leaf, Node> || internal::HasDescribe<M>;
+    option.leaf = Reading::kLeaf;
     option.read = [member](const internal::Slot& slot, void* options) {
-      return Type::Read(slot, static_cast<T*>(options)->*member);
+      return Reading::Read(slot, static_cast<T*>(options)->*member);
     };
     option.format = [member](const void* options, const internal::OptionRules& rules) {
-      return Type::Format(static_cast<const T*>(options)->*member, rules);
+      return Reading::Format(static_cast<const T*>(options)->*member, rules);
     };
-    option.type_name = &Type::Name;
-    option.nested = &Type::Nested;
+    option.type_name = &Reading::Name;
+    option.nested = &Reading::Nested;
     return OptionBuilder<M>(option);
   }
 

@@ -16,6 +16,13 @@ int FieldTable::Find(std::string_view name) const {
   return found == index_.end() ? -1 : found->second;
 }
 
+void Record::Show(std::uint16_t field, const Value& value) {
+  const bool visible = std::any_of(entries_.begin(), entries_.end(),
+                                   [field](const Entry& entry) { return entry.field == field; });
+  if (!visible) entries_.emplace_back().field = field;
+  values_[field] = value;
+}
+
 void Record::Remove(std::uint16_t field) {
   if (values_[field].IsMissing()) return;
   values_[field] = Value();

@@ -61,6 +61,11 @@ class Record final {
     if (values_[field].IsMissing()) entries_.emplace_back().field = field;
     values_[field] = value;
   }
+  // A field that expressions see and the output does not: a capture of the topic.
+  // Stays until it is set anew; Clear() leaves it.
+  void SetHidden(std::uint16_t field, const Value& value) { values_[field] = value; }
+  // Set, for a field that may be hidden: then it is visible and last.
+  void Show(std::uint16_t field, const Value& value);
   // The place of a known field that the record does not have yet, as its last; the
   // caller stores a value there. REQUIRES: Get(field) is missing.
   Value& Add(std::uint16_t field) {

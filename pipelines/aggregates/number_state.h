@@ -1,0 +1,23 @@
+// NumberState: one number of any type in 16 bytes of state; none at first.
+#pragma once
+
+#include "pipelines/base/bytes.h"
+#include "pipelines/value/value.h"
+
+namespace runnel {
+
+struct NumberState {
+  std::int64_t bits;  // of the int, uint or double
+  Type type;          // kMissing: none yet
+  std::uint8_t reserved[7];
+
+  void Clear() { *this = NumberState{0, Type::kMissing, {}}; }
+  // REQUIRES: value.IsNumber().
+  void Set(const Value& value);
+  // Null where there is none.
+  Value Get() const;
+  void Save(ByteWriter& writer) const;
+  void Load(ByteReader& reader);
+};
+
+}  // namespace runnel

@@ -1,0 +1,317 @@
+#include "pipelines/aggregates/sketch.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+namespace runnel {
+namespace {
+
+// In the polynomial P(s) = ((A s + B) s + C) s of the mantissa 1 + s; its slope is
+// smallest at 0, which the multiplier makes up for.
+constexpr double kA = 6.0 / 35;
+constexpr double kB = -3.0 / 5;
+constexpr double kC = 10.0 / 7;
+constexpr double kLogGamma = 0.020000666706669543;  // ln((1 + kRelativeError) / (1 - kRelativeError))
+constexpr double kMultiplier = 0.7 / kLogGamma;
+
+constexpr std::uint32_t kFirstBuckets = 16;  // of a new store
+constexpr double kSmallest = 1e-300;         // magnitudes below count as zero
+
+int BucketOf(double magnitude) {
+  const auto bits = std::bit_cast<std::uint64_t>(magnitude);
+  const int exponent = static_cast<int>(bits >> 52) - 1023;
+  const double s =
+      std::bit_cast<double>((bits & 0xfffffffffffffULL) | 0x3ff0000000000000ULL) - 1.0;
+  return static_cast<int>(
+      std::floor(kMultiplier * (((kA * s + kB) * s + kC) * s + static_cast<double>(exponent))));
+}
+
+// The magnitude where bucket `index` begins.
+double LowerBound(double index) {
+  const double position = index / kMultiplier;
+  const double exponent = std::floor(position);
+  const double part = position - exponent;
+  double s = part * 0.7;
+  for (int i = 0; i < 40; ++i) {
+    const double error = ((kA * s + kB) * s + kC) * s - part;
+    s -= error / ((3 * kA * s + 2 * kB) * s + kC);
+  }
+  return std::ldexp(1.0 + s, static_cast<int>(exponent));
+}
+
+double MiddleOf(int bucket) {
+  const double low = LowerBound(bucket);
+  const double high = LowerBound(bucket + 1);
+  return 2 * low * high / (low + high);
+}
+
+// Counters of consecutive buckets; `capacity` of them follow, each `width` bytes.
+struct Store {
+  std::int32_t first;
+  std::uint16_t capacity;
+  std::uint16_t width;  // 2 or 4
+};
+
+std::size_t BytesOf(std::uint32_t capacity, std::uint32_t width) {
+  return sizeof(Store) + std::size_t{capacity} * width;
+}
+
+std::uint64_t CounterAt(const Store& store, std::uint32_t i) {
+  const auto* counters = reinterpret_cast<const std::byte*>(&store + 1);
+  if (store.width == 2) {
+    std::uint16_t counter;
+    std::memcpy(&counter, counters + 2 * std::size_t{i}, sizeof counter);
+    return counter;
+  }
+  std::uint32_t counter;
+  std::memcpy(&counter, counters + 4 * std::size_t{i}, sizeof counter);
+  return counter;
+}
+
+void SetCounter(Store& store, std::uint32_t i, std::uint64_t value) {
+  auto* counters = reinterpret_cast<std::byte*>(&store + 1);
+  if (store.width == 2) {
+    const auto counter = static_cast<std::uint16_t>(std::min<std::uint64_t>(value, 0xffff));
+    std::memcpy(counters + 2 * std::size_t{i}, &counter, sizeof counter);
+  } else {
+    const auto counter = static_cast<std::uint32_t>(std::min<std::uint64_t>(value, 0xffffffff));
+    std::memcpy(counters + 4 * std::size_t{i}, &counter, sizeof counter);
+  }
+}
+
+// A store of so many buckets of such a width from `first` on, with what `ref` holds.
+// False where the region has no room; then nothing has changed.
+bool Rebuild(StateRegion::Ref& ref, std::int32_t first, std::uint32_t capacity,
+             std::uint16_t width, StateRegion& region) {
+  // What the block has anyway.
+  const std::size_t rounded = StateRegion::Rounded(BytesOf(capacity, width));
+  capacity = static_cast<std::uint32_t>(
+      std::min<std::size_t>((rounded - sizeof(Store)) / width, Sketch::kBucketsMax));
+  const StateRegion::Ref fresh = region.Allocate(BytesOf(capacity, width));
+  if (fresh == StateRegion::kNone) return false;
+  auto* store = region.Get<Store>(fresh);
+  *store = Store{first, static_cast<std::uint16_t>(capacity), width};
+  if (ref != StateRegion::kNone) {
+    const Store& old = *region.Get<Store>(ref);
+    for (std::uint32_t i = 0; i < old.capacity; ++i) {
+      const std::uint64_t counter = CounterAt(old, i);
+      if (counter == 0) continue;
+      const std::int64_t place = std::int64_t{old.first} + i - first;
+      const auto at = static_cast<std::uint32_t>(
+          std::clamp<std::int64_t>(place, 0, std::int64_t{capacity} - 1));
+      SetCounter(*store, at, CounterAt(*store, at) + counter);
+    }
+    region.Free(ref, BytesOf(old.capacity, old.width));
+  }
+  ref = fresh;
+  return true;
+}
+
+// Makes room for `bucket`, collapsing the lowest where there are too many.
+bool Reach(StateRegion::Ref& ref, std::int32_t bucket, StateRegion& region) {
+  if (ref == StateRegion::kNone) {
+    return Rebuild(ref, bucket - static_cast<std::int32_t>(kFirstBuckets / 2), kFirstBuckets, 2,
+                   region);
+  }
+  const Store& store = *region.Get<Store>(ref);
+  const std::int32_t last = store.first + store.capacity - 1;
+  if (bucket >= store.first && bucket <= last) return true;
+  // Room at the end that grows, a quarter more than needed.
+  const std::int32_t low = std::min(store.first, bucket);
+  const std::int32_t high = std::max(last, bucket);
+  const std::int64_t span = std::int64_t{high} - low + 1;
+  const std::int64_t wanted = std::min<std::int64_t>(span + span / 4, Sketch::kBucketsMax);
+  std::int32_t first = bucket < store.first ? static_cast<std::int32_t>(high - wanted + 1) : low;
+  if (span > Sketch::kBucketsMax) {
+    first = high - static_cast<std::int32_t>(Sketch::kBucketsMax) + 1;
+    if (first == store.first) return true;
+  }
+  return Rebuild(ref, first, static_cast<std::uint32_t>(wanted), store.width, region);
+}
+
+void AddToStore(StateRegion::Ref& ref, std::int32_t bucket, std::uint64_t count,
+                StateRegion& region) {
+  if (!Reach(ref, bucket, region) && ref == StateRegion::kNone) return;
+  Store* store = region.Get<Store>(ref);
+  const std::int64_t place = std::int64_t{bucket} - store->first;
+  const auto at = static_cast<std::uint32_t>(
+      std::clamp<std::int64_t>(place, 0, std::int64_t{store->capacity} - 1));
+  const std::uint64_t counter = CounterAt(*store, at) + count;
+  if (store->width == 2 && counter > 0xffff) {
+    if (Rebuild(ref, store->first, store->capacity, 4, region)) store = region.Get<Store>(ref);
+  }
+  region.Touch(reinterpret_cast<std::byte*>(store + 1) + std::size_t{at} * store->width,
+               store->width);
+  SetCounter(*store, at, counter);
+}
+
+void AddMagnitude(SketchState& state, double value, std::uint64_t count, StateRegion& region) {
+  const double magnitude = std::fabs(value);
+  if (magnitude < kSmallest) {
+    state.zeros += static_cast<std::uint32_t>(count);
+  } else {
+    AddToStore(value > 0 ? state.positive : state.negative, BucketOf(magnitude), count, region);
+  }
+}
+
+// Values move from the exact list to the buckets.
+void ToBuckets(SketchState& state, StateRegion& region) {
+  if (state.exact == StateRegion::kNone) return;
+  const double* values = region.Get<double>(state.exact);
+  for (std::uint64_t i = 0; i < state.count; ++i) AddMagnitude(state, values[i], 1, region);
+  region.Free(state.exact, Sketch::kExactMax * sizeof(double));
+  state.exact = StateRegion::kNone;
+}
+
+std::uint64_t Total(StateRegion::Ref ref, const StateRegion& region) {
+  if (ref == StateRegion::kNone) return 0;
+  const Store& store = *region.Get<Store>(ref);
+  std::uint64_t total = 0;
+  for (std::uint32_t i = 0; i < store.capacity; ++i) total += CounterAt(store, i);
+  return total;
+}
+
+void SaveStore(StateRegion::Ref ref, const StateRegion& region, ByteWriter& writer) {
+  if (ref == StateRegion::kNone) return writer.Varint(0);
+  const Store& store = *region.Get<Store>(ref);
+  std::uint64_t used = 0;
+  for (std::uint32_t i = 0; i < store.capacity; ++i) used += CounterAt(store, i) != 0 ? 1 : 0;
+  writer.Varint(used);
+  for (std::uint32_t i = 0; i < store.capacity; ++i) {
+    if (CounterAt(store, i) == 0) continue;
+    writer.Signed(store.first + static_cast<std::int32_t>(i));
+    writer.Varint(CounterAt(store, i));
+  }
+}
+
+void LoadStore(StateRegion::Ref& ref, StateRegion& region, ByteReader& reader) {
+  const std::uint64_t used = reader.Varint();
+  for (std::uint64_t i = 0; i < used && i < Sketch::kBucketsMax && reader.ok(); ++i) {
+    const std::int64_t bucket = reader.Signed();
+    const std::uint64_t count = reader.Varint();
+    if (bucket < -200'000 || bucket > 200'000) return;
+    AddToStore(ref, static_cast<std::int32_t>(bucket), count, region);
+  }
+}
+
+void MergeStore(StateRegion::Ref& into, StateRegion& region, StateRegion::Ref ref,
+                const StateRegion& from) {
+  if (ref == StateRegion::kNone) return;
+  for (std::uint32_t i = 0; i < from.Get<Store>(ref)->capacity; ++i) {
+    const Store& store = *from.Get<Store>(ref);
+    const std::uint64_t count = CounterAt(store, i);
+    if (count != 0) AddToStore(into, store.first + static_cast<std::int32_t>(i), count, region);
+  }
+}
+
+}  // namespace
+
+std::size_t Sketch::ExtraMax() {
+  return 2 * StateRegion::Rounded(BytesOf(kBucketsMax, 4)) + kExactMax * sizeof(double);
+}
+
+void Sketch::Add(SketchState& state, double value, StateRegion& region) {
+  if (state.count < kExactMax) {
+    if (state.exact == StateRegion::kNone && state.count == 0) {
+      state.exact = region.Allocate(kExactMax * sizeof(double));
+    }
+    if (state.exact != StateRegion::kNone) {
+      double* place = region.Get<double>(state.exact) + state.count;
+      region.Touch(place, sizeof(double));
+      *place = value;
+      ++state.count;
+      return;
+    }
+  }
+  ToBuckets(state, region);
+  AddMagnitude(state, value, 1, region);
+  ++state.count;
+}
+
+void Sketch::Merge(SketchState& state, StateRegion& region, const SketchState& other,
+                   const StateRegion& from) {
+  if (other.exact != StateRegion::kNone) {
+    for (std::uint64_t i = 0; i < other.count; ++i) {
+      Add(state, from.Get<double>(other.exact)[i], region);
+    }
+    return;
+  }
+  if (other.count == 0) return;
+  ToBuckets(state, region);
+  MergeStore(state.positive, region, other.positive, from);
+  MergeStore(state.negative, region, other.negative, from);
+  state.zeros += other.zeros;
+  state.count += other.count;
+}
+
+double Sketch::Quantile(const SketchState& state, double q, const StateRegion& region) {
+  const double exact_rank = std::ceil(q * static_cast<double>(state.count));
+  const auto rank = static_cast<std::uint64_t>(
+      std::clamp(exact_rank, 1.0, static_cast<double>(state.count)));  // counts from 1
+  if (state.exact != StateRegion::kNone) {
+    double values[kExactMax];
+    std::copy_n(region.Get<double>(state.exact), state.count, values);
+    std::nth_element(values, values + rank - 1, values + state.count);
+    return values[rank - 1];
+  }
+  std::uint64_t seen = 0;
+  if (state.negative != StateRegion::kNone) {
+    const Store& store = *region.Get<Store>(state.negative);
+    for (std::uint32_t i = store.capacity; i-- > 0;) {
+      seen += CounterAt(store, i);
+      if (seen >= rank) return -MiddleOf(store.first + static_cast<std::int32_t>(i));
+    }
+  }
+  seen += state.zeros;
+  if (seen >= rank || state.positive == StateRegion::kNone) return 0.0;
+  const Store& store = *region.Get<Store>(state.positive);
+  double answer = 0.0;
+  for (std::uint32_t i = 0; i < store.capacity && seen < rank; ++i) {
+    const std::uint64_t counter = CounterAt(store, i);
+    if (counter != 0) answer = MiddleOf(store.first + static_cast<std::int32_t>(i));
+    seen += counter;
+  }
+  return answer;
+}
+
+void Sketch::Free(SketchState& state, StateRegion& region) {
+  if (state.exact != StateRegion::kNone) region.Free(state.exact, kExactMax * sizeof(double));
+  for (const StateRegion::Ref ref : {state.positive, state.negative}) {
+    if (ref == StateRegion::kNone) continue;
+    const Store& store = *region.Get<Store>(ref);
+    region.Free(ref, BytesOf(store.capacity, store.width));
+  }
+  state = SketchState{};
+}
+
+void Sketch::Save(const SketchState& state, const StateRegion& region, ByteWriter& writer) {
+  writer.Varint(state.count);
+  writer.U8(state.exact != StateRegion::kNone ? 1 : 0);
+  if (state.exact != StateRegion::kNone) {
+    for (std::uint64_t i = 0; i < state.count; ++i) writer.F64(region.Get<double>(state.exact)[i]);
+    return;
+  }
+  writer.Varint(state.zeros);
+  SaveStore(state.positive, region, writer);
+  SaveStore(state.negative, region, writer);
+}
+
+void Sketch::Load(SketchState& state, StateRegion& region, ByteReader& reader) {
+  Init(state);
+  const std::uint64_t count = reader.Varint();
+  if (reader.U8() == 1) {
+    for (std::uint64_t i = 0; i < count && i < kExactMax && reader.ok(); ++i) {
+      Add(state, reader.F64(), region);
+    }
+    return;
+  }
+  state.zeros = static_cast<std::uint32_t>(reader.Varint());
+  LoadStore(state.positive, region, reader);
+  LoadStore(state.negative, region, reader);
+  state.count = state.zeros + Total(state.positive, region) + Total(state.negative, region);
+}
+
+}  // namespace runnel

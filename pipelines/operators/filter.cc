@@ -1,0 +1,69 @@
+// filter: lets the records pass for which an expression is true.
+//
+// A value that is not a bool, or an error, fails the record: it goes to the dead
+// letters and is never silently filtered.
+#include "pipelines/expr/expression.h"
+#include "pipelines/operators/operator.h"
+
+namespace runnel {
+namespace {
+
+struct Options {
+  std::string condition;
+  static void Describe(Schema<Options>& schema) {
+    schema.Whole(&Options::condition, "Which records pass.").NotEmpty().Example("temp > -40");
+  }
+};
+
+class FilterRun final : public OperatorRun {
+ public:
+  explicit FilterRun(const Expression& condition) : condition_(&condition) {}
+  Verdict Apply(Record& record, Arena& arena) override {
+    const Value value = condition_->Evaluate(record, arena);
+    if (value.type() == Type::kBool) return value.AsBool() ? Verdict::Pass() : Verdict::Filtered();
+    return Verdict::Failed(value.IsError() ? value.Reason() : "filter_not_a_bool");
+  }
+
+ private:
+  const Expression* condition_;
+};
+
+class Filter final : public Operator {
+ public:
+  Filter(std::string text, std::unique_ptr<Expression> condition)
+      : text_(std::move(text)), condition_(std::move(condition)) {}
+  Result<std::unique_ptr<OperatorRun>> Start(StateRegion&, int) const override {
+    return std::unique_ptr<OperatorRun>(std::make_unique<FilterRun>(*condition_));
+  }
+  std::string Explain() const override { return "filter  " + text_; }
+
+ private:
+  std::string text_;
+  std::unique_ptr<Expression> condition_;
+};
+
+std::unique_ptr<const Operator> Compile(StepContext& context) {
+  const std::optional<Options> options =
+      Read<Options>(context.node, "filter", context.diagnostics, &context.at);
+  if (!options.has_value()) return nullptr;
+  std::unique_ptr<Expression> condition =
+      CompileExpression(context, options->condition, context.node.position);
+  if (condition == nullptr) return nullptr;
+  if (condition->type() != Type::kMissing && condition->type() != Type::kBool) {
+    context.diagnostics.Error(context.node.position,
+                              "`filter` takes a bool, found " +
+                                  std::string(TypeName(condition->type())),
+                              "compare it with something, such as `temp > 20`");
+    return nullptr;
+  }
+  return std::make_unique<Filter>(options->condition, std::move(condition));
+}
+
+}  // namespace
+
+OperatorSpec operators::filter() {
+  return {"filter", "Lets the records pass for which an expression is true.", Compile,
+          Describe<Options>};
+}
+
+}  // namespace runnel

@@ -1,0 +1,128 @@
+// Operator: one step of a pipeline.
+//
+// Three parts: its spec (name, documentation, how to compile it), the compiled
+// operator inside an immutable plan, and its run: what one task has of it. A new
+// operator is one file with a `Spec` function and a line in operators.def.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipelines/base/arena.h"
+#include "pipelines/base/bytes.h"
+#include "pipelines/base/result.h"
+#include "pipelines/base/state.h"
+#include "pipelines/spec/diagnostics.h"
+#include "pipelines/spec/node.h"
+#include "pipelines/spec/schema.h"
+#include "pipelines/value/record.h"
+
+namespace runnel {
+
+class Registry;
+
+// What became of a record in one step.
+struct Verdict {
+  enum class Kind : std::uint8_t { kPass, kFiltered, kAbsorbed, kLate, kDropped, kFailed };
+  Kind kind = Kind::kPass;
+  const char* reason = nullptr;  // kFailed, kDropped, kLate: a literal
+
+  static constexpr Verdict Pass() { return {Kind::kPass, nullptr}; }
+  static constexpr Verdict Filtered() { return {Kind::kFiltered, nullptr}; }
+  static constexpr Verdict Absorbed() { return {Kind::kAbsorbed, nullptr}; }
+  static constexpr Verdict Late() { return {Kind::kLate, "late"}; }
+  static constexpr Verdict Dropped(const char* reason) { return {Kind::kDropped, reason}; }
+  static constexpr Verdict Failed(const char* reason) { return {Kind::kFailed, reason}; }
+};
+
+// What a task has of one operator. State that must survive is in the StateRegion.
+class OperatorRun {
+ public:
+  virtual ~OperatorRun() = default;
+  virtual Verdict Apply(Record& record, Arena& arena) = 0;
+
+  // Below: for operators that produce records of their own (windows).
+
+  // Time is `now`, for every key; `counts`: the source brings messages, so silence
+  // means something. Never goes back.
+  virtual void AdvanceTo(Time, bool /*counts*/) {}
+  // Silence counts anew from `now` on.
+  virtual void Resume(Time) {}
+  // Everything that is open is to be produced as it is.
+  virtual void End() {}
+  virtual bool HasPending() const { return false; }
+  // Produces one record into `out` (cleared, of the table behind this operator), or
+  // drops it. False: nothing came of this piece of work. REQUIRES: HasPending().
+  virtual bool Produce(Record& /*out*/, Arena&) { return false; }
+  // The same piece of work, but the record has only what tells which it was (its key):
+  // it killed the process twice.
+  virtual bool Discard(Record& /*out*/, Arena&) { return false; }
+  virtual std::optional<Time> NextDeadline() const { return std::nullopt; }
+
+  virtual void Save(ByteWriter&) const {}
+  virtual Status Load(ByteReader&) { return {}; }
+};
+
+// A compiled operator: immutable, shared by tasks.
+class Operator {
+ public:
+  virtual ~Operator() = default;
+  // `region` outlives the run; `root` is the operator's place in it.
+  virtual Result<std::unique_ptr<OperatorRun>> Start(StateRegion& region, int root) const = 0;
+  // A line for `runnel explain`.
+  virtual std::string Explain() const = 0;
+  // Bytes of state that a task can come to.
+  virtual std::uint64_t StateBytesMax() const { return 0; }
+  // Of operators that need all records of a key in one task: the key's expressions as
+  // they are written; nullopt for all others. Empty: there is one key.
+  virtual std::optional<std::vector<std::string>> Key() const { return std::nullopt; }
+  // The hash of the record's key, for the exchange in front of this operator.
+  virtual Result<std::uint64_t> KeyHash(const Record&, Arena&) const { return std::uint64_t{0}; }
+  // Operators whose state can be taken over have equal marks.
+  virtual std::string StateMark() const { return {}; }
+};
+
+// What compiling a step needs and gives.
+struct StepContext {
+  const Node& node;                 // the value behind the operator's name
+  const Position& at;               // of the operator's name
+  std::string stage;                // `steps[2].filter`, for messages and dead letters
+  const Registry& registry;
+  Diagnostics& diagnostics;
+  // The fields of the records that come in; expressions add to it.
+  FieldTable* fields = nullptr;
+  // Behind a window: the only names there are.
+  const std::vector<std::string>* known = nullptr;
+  bool event_time = false;          // the pipeline names a timestamp
+  const std::vector<std::string>* captures = nullptr;
+  // Set by operators that make records of a new kind: their fields, in order.
+  std::optional<std::vector<std::string>> produces;
+  FieldTable* produced_fields = nullptr;
+  // Set by operators that name fields of the output (select): nothing else passes.
+  bool drops_unmentioned = false;
+};
+
+struct OperatorSpec {
+  std::string name;
+  std::string description;
+  // nullptr after an error.
+  std::unique_ptr<const Operator> (*compile)(StepContext& context);
+  std::vector<OptionDoc> (*options)();
+};
+
+// Compiles an expression of a step; nullptr after an error.
+class Expression;
+std::unique_ptr<Expression> CompileExpression(const StepContext& context, std::string_view text,
+                                              const Position& position);
+
+namespace operators {
+#define OPERATOR(name) OperatorSpec name();
+#include "pipelines/operators/operators.def"
+#undef OPERATOR
+}  // namespace operators
+
+}  // namespace runnel

@@ -1,0 +1,60 @@
+// CompiledPlan: what CompilePlan makes and the stages run from.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipelines/codecs/codec.h"
+#include "pipelines/expr/expression.h"
+#include "pipelines/operators/operator.h"
+#include "pipelines/plan/plan.h"
+#include "pipelines/plan/topic_template.h"
+
+namespace runnel {
+
+enum class TimeUnit : std::uint8_t { kSeconds, kMilliseconds, kMicroseconds, kNanoseconds };
+
+struct CompiledStep {
+  std::string label;  // `steps[2].filter`
+  std::unique_ptr<const Operator> op;
+  std::size_t table = 0;  // of the records that come in; index into CompiledPlan::tables
+};
+
+struct CompiledSink {
+  TopicTemplate topic;
+  std::size_t table = 0;
+};
+
+class CompiledPlan final : public Plan {
+ public:
+  std::uint64_t StateBytesMax(std::size_t stage) const override;
+  std::string Explain() const override;
+
+  std::size_t FirstStep(std::size_t stage) const { return stage == 0 ? 0 : cut; }
+  std::size_t EndStep(std::size_t stage) const {
+    return stage + 1 == stages() ? steps.size() : cut;
+  }
+
+  std::string decode = "json";
+  std::string encode = "json";
+  // Records have a table each until a window makes records of a new kind.
+  std::vector<std::unique_ptr<FieldTable>> tables;
+  std::vector<std::string> captures;            // of the topic, in order
+  std::vector<std::uint16_t> capture_fields;    // their fields in tables[0]
+  std::vector<std::uint32_t> capture_levels;    // of the topic, from 0
+  Unmentioned unmentioned = Unmentioned::kSkip;
+  bool whole_record = false;                    // passes on what came in: captures stay hidden
+  std::optional<std::uint16_t> timestamp;       // field in tables[0]
+  TimeUnit unit = TimeUnit::kMilliseconds;
+  std::vector<CompiledStep> steps;
+  std::size_t cut = 0;                          // first step of the second stage
+  std::vector<CompiledSink> compiled_sinks;     // as Plan::sinks(); [0] `sink`, [1] `late`
+  PlanLimits limits;
+  std::string why_partitioned;                  // for explain
+
+  friend class PlanCompiler;
+};
+
+}  // namespace runnel

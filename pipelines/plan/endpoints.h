@@ -1,0 +1,28 @@
+// The options of sources and sinks, as far as a plan knows them; the daemon does the rest.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipelines/plan/plan.h"
+#include "pipelines/spec/schema.h"
+
+namespace runnel {
+
+// `source:` and `sink:` are maps with one member, the kind: `mqtt: { … }`.
+// nullopt after an error.
+std::optional<MqttSource> ReadSource(const Node& node, const Position& at, Diagnostics& diagnostics);
+std::optional<MqttSink> ReadSink(const Node& node, const Position& at, std::string_view what,
+                                 Diagnostics& diagnostics);
+
+// The names in braces of a topic filter, in order, and the levels of a topic that they
+// stand for: `sensors/{device}/climate` has `device` at level 1.
+struct Capture {
+  std::string name;
+  std::uint32_t level = 0;
+};
+std::vector<Capture> CapturesOf(std::string_view filter);
+
+}  // namespace runnel

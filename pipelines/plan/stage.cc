@@ -1,0 +1,397 @@
+#include "pipelines/plan/stage.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "pipelines/codecs/codecs.h"
+#include "pipelines/codecs/json.h"
+
+namespace runnel {
+namespace {
+
+constexpr int kStateRoot = 0;
+constexpr int kFirstStepRoot = 1;
+constexpr std::size_t kArenaBytes = 256 * 1024;
+constexpr std::int64_t kNever = INT64_MIN;
+
+// A number of `unit` as microseconds; nullopt where it does not fit.
+std::optional<std::int64_t> ToMicroseconds(const Value& value, TimeUnit unit) {
+  if (value.type() == Type::kDouble) {
+    double scaled = value.AsDouble();
+    if (unit == TimeUnit::kSeconds) scaled *= 1e6;
+    if (unit == TimeUnit::kMilliseconds) scaled *= 1e3;
+    if (unit == TimeUnit::kNanoseconds) scaled /= 1e3;
+    if (!(std::fabs(scaled) < 9e17)) return std::nullopt;
+    return static_cast<std::int64_t>(std::floor(scaled));
+  }
+  std::int64_t number = value.AsInt();
+  std::int64_t factor = 1;
+  if (unit == TimeUnit::kSeconds) factor = 1'000'000;
+  if (unit == TimeUnit::kMilliseconds) factor = 1'000;
+  if (unit == TimeUnit::kNanoseconds) return number / 1'000 - (number % 1'000 < 0 ? 1 : 0);
+  if (__builtin_mul_overflow(number, factor, &number)) return std::nullopt;
+  if (number > 900'000'000'000'000'000 || number < -900'000'000'000'000'000) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Pipeline>> Pipeline::Create(const Plan& plan, std::size_t stage,
+                                                   StateRegion& region) {
+  return Stage::Create(static_cast<const CompiledPlan&>(plan), stage, region);
+}
+
+Stage::Stage(const CompiledPlan& plan, std::size_t stage, StateRegion& region)
+    : plan_(&plan),
+      stage_(stage),
+      region_(&region),
+      arena_(kArenaBytes),
+      captures_(plan.captures.size()) {}
+
+Result<std::unique_ptr<Pipeline>> Stage::Create(const CompiledPlan& plan, std::size_t stage,
+                                                StateRegion& region) {
+  std::unique_ptr<Stage> created(new Stage(plan, stage, region));
+  const FieldTable& first = *plan.tables[0];
+  if (stage == 0) {
+    created->decoder_ = MakeDecoder(plan.decode, first, plan.unmentioned);
+  } else {
+    created->from_exchange_ = std::make_unique<ExchangeDecoder>(first, first, Unmentioned::kSkip);
+  }
+  if (!created->last()) created->to_exchange_ = std::make_unique<ExchangeEncoder>(first);
+  created->encoder_ = MakeEncoder(plan.encode);
+  for (const auto& table : plan.tables) {
+    created->records_.push_back(std::make_unique<Record>(*table));
+  }
+  if (Status started = created->StartRuns(); !started.ok()) return started.error();
+  return std::unique_ptr<Pipeline>(std::move(created));
+}
+
+Status Stage::StartRuns() {
+  state_block_ = region_->root(kStateRoot);
+  if (state_block_ == StateRegion::kNone) {
+    state_block_ = region_->Allocate(sizeof(State));
+    if (state_block_ == StateRegion::kNone) {
+      return Error{ErrorKind::kFix, "limits.state has no room for a pipeline"};
+    }
+    auto* fresh = region_->Get<State>(state_block_);
+    fresh->now = kNever;
+    std::fill(std::begin(fresh->sources), std::end(fresh->sources), kNever);
+    region_->SetRoot(kStateRoot, state_block_);
+  } else if (!region_->Contains(state_block_, sizeof(State))) {
+    return Error{ErrorKind::kGiveUp, "the state of a pipeline is out of the region"};
+  }
+  for (std::size_t i = plan_->FirstStep(stage_); i < plan_->EndStep(stage_); ++i) {
+    Result<std::unique_ptr<OperatorRun>> run =
+        plan_->steps[i].op->Start(*region_, kFirstStepRoot + static_cast<int>(i));
+    if (!run.ok()) return run.error();
+    runs_.push_back(std::move(run).value());
+  }
+  return {};
+}
+
+Stage::State& Stage::ChangeState() { return *region_->Change<State>(state_block_); }
+
+void Stage::Count(Origin origin, std::uint64_t Ledger::*input, std::uint64_t Ledger::*result) {
+  auto* ledger = &region_->Get<State>(state_block_)->ledger;
+  region_->Touch(ledger, sizeof *ledger);
+  ++(ledger->*(origin == Origin::kInput ? input : result));
+}
+
+void Stage::Push(const Input& input, const TurnMode& mode, OutputSink& out) {
+  arena_.Reset();
+  input_ = &input;
+  switch (input.kind) {
+    case InputKind::kMessage:
+    case InputKind::kExchange:
+    case InputKind::kOversize:
+      PushMessage(input, mode, out);
+      break;
+    case InputKind::kTick:
+    case InputKind::kPause:
+    case InputKind::kResume:
+      PushTime(input, out);
+      break;
+    case InputKind::kEnd:
+      for (const auto& run : runs_) run->End();
+      break;
+    case InputKind::kPlan:
+      break;
+  }
+  input_ = nullptr;
+}
+
+void Stage::PushMessage(const Input& input, const TurnMode& mode, OutputSink& out) {
+  Count(Origin::kInput, &Ledger::received, &Ledger::results);
+  const char* reason = nullptr;
+  if (mode.poison) {
+    reason = "poison";
+    records_[0]->Clear();
+  } else if (input.kind == InputKind::kOversize) {
+    reason = "larger_than_limits_record";
+  } else {
+    reason = Decode(input);
+  }
+  Advance(input);
+  if (reason != nullptr) {
+    Count(Origin::kInput, &Ledger::dead_lettered, &Ledger::results_dead_lettered);
+    return DeadLetter(reason, mode.poison ? "worker" : "decode", mode.signal, out);
+  }
+  RunSteps(0, *records_[0], Origin::kInput, out);
+}
+
+const char* Stage::Decode(const Input& input) {
+  Record& record = *records_[0];
+  record.Clear();
+  if (input.kind == InputKind::kExchange) {
+    const Outcome outcome = from_exchange_->Decode(input.payload, arena_, record);
+    return outcome.reason();
+  }
+  for (const std::uint16_t field : plan_->capture_fields) record.SetHidden(field, Value());
+  const Outcome outcome = decoder_->Decode(input.payload, arena_, record);
+  if (!outcome.ok()) return outcome.reason();
+  record.arrival = input.arrival;
+  record.time = input.arrival;
+  record.topic = input.topic;
+  ApplyCaptures(input.topic);
+  return SetEventTime();
+}
+
+// Captures win over fields of the payload of the same name. Where the record passes on
+// whole they are seen by expressions and not by the output.
+void Stage::ApplyCaptures(std::string_view topic) {
+  if (plan_->captures.empty()) return;
+  Record& record = *records_[0];
+  std::size_t capture = 0;
+  for (std::uint32_t level = 0; capture < plan_->captures.size(); ++level) {
+    const std::size_t end = topic.find('/');
+    if (level == plan_->capture_levels[capture]) {
+      const std::uint16_t field = plan_->capture_fields[capture++];
+      const Value value = Value::String(topic.substr(0, end));
+      if (plan_->whole_record && record.Get(field).IsMissing()) {
+        record.SetHidden(field, value);
+      } else {
+        record.Set(field, value);
+      }
+    }
+    if (end == std::string_view::npos) return;
+    topic.remove_prefix(end + 1);
+  }
+}
+
+const char* Stage::SetEventTime() {
+  if (!plan_->timestamp.has_value()) return nullptr;
+  Record& record = *records_[0];
+  const Value& value = record.Get(*plan_->timestamp);
+  switch (value.type()) {
+    case Type::kInt:
+    case Type::kDouble: {
+      const std::optional<std::int64_t> time = ToMicroseconds(value, plan_->unit);
+      if (!time.has_value()) return "timestamp_out_of_range";
+      record.time = TimeFromMicroseconds(*time);
+      return nullptr;
+    }
+    case Type::kString: {
+      const std::optional<Time> time = ParseTimestamp(value.AsString());
+      if (!time.has_value()) return "timestamp_not_rfc3339";
+      record.time = *time;
+      return nullptr;
+    }
+    case Type::kMissing: return "timestamp_is_missing";
+    default: return "timestamp_not_a_time";
+  }
+}
+
+// Time as this stage sees it: of its journal, or of the slowest of its sources.
+void Stage::Advance(const Input& input) {
+  const std::int64_t arrival = Microseconds(input.arrival);
+  std::int64_t now = arrival;
+  if (stage_ > 0) {
+    State& changed = ChangeState();
+    if (input.source < kSourcesMax) {
+      std::int64_t& source = changed.sources[input.source];
+      source = std::max(source, arrival);
+    }
+    const std::size_t sources = std::min<std::size_t>(plan_->partitions(stage_ - 1), kSourcesMax);
+    now = *std::min_element(changed.sources, changed.sources + sources);
+  }
+  if (now == kNever) return;
+  for (const auto& run : runs_) run->AdvanceTo(TimeFromMicroseconds(now), state().paused == 0);
+}
+
+void Stage::PushTime(const Input& input, OutputSink& out) {
+  if (input.kind == InputKind::kPause) ChangeState().paused = 1;
+  if (input.kind == InputKind::kResume) {
+    ChangeState().paused = 0;
+    for (const auto& run : runs_) run->Resume(input.arrival);
+  }
+  Advance(input);
+  if (last()) return;
+  Output tick;
+  tick.kind = OutputKind::kTick;
+  tick.shard = static_cast<std::uint64_t>(input.kind);
+  tick.time = input.arrival;
+  out.Write(tick);
+}
+
+void Stage::RunSteps(std::size_t from, Record& record, Origin origin, OutputSink& out) {
+  for (std::size_t i = from; i < runs_.size(); ++i) {
+    const Verdict verdict = runs_[i]->Apply(record, arena_);
+    if (verdict.kind != Verdict::Kind::kPass) return Finish(verdict, i, record, origin, out);
+  }
+  Deliver(record, origin, out);
+}
+
+void Stage::Finish(const Verdict& verdict, std::size_t step, Record& record, Origin origin,
+                   OutputSink& out) {
+  const std::string& label = plan_->steps[plan_->FirstStep(stage_) + step].label;
+  switch (verdict.kind) {
+    case Verdict::Kind::kPass:
+      return;
+    case Verdict::Kind::kFiltered:
+      return Count(origin, &Ledger::filtered, &Ledger::results_filtered);
+    case Verdict::Kind::kAbsorbed:
+      return Count(origin, &Ledger::absorbed, &Ledger::results_absorbed);
+    case Verdict::Kind::kDropped:
+      return Count(origin, &Ledger::dropped, &Ledger::results_dead_lettered);
+    case Verdict::Kind::kLate:
+      Count(origin, &Ledger::late, &Ledger::results_dead_lettered);
+      if (plan_->sinks().size() > 1 && Publish(record, 1, out) == nullptr) return;
+      return DeadLetter(verdict.reason, label, 0, out);
+    case Verdict::Kind::kFailed:
+      Count(origin, &Ledger::dead_lettered, &Ledger::results_dead_lettered);
+      return DeadLetter(verdict.reason, label, 0, out);
+  }
+}
+
+void Stage::Deliver(Record& record, Origin origin, OutputSink& out) {
+  const char* reason = last() ? Publish(record, 0, out) : PassOn(record, out);
+  if (reason == nullptr) return Count(origin, &Ledger::passed, &Ledger::results_passed);
+  Count(origin, &Ledger::dead_lettered, &Ledger::results_dead_lettered);
+  DeadLetter(reason, last() ? "sink" : "exchange", 0, out);
+}
+
+const char* Stage::Publish(Record& record, std::uint16_t sink, OutputSink& out) {
+  if (const char* reason = plan_->compiled_sinks[sink].topic.Render(record, topic_)) return reason;
+  payload_.clear();
+  if (const Outcome encoded = encoder_->Encode(record, payload_); !encoded.ok()) {
+    return encoded.reason();
+  }
+  if (topic_.size() + payload_.size() > plan_->limits.record_max) return "result_too_large";
+  Output output;
+  output.sink = sink;
+  output.time = record.time;
+  output.topic = topic_;
+  output.payload = payload_;
+  out.Write(output);
+  return nullptr;
+}
+
+const char* Stage::PassOn(Record& record, OutputSink& out) {
+  const Result<std::uint64_t> hash = plan_->steps[plan_->cut].op->KeyHash(record, arena_);
+  if (!hash.ok()) return "key_is_missing";
+  payload_.clear();
+  if (const Outcome encoded = to_exchange_->Encode(record, payload_); !encoded.ok()) {
+    return encoded.reason();
+  }
+  if (payload_.size() > plan_->limits.record_max) return "result_too_large";
+  Output output;
+  output.kind = OutputKind::kExchange;
+  output.shard = hash.value();
+  output.time = record.arrival;
+  output.payload = payload_;
+  out.Write(output);
+  return nullptr;
+}
+
+// The original bytes where this stage has them; of a result, the result.
+void Stage::DeadLetter(const char* reason, std::string_view stage, int signal, OutputSink& out) {
+  Output output;
+  output.kind = OutputKind::kDeadLetter;
+  output.reason = reason;
+  output.stage = stage;
+  output.signal = signal;
+  if (input_ != nullptr && input_->kind != InputKind::kExchange) {
+    output.time = input_->arrival;
+    output.topic = input_->topic;
+    output.payload = input_->payload;
+  } else {
+    const Record& record = input_ == nullptr ? *records_.back() : *records_[0];
+    payload_.clear();
+    static_cast<void>(encoder_->Encode(record, payload_).ok());
+    if (payload_.size() > plan_->limits.record_max) payload_.resize(plan_->limits.record_max);
+    output.time = record.arrival;
+    output.topic = input_ == nullptr ? std::string_view() : record.topic;
+    output.payload = payload_;
+  }
+  out.Write(output);
+}
+
+bool Stage::HasPending() const {
+  return std::any_of(runs_.begin(), runs_.end(), [](const auto& run) { return run->HasPending(); });
+}
+
+void Stage::Step(const TurnMode& mode, OutputSink& out) {
+  arena_.Reset();
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    if (!runs_[i]->HasPending()) continue;
+    const std::size_t step = plan_->FirstStep(stage_) + i;
+    Record& result = *records_[plan_->steps[step].table + 1];
+    result.Clear();
+    const bool produced =
+        mode.poison ? runs_[i]->Discard(result, arena_) : runs_[i]->Produce(result, arena_);
+    if (!produced) return;
+    Count(Origin::kResult, &Ledger::received, &Ledger::results);
+    if (mode.poison) {
+      Count(Origin::kResult, &Ledger::dead_lettered, &Ledger::results_dead_lettered);
+      return DeadLetter("poison", plan_->steps[step].label, mode.signal, out);
+    }
+    return RunSteps(i + 1, result, Origin::kResult, out);
+  }
+}
+
+std::optional<Time> Stage::NextDeadline() const {
+  std::optional<Time> next;
+  for (const auto& run : runs_) {
+    const std::optional<Time> deadline = run->NextDeadline();
+    if (deadline.has_value() && (!next.has_value() || *deadline < *next)) next = deadline;
+  }
+  return next;
+}
+
+const Ledger& Stage::ledger() const { return state().ledger; }
+
+void Stage::Save(ByteWriter& writer) const {
+  writer.Raw({reinterpret_cast<const char*>(&state()), sizeof(State)});
+  writer.Varint(runs_.size());
+  for (const auto& run : runs_) {
+    ByteWriter inner;
+    run->Save(inner);
+    writer.String(inner.bytes());
+  }
+}
+
+// Steps without state may differ; the one with state must be the same.
+Status Stage::Load(ByteReader& reader) {
+  const std::string_view saved = reader.Raw(sizeof(State));
+  std::vector<std::string_view> with_state;
+  for (std::uint64_t i = reader.Varint(); i > 0 && reader.ok(); --i) {
+    const std::string_view inner = reader.String();
+    if (!inner.empty()) with_state.push_back(inner);
+  }
+  if (!reader.ok()) return Error{ErrorKind::kGiveUp, "a saved pipeline is cut off"};
+  std::memcpy(&ChangeState(), saved.data(), sizeof(State));
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    if (plan_->steps[plan_->FirstStep(stage_) + i].op->StateMark().empty()) continue;
+    if (next == with_state.size()) return Error{ErrorKind::kFix, "a step with state is new"};
+    ByteReader inner(with_state[next++]);
+    if (Status loaded = runs_[i]->Load(inner); !loaded.ok()) return loaded;
+  }
+  if (next != with_state.size()) return Error{ErrorKind::kFix, "a step with state is gone"};
+  return {};
+}
+
+}  // namespace runnel

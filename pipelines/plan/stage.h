@@ -1,0 +1,76 @@
+// Stage: the Pipeline of one stage; see pipeline.h for what it promises.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipelines/codecs/exchange.h"
+#include "pipelines/plan/compiled_plan.h"
+#include "pipelines/plan/pipeline.h"
+
+namespace runnel {
+
+class Stage final : public Pipeline {
+ public:
+  static Result<std::unique_ptr<Pipeline>> Create(const CompiledPlan& plan, std::size_t stage,
+                                                  StateRegion& region);
+
+  void Push(const Input& input, const TurnMode& mode, OutputSink& out) override;
+  bool HasPending() const override;
+  void Step(const TurnMode& mode, OutputSink& out) override;
+  std::optional<Time> NextDeadline() const override;
+  const Ledger& ledger() const override;
+  void Save(ByteWriter& writer) const override;
+  Status Load(ByteReader& reader) override;
+
+ private:
+  static constexpr std::size_t kSourcesMax = 64;
+  struct State {
+    Ledger ledger;
+    std::uint32_t paused;
+    std::uint32_t reserved;
+    std::int64_t now;                    // microseconds
+    std::int64_t sources[kSourcesMax];   // time of each source; stage 1 and later
+  };
+  enum class Origin { kInput, kResult };
+
+  Stage(const CompiledPlan& plan, std::size_t stage, StateRegion& region);
+  Status StartRuns();
+  State& ChangeState();
+  const State& state() const { return *region_->Get<State>(state_block_); }
+  bool last() const { return stage_ + 1 == plan_->stages(); }
+
+  void PushMessage(const Input& input, const TurnMode& mode, OutputSink& out);
+  void PushTime(const Input& input, OutputSink& out);
+  const char* Decode(const Input& input);
+  void ApplyCaptures(std::string_view topic);
+  const char* SetEventTime();
+  void Advance(const Input& input);
+  void RunSteps(std::size_t from, Record& record, Origin origin, OutputSink& out);
+  void Finish(const Verdict& verdict, std::size_t step, Record& record, Origin origin,
+              OutputSink& out);
+  void Deliver(Record& record, Origin origin, OutputSink& out);
+  const char* Publish(Record& record, std::uint16_t sink, OutputSink& out);
+  const char* PassOn(Record& record, OutputSink& out);
+  void DeadLetter(const char* reason, std::string_view stage, int signal, OutputSink& out);
+  void Count(Origin origin, std::uint64_t Ledger::*input, std::uint64_t Ledger::*result);
+
+  const CompiledPlan* plan_;
+  std::size_t stage_;
+  StateRegion* region_;
+  StateRegion::Ref state_block_ = StateRegion::kNone;
+  std::vector<std::unique_ptr<OperatorRun>> runs_;  // of this stage's steps
+  std::unique_ptr<Decoder> decoder_;                // first stage
+  std::unique_ptr<ExchangeDecoder> from_exchange_;  // later stages
+  std::unique_ptr<ExchangeEncoder> to_exchange_;    // all but the last
+  std::unique_ptr<Encoder> encoder_;
+  std::vector<std::unique_ptr<Record>> records_;    // one per table
+  Arena arena_;
+  std::vector<std::string_view> captures_;          // scratch
+  std::string topic_;                               // scratch of Publish
+  std::string payload_;                             // scratch
+  const Input* input_ = nullptr;                    // of the turn; for dead letters
+};
+
+}  // namespace runnel
