@@ -86,6 +86,9 @@ class MqttClient::Impl final : public std::enable_shared_from_this<Impl> {
   const MqttOptions options_;
   const MqttHandlers handlers_;
 
+  // Counts failed attempts, modulo the addresses: which one is used. Written on the
+  // control thread, read on Paho's.
+  std::atomic<std::size_t> url_{0};
   // Written on Paho's threads and the control thread, read by Publish().
   std::atomic<bool> connected_{false};
   std::atomic<bool> stopping_{false};
@@ -99,7 +102,6 @@ class MqttClient::Impl final : public std::enable_shared_from_this<Impl> {
   // Control thread only.
   Phase phase_ = Phase::kIdle;
   Backoff backoff_;
-  std::size_t url_ = 0;  // counts attempts; modulo their number
   std::uint32_t attempt_ = 0;
   std::chrono::steady_clock::time_point attempt_began_;
   std::chrono::steady_clock::time_point connected_since_;
