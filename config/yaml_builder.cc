@@ -5,6 +5,17 @@
 #include <utility>
 
 namespace runnel::internal {
+namespace {
+
+// Plain text with a bracket that is still open: YAML has ended it at a comma that
+// belongs to a call, as in `{ p95: quantile(temp, 0.95) }`.
+bool IsCutCall(const Node& node) {
+  if (!node.IsScalar() || node.quoted) return false;
+  return std::count(node.text.begin(), node.text.end(), '(') >
+         std::count(node.text.begin(), node.text.end(), ')');
+}
+
+}  // namespace
 
 TreeBuilder::TreeBuilder(const SourceText& source, const YamlLimits& limits,
                          Diagnostics& diagnostics)
@@ -22,6 +33,12 @@ bool TreeBuilder::Null(std::size_t offset, Anchor anchor) {
   node.position = source_.At(offset);
   if (!frames_.empty() && frames_.back().key) {
     const Key& key = *frames_.back().key;
+    if (key.goes_on) {
+      Frame& frame = frames_.back();
+      frame.node.members.back().value.text += ", " + key.text;
+      frame.key.reset();
+      return true;
+    }
     const std::string_view between =
         offset > key.end ? source_.From(key.end).substr(0, offset - key.end) : std::string_view();
     if (!key.discard && between.find(':') == std::string_view::npos) NoColon(key);
@@ -164,7 +181,9 @@ bool TreeBuilder::TakeKey(std::size_t offset, const std::string& text, bool quot
     Error(offset, "a second `<<` in one map", "merge several maps by a list: `<<: [*a, *b]`");
     key.discard = true;
   }
-  if (!key.merge) {
+  key.goes_on = !quoted && source_.From(frame.offset).starts_with('{') &&
+                !frame.node.members.empty() && IsCutCall(frame.node.members.back().value);
+  if (!key.merge && !key.goes_on) {
     const auto [first, fresh] = frame.lines.emplace(text, key.position.line);
     if (!fresh) {
       Error(offset, "duplicate key `" + text + "`",
@@ -205,7 +224,14 @@ bool TreeBuilder::Place(Node node, const Size& size, Anchor anchor) {
   frame.size.bytes += size.bytes;
   frame.size.depth = std::max(frame.size.depth, size.depth);
   if (frame.node.IsSequence()) {
-    frame.node.items.push_back(std::move(node));
+    std::vector<Node>& items = frame.node.items;
+    const bool goes_on = !items.empty() && IsCutCall(items.back()) && node.IsScalar() &&
+                         !node.quoted && source_.From(frame.offset).starts_with('[');
+    if (goes_on) {
+      items.back().text += ", " + node.text;
+    } else {
+      items.push_back(std::move(node));
+    }
   } else {
     PlaceMember(frame, std::move(node));
   }
@@ -217,6 +243,10 @@ void TreeBuilder::PlaceMember(Frame& frame, Node node) {
   const Key key = std::move(*frame.key);
   frame.key.reset();
   if (key.discard) return;
+  if (key.goes_on) {
+    Error(key.offset, "a `(` in front of this key is never closed");
+    return;
+  }
   if (key.merge) {
     PlaceMerge(frame, key, std::move(node));
     return;

@@ -57,6 +57,7 @@ class TreeBuilder final {
     std::size_t end = 0;  // behind its last character
     bool merge = false;
     bool discard = false;  // wrong, and reported
+    bool goes_on = false;  // the rest of a call that YAML has cut at a comma
   };
   // A list or map whose end has not come yet.
   struct Frame {

@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "daemon/posix/process.h"
 #include "daemon/uplink/uplink.h"
-#include "daemon/workers/sandbox.h"
 
 namespace runnel {
 namespace {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 
+#include "daemon/posix/process.h"
 #include "daemon/workers/assignment.h"
 #include "daemon/workers/sandbox.h"
 

@@ -3,7 +3,6 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -88,14 +87,6 @@ std::uint64_t MappedBytes() {
 }
 
 }  // namespace
-
-Status DieWithParent(int parent) {
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return Errno("tying the process to its parent");
-  if (getppid() != parent) {
-    return Error{ErrorKind::kGiveUp, "the daemon that started this process is gone"};
-  }
-  return {};
-}
 
 Status EnterSandbox(const SandboxLimits& limits) {
   const rlimit none{0, 0};

@@ -11,10 +11,6 @@
 
 namespace runnel {
 
-// Ties this process to the life of `parent`: SIGKILL when it dies, at once if it has
-// died already. The first thing that a child does.
-Status DieWithParent(int parent);
-
 struct SandboxLimits {
   std::uint64_t memory_max = 0;  // bytes of addresses beyond what is mapped now; 0: no limit
 };
