@@ -188,34 +188,5 @@ TEST(Publish, WhatIsUnfinishedAtStopFails) {
   EXPECT_EQ(sender.client().unfinished(), 0U);
 }
 
-TEST(Publish, TheMostUnfinishedOnesIsALimit) {
-  Mosquitto broker;
-  MqttOptions options = TestOptions(broker.url(), "sender");
-  options.publications_max = 3;
-  MqttHarness sender(options);
-  std::mutex gate;
-  sender.on_published = [&](const MqttPublishResult&) { const std::lock_guard lock(gate); };
-  sender.Start();
-  sender.WaitFor<MqttConnected>();
-  std::unique_lock closed(gate);
-  for (std::uint64_t i = 0; i < 3; ++i) sender.Publish("m", "x", 1, i);
-  // The first result holds its thread at the gate, with its slot free again.
-  std::size_t refused = 0;
-  for (std::uint64_t i = 3; i < 5; ++i) {
-    MqttPublication publication;
-    publication.topic = "m";
-    publication.qos = 0;
-    publication.context = i;
-    if (const auto failure = sender.client().Publish(publication)) {
-      EXPECT_EQ(failure->kind, MqttFailure::kRetry);
-      EXPECT_EQ(failure->reason, "too many publications are unfinished");
-      ++refused;
-    }
-  }
-  EXPECT_GE(refused, 1U);
-  closed.unlock();
-  sender.WaitForResults(5 - refused);
-}
-
 }  // namespace
 }  // namespace runnel

@@ -259,6 +259,27 @@ TEST(Wire, APublicationInFlightFailsWithTheSession) {
   EXPECT_EQ(client.results()[9]->kind, MqttFailure::kReconnect);
 }
 
+TEST(Wire, TheMostUnfinishedPublicationsIsALimit) {
+  FakeBroker broker;
+  MqttOptions options = TestOptions(broker.url(), "id");
+  options.publications_max = 3;
+  MqttHarness client(options);
+  client.Start();
+  broker.Accept();
+  SendConnack(broker);
+  client.WaitFor<MqttConnected>();
+  for (std::uint64_t i = 0; i < 3; ++i) client.Publish("t", "x", 1, i);
+  MqttPublication publication;
+  publication.topic = "t";
+  const auto failure = client.client().Publish(publication);
+  ASSERT_TRUE(failure.has_value());
+  EXPECT_EQ(failure->kind, MqttFailure::kRetry);
+  EXPECT_EQ(failure->reason, "too many publications are unfinished");
+  broker.Send(0x40, PacketId(broker.ReadType(3)));
+  client.WaitForResults(1);
+  client.Publish("t", "x", 1, 3);
+}
+
 TEST(Wire, ATakenOverSessionIsNamedAndLeftAlone) {
   FakeBroker broker;
   MqttHarness client(TestOptions(broker.url(), "twin"));
