@@ -50,6 +50,18 @@ Result<std::unique_ptr<const Plan>> Compile(std::string_view encoded, const Task
   return plan;
 }
 
+#ifdef RUNNEL_TEST_HOOKS
+// Aborts on a payload with `text` in it; with `HANG:text` it never comes back.
+void DieOfPoison(std::string_view payload, std::string_view text) {
+  const bool hang = text.starts_with("HANG:");
+  if (hang) text.remove_prefix(5);
+  if (text.empty() || payload.find(text) == std::string_view::npos) return;
+  if (!hang) std::abort();
+  for (volatile bool forever = true; forever;) {
+  }
+}
+#endif
+
 }  // namespace
 
 Task::Task(TaskId id, const Registry& registry, TaskOptions options)
@@ -282,10 +294,7 @@ Status Task::PushRecord(const RecordView& record) {
   input.source = static_cast<std::uint32_t>(record.header.tag);
   const TurnMode mode = BeginTurn();
 #ifdef RUNNEL_TEST_HOOKS
-  if (!mode.poison && !options_.poison_text.empty() &&
-      input.payload.find(options_.poison_text) != std::string_view::npos) {
-    std::abort();
-  }
+  if (!mode.poison) DieOfPoison(input.payload, options_.poison_text);
 #endif
   pipeline_->Push(input, mode, *this);
   reader_->Pass(record);
