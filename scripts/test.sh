@@ -1,0 +1,88 @@
+#!/bin/bash
+# Everything that is tested, in phases; stops at the first phase that fails.
+#
+# usage: scripts/test.sh [--quick | PHASE...]
+#   dev     all tests but the slow ones
+#   asan    unit and process tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   tsan    what has threads under ThreadSanitizer
+#   clang   everything with clang, and the fuzz targets over their corpora
+#   --quick unit tests only
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+begin=$SECONDS
+jobs=$(nproc)
+
+elapsed() { printf '%d:%02d' $(((SECONDS - begin) / 60)) $(((SECONDS - begin) % 60)); }
+say() { printf '\n== %s  (%s)\n' "$*" "$(elapsed)"; }
+
+# configure_and_build PRESET [TARGET...]; says how far it is, and all of what goes wrong.
+configure_and_build() {
+  local preset=$1 log
+  shift
+  say "$preset: building"
+  log=$(mktemp)
+  if ! cmake --preset "$preset" >"$log" 2>&1; then
+    cat "$log"
+    rm -f "$log"
+    return 1
+  fi
+  rm -f "$log"
+  NINJA_STATUS='[%f/%t] ' ninja -C "build/$preset" -j "$jobs" "$@" | awk '
+    !/^\[[0-9]+\/[0-9]+\] / { print; fflush(); next }
+    { split($1, n, /[][\/]/); if (n[2] % 40 == 0 || n[2] == n[3]) { print; fflush() } }'
+}
+
+# run_tests PRESET CTEST_ARGUMENT...
+run_tests() {
+  local preset=$1
+  shift
+  say "$preset: testing"
+  ctest --test-dir "build/$preset" -j "$jobs" --no-tests=error --output-on-failure "$@" </dev/null
+}
+
+phase_dev() {
+  configure_and_build dev
+  run_tests dev -LE slow
+}
+
+phase_asan() {
+  export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
+  configure_and_build asan
+  run_tests asan -L '^(unit|process)$'
+}
+
+# Two threads on one mapping: the rings; the threads of the MQTT client; the loop.
+phase_tsan() {
+  export TSAN_OPTIONS=halt_on_error=1
+  configure_and_build tsan daemon_journal_test daemon_mqtt_test daemon_ingest_test daemon_uplink_test
+  run_tests tsan -R '^daemon/(journal|mqtt|ingest|uplink):'
+}
+
+phase_clang() {
+  configure_and_build fuzz
+  run_tests fuzz -R '^fuzz:'
+}
+
+phase_quick() {
+  configure_and_build dev
+  run_tests dev -L '^unit$'
+}
+
+case "${1:-}" in
+  --quick) phases=(quick) ;;
+  '') phases=(dev asan tsan clang) ;;
+  *) phases=("$@") ;;
+esac
+for phase in "${phases[@]}"; do
+  if ! declare -F "phase_$phase" >/dev/null; then
+    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+  fi
+done
+
+say "packages"
+scripts/deps.sh
+for phase in "${phases[@]}"; do
+  "phase_$phase"
+done
