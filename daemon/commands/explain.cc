@@ -57,7 +57,7 @@ Memory MemoryOf(const DeviceConfig& device, const Plan& plan) {
   for (std::size_t stage = 0; stage < plan.stages(); ++stage) {
     const std::uint64_t partitions = plan.partitions(stage);
     memory.journals += partitions * (2 * ring + UndoLog::BytesFor(kUndoLines) +
-                                     RedeliveryEntries(device) * sizeof(RedeliveryEntry));
+                                     TaskSizes{}.redelivery * sizeof(RedeliveryEntry));
     memory.state += partitions * std::min(plan.StateBytesMax(stage), state_limit);
   }
   return memory;

@@ -64,7 +64,7 @@ Appended InJournal::AppendMessage(std::string_view topic, std::string_view paylo
     payload = payload.substr(0, kOversizeKept);
   }
   const bool acknowledged = delivery.packet_id != 0;
-  const std::uint64_t digest = acknowledged ? DigestOf(topic, payload) : 0;
+  const std::uint32_t digest = acknowledged ? DigestOf(topic, payload) : 0;
   const std::lock_guard lock(mutex_);
   if (acknowledged && delivery.may_repeat &&
       redelivery_->IsRepeat(delivery.session, delivery.packet_id, digest)) {
@@ -147,7 +147,7 @@ void InJournal::CountOverloadDrop() {
   ++in_->overload_dropped;
 }
 
-void InJournal::SessionBegins(std::uint32_t session, SessionState state) {
+void InJournal::SessionBegins(std::uint16_t session, SessionState state) {
   const std::lock_guard lock(mutex_);
   redelivery_->SessionBegins(session, state, writer_->end());
 }

@@ -31,7 +31,7 @@ namespace runnel {
 struct Delivery {
   std::uint16_t packet_id = 0;  // 0: QoS 0, never redelivered
   bool may_repeat = false;      // the broker says that it may have sent this before
-  std::uint32_t session = 0;    // see Session in redelivery.h
+  std::uint16_t session = 0;    // see Session in redelivery.h
 };
 
 enum class Appended {
@@ -78,7 +78,7 @@ class InJournal final {
   void Arm(Time when) { in_->armed.store(Microseconds(when), std::memory_order_seq_cst); }
 
   // A connection of `session` begins; `present`: the broker kept it.
-  void SessionBegins(std::uint32_t session, SessionState state);
+  void SessionBegins(std::uint16_t session, SessionState state);
 
   // Of the worker's page, checked.
   CheckpointSlot checkpoint() const { return CurrentCheckpoint(*work_); }

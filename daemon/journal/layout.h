@@ -130,9 +130,9 @@ inline const SettleState& CurrentState(const SettlePage& page) {
 // In the in file behind its page: who has sent what under which packet identifier.
 struct RedeliveryEntry {
   std::uint64_t position;  // of the record in the ring
-  std::uint64_t digest;    // of topic and payload
-  std::uint32_t packet_id;
-  std::uint32_t session;   // tells sessions of several brokers apart
+  std::uint32_t digest;    // of topic and payload
+  std::uint16_t packet_id;
+  std::uint16_t session;   // tells sessions of several brokers apart
 };
 
 }  // namespace runnel

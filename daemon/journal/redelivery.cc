@@ -4,7 +4,7 @@
 
 namespace runnel {
 
-void Redelivery::SessionBegins(std::uint32_t session, SessionState state, std::uint64_t head) {
+void Redelivery::SessionBegins(std::uint16_t session, SessionState state, std::uint64_t head) {
   if (state == SessionState::kPresent) {
     repeatable_[session] = {0, head};
     return;
@@ -15,7 +15,7 @@ void Redelivery::SessionBegins(std::uint32_t session, SessionState state, std::u
   }
 }
 
-bool Redelivery::IsRepeat(std::uint32_t session, std::uint16_t packet_id, std::uint64_t digest) {
+bool Redelivery::IsRepeat(std::uint16_t session, std::uint16_t packet_id, std::uint32_t digest) {
   const auto found = repeatable_.find(session);
   if (found == repeatable_.end()) return false;
   Span& span = found->second;
@@ -28,7 +28,7 @@ bool Redelivery::IsRepeat(std::uint32_t session, std::uint16_t packet_id, std::u
   return false;
 }
 
-void Redelivery::Note(std::uint32_t session, std::uint16_t packet_id, std::uint64_t digest,
+void Redelivery::Note(std::uint16_t session, std::uint16_t packet_id, std::uint32_t digest,
                       std::uint64_t position) {
   if (entries_.empty()) return;
   RedeliveryEntry& entry = entries_[*next_ % entries_.size()];
@@ -42,12 +42,12 @@ void Redelivery::Note(std::uint32_t session, std::uint16_t packet_id, std::uint6
   ++*next_;
 }
 
-std::uint32_t SessionNumber(std::string_view client_id) {
-  return static_cast<std::uint32_t>(Hash(client_id));
+std::uint16_t SessionNumber(std::string_view client_id) {
+  return static_cast<std::uint16_t>(Hash(client_id));
 }
 
-std::uint64_t DigestOf(std::string_view topic, std::string_view payload) {
-  return Hash(payload, Hash(topic));
+std::uint32_t DigestOf(std::string_view topic, std::string_view payload) {
+  return static_cast<std::uint32_t>(Hash(payload, Hash(topic)));
 }
 
 }  // namespace runnel

@@ -3,7 +3,7 @@
 // A broker that has not seen our PUBACK sends the message again on the next
 // connection of the session, with DUP set, the same packet identifier, the same
 // bytes and in the order of the first time (MQTT 5, 4.4 and 4.6). DUP alone proves
-// nothing. So each journal keeps, for as many messages as may be in flight, packet
+// nothing. So each journal keeps, for more messages than may be in flight, packet
 // identifier, digest and place; an entry counts only if its record became visible,
 // only for connections that began after it, and once.
 #pragma once
@@ -29,11 +29,11 @@ class Redelivery final {
   Redelivery(std::span<RedeliveryEntry> entries, std::uint64_t& next)
       : entries_(entries), next_(&next) {}
 
-  void SessionBegins(std::uint32_t session, SessionState state, std::uint64_t head);
+  void SessionBegins(std::uint16_t session, SessionState state, std::uint64_t head);
   // Whether this message is in the journal already; uses the entry up.
-  bool IsRepeat(std::uint32_t session, std::uint16_t packet_id, std::uint64_t digest);
+  bool IsRepeat(std::uint16_t session, std::uint16_t packet_id, std::uint32_t digest);
   // Notes a message that is about to be appended at `position`.
-  void Note(std::uint32_t session, std::uint16_t packet_id, std::uint64_t digest,
+  void Note(std::uint16_t session, std::uint16_t packet_id, std::uint32_t digest,
             std::uint64_t position);
 
  private:
@@ -44,12 +44,12 @@ class Redelivery final {
 
   std::span<RedeliveryEntry> entries_;
   std::uint64_t* next_;
-  std::unordered_map<std::uint32_t, Span> repeatable_;  // by session, of this connection
+  std::unordered_map<std::uint16_t, Span> repeatable_;  // by session, of this connection
 };
 
 // The number of a session in the entries, from its client id.
-std::uint32_t SessionNumber(std::string_view client_id);
+std::uint16_t SessionNumber(std::string_view client_id);
 // What an entry knows of the content.
-std::uint64_t DigestOf(std::string_view topic, std::string_view payload);
+std::uint32_t DigestOf(std::string_view topic, std::string_view payload);
 
 }  // namespace runnel

@@ -28,7 +28,9 @@ struct TaskId {
 struct TaskSizes {
   std::uint64_t in_ring = 256 * 1024;   // bytes, a power of two, at least four records
   std::uint64_t out_ring = 256 * 1024;  // the same
-  std::uint64_t redelivery = 128;       // entries
+  // Entries. Brokers send further ahead than the Receive Maximum: mosquitto 2.0.11 sends
+  // a whole backlog at once (mosquitto#2301); kills brought back up to some 600.
+  std::uint64_t redelivery = 4096;
   std::uint64_t state = 64 * 1024 * 1024;  // bytes reserved as addresses; used as needed
 };
 

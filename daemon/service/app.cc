@@ -84,7 +84,6 @@ Status App::OpenTasks() {
   options.sizes.in_ring = static_cast<std::uint64_t>(device.limits.journal.bytes);
   options.sizes.out_ring = options.sizes.in_ring;
   options.sizes.state = static_cast<std::uint64_t>(device.limits.state.bytes);
-  options.sizes.redelivery = RedeliveryEntries(device);
   options.record_max = static_cast<std::uint64_t>(device.limits.record.bytes);
   options.workers = HostCount(device);
   options.incarnation = DrawIncarnation();

@@ -13,7 +13,6 @@ namespace runnel {
 namespace {
 
 constexpr std::uint64_t kWorkerMemory = 16 << 20;     // what a worker may need with its state
-constexpr std::uint64_t kRedeliveryOf311 = 4096;      // MQTT 3.1.1 has no Receive Maximum
 constexpr const char* kClientPlaceholder = "{client_id}";
 
 std::string HostName() {
@@ -73,16 +72,6 @@ std::size_t WorkerCount(const DeviceConfig& device) {
 
 std::size_t HostCount(const DeviceConfig& device) {
   return std::max<std::size_t>(1, WorkerCount(device));
-}
-
-std::uint64_t RedeliveryEntries(const DeviceConfig& device) {
-  std::uint64_t entries = 0;
-  for (const auto& [name, broker] : device.brokers) {
-    entries = std::max(entries, broker.version == ProtocolVersion::k5
-                                    ? static_cast<std::uint64_t>(broker.receive_maximum)
-                                    : kRedeliveryOf311);
-  }
-  return entries;
 }
 
 std::vector<SourcePlan> PlanSources(const DeviceConfig& device, const TaskSet& tasks) {

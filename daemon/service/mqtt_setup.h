@@ -21,8 +21,6 @@ namespace runnel {
 std::size_t WorkerCount(const DeviceConfig& device);
 // Hosts of tasks: the workers, or with `workers: 0` the daemon itself.
 std::size_t HostCount(const DeviceConfig& device);
-// How many messages may come again after a kill.
-std::uint64_t RedeliveryEntries(const DeviceConfig& device);
 
 struct SourcePlan {
   std::string broker;

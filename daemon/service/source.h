@@ -54,7 +54,7 @@ class Source final {
   Log* log_;
   Options options_;
   std::vector<Ringer*> workers_;
-  std::uint32_t session_number_ = 0;
+  std::uint16_t session_number_ = 0;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<MqttClient> client_;
   std::string last_failure_;   // the loop: not logged twice in a row

@@ -135,8 +135,9 @@ class Bed:
             file.write(text)
         return path
 
-    def configure(self, workers=2, extra="", limits=None):
-        lines = ["brokers:", f"  local: {{ url: \"mqtt://127.0.0.1:{self.port}\" }}"]
+    def configure(self, workers=2, extra="", limits=None, version="5"):
+        lines = ["brokers:", f"  local: {{ url: \"mqtt://127.0.0.1:{self.port}\", "
+                             f"version: {version} }}"]
         lines += ["  " + line for line in extra.splitlines()]
         lines += [f"workers: {workers}", f"state: {self.state}", f"runtime: {self.runtime}"]
         if limits:
@@ -241,11 +242,10 @@ class Collector:
             return list(self.messages)
 
     def once(self):
-        """Each result once; fails where one id has two contents."""
+        """Each result once; fails where one id has two contents. MQTT 3.1.1 has no ids."""
         by_id = {}
         for topic, payload, identity in self.all():
-            assert identity is not None, (topic, payload)
-            first = by_id.setdefault(identity, (topic, payload))
+            first = by_id.setdefault(identity or (topic, payload), (topic, payload))
             assert first == (topic, payload), f"{identity} has two contents: {first} {payload}"
         return [(topic, json.loads(payload)) for topic, payload in by_id.values()]
 

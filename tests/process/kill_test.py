@@ -118,5 +118,57 @@ def check(results, windows):
     assert not wrong, f"{len(wrong)} windows are wrong, such as {wrong[:3]}"
 
 
+def daemon_kills_under_load(programs, version):
+    """The daemon alone is killed while the broker has much to send: repeats are recognised."""
+    random = harness.pick_seed()
+    with harness.Bed(programs) as bed:
+        bed.configure(workers=1, version=version)
+        pipeline = bed.write("kills.yaml", PIPELINE)
+        bed.start_daemon(pipeline)
+        bed.wait_connected()
+        results = bed.collect("out/#")
+        publisher = bed.publisher()
+        readings = []
+        for count in range(30_000):
+            device, ts = f"d{count % DEVICES}", START + count // DEVICES * STEP
+            value = count % 100  # much the same bytes again and again
+            publisher.send(f"sensors/{device}/value", json.dumps({"ts": ts, "value": value}))
+            readings.append((device, ts, value))
+        for _ in range(10):
+            mark = bed.status("kills")["received"]
+            harness.wait_for(lambda: bed.status("kills")["received"] > mark
+                             or publisher.acknowledged >= publisher.sent, 30, "messages come in")
+            time.sleep(random.uniform(0, 0.02))
+            bed.kill_daemon()
+            log = bed.start_daemon(pipeline)
+            bed.wait_connected(log)
+        publisher.finish()
+        harness.wait_for(lambda: bed.status("kills")["received"] >= len(readings), 60,
+                         lambda: bed.status("kills"))
+        publisher = bed.publisher()
+        last = START + (30_000 // DEVICES + 200) * STEP
+        for device in range(DEVICES):
+            publisher.send(f"sensors/d{device}/value", json.dumps({"ts": last, "value": 0}))
+        publisher.finish()
+        windows = expected_windows(readings)
+        harness.wait_for(lambda: len(results.once()) >= len(windows), 60,
+                         lambda: f"{len(results.once())} of {len(windows)} results, "
+                                 f"{bed.status('kills')}")
+        status = bed.status("kills")
+        assert status["received"] == len(readings) + DEVICES, status
+        check(results.once(), windows)
+        print(f"  MQTT {version}: {status['redelivered']} redelivered, none counted twice", flush=True)
+        bed.remember_children()
+        assert bed.stop_daemon() == 0
+
+
+def daemon_kills_mqtt_5(programs):
+    daemon_kills_under_load(programs, "5")
+
+
+def daemon_kills_mqtt_3_1_1(programs):
+    daemon_kills_under_load(programs, "3.1.1")
+
+
 if __name__ == "__main__":
-    harness.main(kills)
+    harness.main(kills, daemon_kills_mqtt_5, daemon_kills_mqtt_3_1_1)
