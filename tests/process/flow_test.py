@@ -16,6 +16,53 @@ def reading(ts, **fields):
     return json.dumps({"ts": ts, **fields})
 
 
+BY_CLOCK = """
+name: by-clock
+source:
+  mqtt: { topic: "sensors/{device}/value", qos: 0 }
+steps:
+  - window:
+      tumbling: 500ms
+      key: device
+      aggregate: { n: count() }
+sink:
+  mqtt: { topic: "clock/{device}", qos: 1 }
+"""
+BY_SILENCE = """
+name: by-silence
+source:
+  mqtt: { topic: "sensors/{device}/value", qos: 1 }
+timestamp: ts
+steps:
+  - window:
+      tumbling: 1m
+      idle: 1s
+      aggregate: { n: count() }
+sink:
+  mqtt: { topic: "silence", qos: 1 }
+"""
+
+
+def time_closes_windows(programs):
+    """Arrival-time windows close at their end, silent keys by `idle`, without a message."""
+    with harness.Bed(programs) as bed:
+        bed.configure(workers=2)
+        bed.start_daemon(bed.write("clock.yaml", BY_CLOCK), bed.write("silence.yaml", BY_SILENCE))
+        bed.wait_connected()
+        clock, silence = bed.collect("clock/#"), bed.collect("silence")
+        publisher = bed.publisher()
+        for i in range(20):
+            publisher.send(f"sensors/d{i % 4}/value", reading(START, value=i))
+        publisher.finish()
+        harness.wait_for(lambda: sum(r["n"] for _, r in clock.once()) >= 20, 20,
+                         lambda: clock.all())
+        harness.wait_for(lambda: silence.all(), 20, "the silent window")
+        assert [r["n"] for _, r in silence.once()] == [20], silence.all()
+        assert sum(r["n"] for _, r in clock.once()) == 20, clock.all()
+        bed.remember_children()
+        assert bed.stop_daemon() == 0
+
+
 BY_PAYLOAD = """
 name: by-payload
 source:
@@ -363,7 +410,7 @@ def a_changed_plan_keeps_or_emits_its_windows(programs):
 
 
 if __name__ == "__main__":
-    harness.main(exchange_and_overlapping_pipelines, poison_and_dead_letters, hung_record,
+    harness.main(time_closes_windows, exchange_and_overlapping_pipelines, poison_and_dead_letters, hung_record,
                  stop_in_the_middle_of_a_window, upstream_away, sigterm_while_upstream_is_away,
                  broker_comes_late_and_forgets, a_second_daemon_is_refused,
                  a_changed_plan_keeps_or_emits_its_windows)
