@@ -98,6 +98,7 @@ struct WorkPage {
   FileHeader header;
   alignas(kCacheLine) CheckpointSlot slots[2];
   alignas(kCacheLine) std::atomic<std::uint64_t> reclaim;   // inputs before it are not needed any more
+  std::atomic<std::uint64_t> checkpoints;                   // number of the last one, for damage
   std::atomic<std::uint64_t> consumed;                      // inputs before it have been pushed
   std::atomic<std::uint64_t> turn_running;                  // turn in progress plus 1; 0: none
   std::atomic<std::int64_t> deadline;                       // microseconds; INT64_MAX: none

@@ -24,6 +24,9 @@ constexpr milliseconds kDrain{5000};        // what was taken in is worked off
 constexpr milliseconds kWorkersEnd{3000};
 constexpr milliseconds kUplinkEnd{8000};    // publishes what is left, says goodbye
 constexpr milliseconds kDrainLook{20};
+// What a worker may allocate beside the state that it has mapped: a runaway record ends
+// its worker and not the device.
+constexpr std::uint64_t kWorkerMemoryMax = 256 << 20;
 
 // Never used before: what is made with it differs from what any earlier daemon made.
 std::uint64_t DrawIncarnation() {
@@ -124,6 +127,7 @@ Status App::Build() {
   supervisor.uplink_executable = options_.uplink_executable;
   supervisor.host.max_delay = limits.max_delay;
   supervisor.host.record_max = static_cast<std::uint64_t>(limits.record.bytes);
+  supervisor.host.memory_max = kWorkerMemoryMax;
   supervisor.host.poison_text = options_.poison_text;
   supervisor.record_timeout = std::chrono::ceil<milliseconds>(limits.record_timeout);
   supervisor.uplink = MakeUplinkSettings(options_.device, *tasks_);
@@ -179,8 +183,11 @@ Status App::MakeSources() {
 void App::OnReady() {
   for (const auto& source : sources_) source->Start();
   OnBell();
-  std::string status = std::to_string(tasks_->pipelines().size()) + " pipelines, " +
-                       std::to_string(WorkerCount(options_.device)) + " workers";
+  const auto plural = [](std::size_t count, const char* what) {
+    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+  };
+  const std::string status = plural(tasks_->pipelines().size(), "pipeline") + ", " +
+                             plural(WorkerCount(options_.device), "worker");
   log_->Info("ready: " + status);
   notifier_.Send("READY=1\nSTATUS=" + status + "\n");
   FeedWatchdog();

@@ -16,7 +16,7 @@ namespace runnel {
 struct HostSettings {
   std::chrono::nanoseconds max_delay{2'000'000};
   std::uint64_t record_max = 64 * 1024;
-  std::uint64_t memory_max = 0;  // RLIMIT_AS in bytes; 0: none
+  std::uint64_t memory_max = 256 << 20;  // bytes that a worker may allocate
   std::string poison_text;       // see TaskOptions
 };
 

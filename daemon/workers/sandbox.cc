@@ -78,6 +78,7 @@ Status InstallFilter() {
   return {};
 }
 
+#ifndef RUNNEL_SANITIZED
 // Bytes of addresses in use, from /proc/self/statm.
 std::uint64_t MappedBytes() {
   std::ifstream file("/proc/self/statm");
@@ -85,17 +86,19 @@ std::uint64_t MappedBytes() {
   file >> pages;
   return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
+#endif
 
 }  // namespace
 
-Status EnterSandbox(const SandboxLimits& limits) {
+Status EnterSandbox([[maybe_unused]] const SandboxLimits& limits) {
   const rlimit none{0, 0};
   setrlimit(RLIMIT_CORE, &none);
   setrlimit(RLIMIT_NPROC, &none);
-  if (limits.memory_max > 0) {
-    const rlimit memory{MappedBytes() + limits.memory_max, MappedBytes() + limits.memory_max};
-    setrlimit(RLIMIT_AS, &memory);
-  }
+#ifndef RUNNEL_SANITIZED
+  const std::uint64_t memory_max = MappedBytes() + limits.memory_max;
+  const rlimit memory{memory_max, memory_max};
+  setrlimit(RLIMIT_AS, &memory);
+#endif
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return Errno("giving up new privileges");
   prctl(PR_SET_DUMPABLE, 0);
 #ifndef RUNNEL_SANITIZED

@@ -12,7 +12,7 @@
 namespace runnel {
 
 struct SandboxLimits {
-  std::uint64_t memory_max = 0;  // bytes of addresses beyond what is mapped now; 0: no limit
+  std::uint64_t memory_max = 0;  // bytes of addresses beyond what is mapped now
 };
 
 // For the whole process. REQUIRES: single-threaded; everything needed is open.

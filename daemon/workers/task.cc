@@ -122,25 +122,31 @@ Status Task::TakeOver() {
   current_ = CurrentCheckpoint(*work_);
   work_->turn_running.store(0, std::memory_order_relaxed);
   work_->waits_for_room.store(0, std::memory_order_relaxed);
-  if (Status attached = AttachRegion(); !attached.ok()) {
-    if (attached.error().kind != ErrorKind::kGiveUp) return attached;
-    if (Status restarted = Restart(attached.error().message); !restarted.ok()) return restarted;
+  FindLastOutput();
+  if (Status started = AttachAndStart(); !started.ok()) {
+    if (started.error().kind != ErrorKind::kGiveUp) return started;
+    if (Status restarted = Restart(started.error().message); !restarted.ok()) return restarted;
   }
   turn_ = current_.turn;
   out_sequence_ = current_.out_sequence;
   const std::uint64_t record_max = in_ring_.size() / 2;
   reader_.emplace(in_ring_.data(), in_ring_.size(), in_->head, current_.in_position, record_max);
   writer_.emplace(out_ring_.data(), out_ring_.size(), work_->out_head, settle_->settled);
-  FindLastOutput();
   LoadPoisonTurns();
-  if (Status started = pipeline_ == nullptr ? StartStoredPlan() : Status(); !started.ok()) {
-    if (started.error().kind != ErrorKind::kGiveUp) return started;
-    if (Status restarted = Restart(started.error().message); !restarted.ok()) return restarted;
-  }
   work_->consumed.store(current_.in_position, std::memory_order_release);
   work_->reclaim.store(current_.in_position, std::memory_order_release);
   AnnounceDeadline();
   return {};
+}
+
+Status Task::AttachAndStart() {
+  const std::uint64_t head = in_->head.load(std::memory_order_acquire);
+  if (head - current_.in_position > in_ring_.size() ||
+      current_.number < work_->checkpoints.load(std::memory_order_relaxed)) {
+    return Error{ErrorKind::kGiveUp, "the last checkpoint is damaged"};
+  }
+  if (Status attached = AttachRegion(); !attached.ok()) return attached;
+  return StartStoredPlan();
 }
 
 Status Task::AttachRegion() {
@@ -173,11 +179,19 @@ Status Task::Restart(const std::string& why) {
   std::memset(state_.data(), 0, PageSize());
   undo.count.store(0);
   undo.checkpoint.store(current_.number);
+  current_.image_bytes = 0;
   if (Status attached = AttachRegion(); !attached.ok()) return attached;
   CheckpointSlot slot = current_;
-  ++slot.number;
+  slot.number = std::max(slot.number, work_->checkpoints.load(std::memory_order_relaxed)) + 1;
   ++slot.states_lost;
   slot.image_bytes = 0;
+  slot.ledger = Ledger{};
+  // New results get new numbers; what is published stays as it is.
+  slot.out_sequence = out_written_;
+  const std::uint64_t head = in_->head.load(std::memory_order_acquire);
+  // Without any checkpoint: behind what was in the state that is lost.
+  if (current_.number == 0) slot.in_position = work_->reclaim.load(std::memory_order_relaxed);
+  if (head - slot.in_position > in_ring_.size()) slot.in_position = head;
   if (!options_.plan.empty() && !StorePlan(*region_, options_.plan_fingerprint, options_.plan)) {
     return Error{ErrorKind::kFix, "limits.state is too small for the plan"};
   }
@@ -220,10 +234,16 @@ void Task::FindLastOutput() {
   RingReader reader(out_ring_.data(), out_ring_.size(), work_->out_head,
                     settled.settled, out_ring_.size());
   RecordView record;
-  while (reader.Peek(record) == RingReader::Found::kRecord) {
+  RingReader::Found found;
+  while ((found = reader.Peek(record)) == RingReader::Found::kRecord) {
     out_written_ = record.header.sequence + 1;
     reader.Pass(record);
   }
+  if (found != RingReader::Found::kDamaged) return;
+  // What cannot be read is cut off; the replay writes it again if it is behind the
+  // checkpoint.
+  incident_ = reader.Damage().message + "; outputs of `" + id_.Name() + "` behind it are cut off";
+  work_->out_head.store(reader.position(), std::memory_order_release);
 }
 
 void Task::LoadPoisonTurns() {
@@ -365,6 +385,7 @@ void Task::WriteCheckpoint(const CheckpointSlot& slot) {
   current_ = slot;
   current_.check = CheckOf(current_);
   std::memcpy(&work_->slots[current_.number % 2], &current_, sizeof current_);
+  work_->checkpoints.store(current_.number, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 

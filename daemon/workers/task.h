@@ -79,6 +79,7 @@ class Task final : private OutputSink {
 
   Status MapFiles(const TaskDescriptors& files);
   Status TakeOver();
+  Status AttachAndStart();
   Status AttachRegion();
   Status Restart(const std::string& why);
   Status FinishImage(CheckpointSlot& slot);

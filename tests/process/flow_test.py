@@ -266,7 +266,9 @@ def stop_in_the_middle_of_a_window(programs):
 
 def upstream_away(programs):
     """Upstream away: the broker holds what does not fit; nothing is lost when it is back."""
-    with harness.Bed(programs) as bed, harness.Bed(programs) as site:
+    # The subscription is there before the first result: a broker that keeps sessions.
+    with harness.Bed(programs) as bed, harness.Bed(programs, ["persistence true"]) as site:
+        even = site.collect("even/#")
         site.stop_broker()
         extra = f"upstream: {{ url: \"mqtt://127.0.0.1:{site.port}\" }}"
         bed.configure(workers=2, extra=extra)
@@ -285,7 +287,6 @@ def upstream_away(programs):
         for pid in bed.child("runnel-uplink"):
             os.kill(pid, signal.SIGKILL)
         site.start_broker()
-        even = site.collect("even/#")
         harness.wait_for(lambda: len({m[2] for m in even.all()}) >= count, 120,
                          lambda: f"{len({m[2] for m in even.all()})} of {count}")
         assert sorted(r["value"] for _, r in even.once()) == [2 * i for i in range(count)]
@@ -310,7 +311,9 @@ def rss_of(bed):
 
 def sigterm_while_upstream_is_away(programs):
     """A daemon whose source waits for room still ends in bounded time."""
-    with harness.Bed(programs) as bed, harness.Bed(programs) as site:
+    # The subscription is there before the first result: a broker that keeps sessions.
+    with harness.Bed(programs) as bed, harness.Bed(programs, ["persistence true"]) as site:
+        even = site.collect("even/#")
         site.stop_broker()
         extra = f"upstream: {{ url: \"mqtt://127.0.0.1:{site.port}\" }}"
         bed.configure(workers=2, extra=extra)
@@ -329,7 +332,6 @@ def sigterm_while_upstream_is_away(programs):
         bed.stop_daemon(40)
         print(f"  stopped in {time.monotonic() - started:.1f} s", flush=True)
         site.start_broker()
-        even = site.collect("even/#")
         bed.start_daemon(relay)
         harness.wait_for(lambda: len({m[2] for m in even.all()}) >= count, 120,
                          lambda: f"{len({m[2] for m in even.all()})} of {count}")
@@ -366,6 +368,39 @@ def publish_until_seen(bed, even, value):
     publisher.finish()
     time.sleep(0.1)
     return any(r["value"] == value for _, r in even.once())
+
+
+def damaged_state_is_said_and_counted(programs):
+    """Garbage where the worker keeps its state: it begins anew, says so, and goes on."""
+    with harness.Bed(programs) as bed:
+        bed.configure(workers=1)
+        pipeline = bed.write("counting.yaml", COUNTING + "partitions: 1\n")
+        bed.start_daemon(pipeline)
+        bed.wait_connected()
+        results = bed.collect("out/#")
+        wounds = [(64, 320), (4096 + 262_144 + 77_824, 4096)]  # checkpoints, then the region
+        for part, (offset, size) in enumerate(wounds):
+            publisher = bed.publisher()
+            for i in range(10):
+                publisher.send("sensors/a/value", reading(START + i * 1000, value=i))
+            publisher.finish()
+            harness.wait_for(lambda: bed.status("counting")["absorbed"] == 10, 20, "absorbed")
+            bed.kill_daemon()
+            with open(os.path.join(bed.runtime, "tasks/counting/0.0/work"), "r+b") as file:
+                file.seek(offset)
+                file.write(b"\xa5" * size)
+            mark = bed.start_daemon(pipeline)
+            bed.wait_connected(mark)
+            assert "is lost, open windows with it" in bed.log()[mark:], bed.log()[mark:]
+            assert bed.status("counting")["states_lost"] == part + 1, bed.status("counting")
+        publisher = bed.publisher()
+        for ts in (START, START + 200_000):
+            publisher.send("sensors/a/value", reading(ts, value=1))
+        publisher.finish()
+        harness.wait_for(lambda: results.all(), 20, "a result")
+        assert [r["n"] for _, r in results.once()] == [1], results.all()
+        bed.remember_children()
+        assert bed.stop_daemon() == 0
 
 
 def a_second_daemon_is_refused(programs):
@@ -412,5 +447,6 @@ def a_changed_plan_keeps_or_emits_its_windows(programs):
 if __name__ == "__main__":
     harness.main(time_closes_windows, exchange_and_overlapping_pipelines, poison_and_dead_letters, hung_record,
                  stop_in_the_middle_of_a_window, upstream_away, sigterm_while_upstream_is_away,
-                 broker_comes_late_and_forgets, a_second_daemon_is_refused,
+                 broker_comes_late_and_forgets, damaged_state_is_said_and_counted,
+                 a_second_daemon_is_refused,
                  a_changed_plan_keeps_or_emits_its_windows)

@@ -108,6 +108,8 @@ class Bed:
         with open(path, "w") as file:
             file.write(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n"
                        "max_queued_messages 0\nmax_inflight_messages 100\n")
+            if "persistence true" in self.broker_options:
+                file.write(f"persistence_location {self.folder}/\nuser root\n")
             file.write("".join(option + "\n" for option in self.broker_options))
         with open(os.path.join(self.folder, "mosquitto.log"), "a") as log:
             self.broker = subprocess.Popen(["/usr/sbin/mosquitto", "-c", path], stdout=log,
@@ -225,6 +227,7 @@ class Collector:
                                   protocol=mqtt.MQTTv5)
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = 3600
+        self.client.reconnect_delay_set(1, 1)
         self.client.on_connect = lambda client, *rest: client.subscribe(topic, qos=1)
         self.client.on_subscribe = lambda *rest: self.ready.set()
         self.client.on_message = self.on_message
