@@ -95,9 +95,10 @@ Status Stage::StartRuns() {
 Stage::State& Stage::ChangeState() { return *region_->Change<State>(state_block_); }
 
 void Stage::Count(Origin origin, std::uint64_t Ledger::*input, std::uint64_t Ledger::*result) {
-  auto* ledger = &region_->Get<State>(state_block_)->ledger;
-  region_->Touch(ledger, sizeof *ledger);
-  ++(ledger->*(origin == Origin::kInput ? input : result));
+  Ledger& ledger = region_->Get<State>(state_block_)->ledger;
+  std::uint64_t& counter = ledger.*(origin == Origin::kInput ? input : result);
+  region_->Touch(&counter, sizeof counter);
+  ++counter;
 }
 
 void Stage::Push(const Input& input, const TurnMode& mode, OutputSink& out) {

@@ -50,6 +50,11 @@ class KeyTable final {
   }
   KeyEntry* Get(StateRegion::Ref ref) const { return region_->Get<KeyEntry>(ref); }
 
+  // Begins to load what Find(…, hash) will look at.
+  void Prefetch(std::uint64_t hash) const {
+    if (state().index == StateRegion::kNone) return;
+    __builtin_prefetch(region_->Get<Slot>(state().index) + Place(hash));
+  }
   // kNone when the key is not there.
   StateRegion::Ref Find(std::string_view key, std::uint64_t hash) const;
   // Adds a key that is not there, to the closed list; kNone when the region is full.
