@@ -5,7 +5,8 @@
 #   dev     all tests but the slow ones
 #   asan    unit and process tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan    what has threads under ThreadSanitizer
-#   clang   everything with clang, and the fuzz targets over their corpora
+#   clang   everything with clang, the fuzz targets over their corpora, headers alone
+#   tidy    clang-tidy over everything; minutes, and not part of the run without arguments
 #   --quick unit tests only
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -61,7 +62,14 @@ phase_tsan() {
 
 phase_clang() {
   configure_and_build fuzz
-  run_tests fuzz -R '^fuzz:'
+  run_tests fuzz -R '^(fuzz:|repository:headers_alone)'
+}
+
+phase_tidy() {
+  say "fuzz: configuring, for its list of files"
+  cmake --preset fuzz >/dev/null
+  say "tidy: checking"
+  run-clang-tidy-14 -quiet -j "$jobs" -p build/fuzz "$PWD/(pipelines|config|daemon)/.*\.cc$"
 }
 
 phase_quick() {
@@ -76,7 +84,7 @@ case "${1:-}" in
 esac
 for phase in "${phases[@]}"; do
   if ! declare -F "phase_$phase" >/dev/null; then
-    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
     exit 2
   fi
 done
