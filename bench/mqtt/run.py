@@ -16,7 +16,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from tree import PIPELINE, Bed, Receiver, cpu_seconds, end_session, programs_of, tree, wait_for  # noqa: E402
+from tree import (PIPELINE, Bed, Receiver, cpu_seconds, end_session, name_of,  # noqa: E402
+                  programs_of, tree, wait_for)
 
 
 def publish(bench, port, qos, messages, rate):
@@ -86,14 +87,17 @@ def one(kind, bed, bench, qos, messages, rate, workers):
     run = kind(bed, bench, qos, messages, workers=workers)
     try:
         pids = run.pids()
-        before = cpu_seconds(pids)
+        before = [cpu_seconds([pid]) for pid in pids]
         start = time.monotonic()
         publish(bench, bed.port, qos, messages, rate)
         run.wait_done(messages)
         spent = time.monotonic() - start
         assert run.pids() == pids, "a process was restarted"
-        parts = [cpu_seconds([pid]) for pid in pids]
-        return messages / spent, (cpu_seconds(pids) - before) / messages * 1e6, parts
+        parts = {}
+        for pid, start_cpu in zip(pids, before):
+            parts.setdefault(name_of(pid), 0.0)
+            parts[name_of(pid)] += (cpu_seconds([pid]) - start_cpu) / messages * 1e6
+        return messages / spent, parts
     finally:
         run.stop()
 
@@ -107,13 +111,15 @@ def compare(bed, bench, qos, messages, rate, options):
     costs = {"bare receiver": [], "runnel": []}
     for turn in range(options.rounds):
         for kind in (BareRun, DaemonRun) if turn % 2 == 0 else (DaemonRun, BareRun):
-            speed, cost, _ = one(kind, bed, bench, qos, messages, rate, options.workers)
+            speed, parts = one(kind, bed, bench, qos, messages, rate, options.workers)
             rates[kind.name].append(speed)
-            costs[kind.name].append(cost)
+            costs[kind.name].append(sum(parts.values()))
+            if kind is DaemonRun:
+                split = "  ".join(f"{name} {cost:.2f}" for name, cost in parts.items())
     bare, ours = median(costs["bare receiver"]), median(costs["runnel"])
     print(f"{f'{rate}/s' if rate else 'flat out':>10}  {qos}  {messages:>8}"
           f"  {median(rates['bare receiver']):>9.0f} {bare:>8.2f}"
-          f"  {median(rates['runnel']):>9.0f} {ours:>8.2f}  {ours / bare:>6.2f}", flush=True)
+          f"  {median(rates['runnel']):>9.0f} {ours:>8.2f}  {ours / bare:>6.2f}   {split}", flush=True)
 
 
 def main():
@@ -129,7 +135,7 @@ def main():
     options = parser.parse_args()
     daemon, bench = programs_of(options.build)
     print("                          bare receiver         runnel, whole tree")
-    print("      rate QoS messages      msg/s  CPU-s/M      msg/s  CPU-s/M   ratio", flush=True)
+    print("      rate QoS messages      msg/s  CPU-s/M      msg/s  CPU-s/M   ratio   CPU-s/M of each", flush=True)
     with Bed(daemon) as bed:
         for qos in [int(text) for text in options.qos.split(",")]:
             if not options.no_flat:
