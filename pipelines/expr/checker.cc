@@ -1,188 +1,168 @@
 #include "pipelines/expr/checker.h"
 
-#include "pipelines/base/arena.h"
-#include "pipelines/expr/evaluator.h"
+#include <string>
+#include <utility>
+
 #include "pipelines/expr/functions.h"
+#include "pipelines/expr/overloads.h"
 
 namespace runnel::expr {
 namespace {
 
-bool Number(Type type) {
-  return type == Type::kInt || type == Type::kUint || type == Type::kDouble;
-}
-
-std::string_view SymbolOf(Op op) {
-  switch (op) {
-    case Op::kAdd: return "+";
-    case Op::kSubtract: return "-";
-    case Op::kMultiply: return "*";
-    case Op::kDivide: return "/";
-    case Op::kModulo: return "%";
-    case Op::kLess: return "<";
-    case Op::kLessEqual: return "<=";
-    case Op::kGreater: return ">";
-    case Op::kGreaterEqual: return ">=";
-    case Op::kEqual: return "==";
-    case Op::kNotEqual: return "!=";
-    case Op::kAnd: return "&&";
-    case Op::kOr: return "||";
-    default: return "";
+// `int`, or `int, uint or double`.
+std::string Spelled(Types types) {
+  std::string out;
+  std::string last;
+  for (unsigned i = 0; i < 32; ++i) {
+    const auto type = static_cast<Type>(i);
+    if (!types.Has(type)) continue;
+    if (!last.empty()) out += (out.empty() ? "" : ", ") + last;
+    last = TypeName(type);
   }
-}
-
-// Whether the operands can ever go together; where a type is not known, yes.
-bool Fits(Op op, Type a, Type b) {
-  if (a == Type::kMissing || b == Type::kMissing) {
-    const Type known = a == Type::kMissing ? b : a;
-    if (known == Type::kMissing) return true;
-    if (op == Op::kSubtract || op == Op::kMultiply || op == Op::kDivide || op == Op::kModulo) {
-      return Number(known) || (op == Op::kSubtract && known == Type::kTimestamp) ||
-             (op == Op::kSubtract && known == Type::kDuration);
-    }
-    return known != Type::kNull || op == Op::kEqual || op == Op::kNotEqual;
-  }
-  switch (op) {
-    case Op::kAdd:
-      return (Number(a) && Number(b)) ||
-             (a == b && (a == Type::kString || a == Type::kBytes || a == Type::kList));
-    case Op::kSubtract:
-    case Op::kMultiply:
-    case Op::kDivide:
-      return Number(a) && Number(b);
-    case Op::kModulo:
-      return a == b && (a == Type::kInt || a == Type::kUint);
-    case Op::kEqual:
-    case Op::kNotEqual:
-      return a == b || (Number(a) && Number(b)) || a == Type::kNull || b == Type::kNull;
-    default:
-      return (Number(a) && Number(b)) ||
-             (a == b && (a == Type::kString || a == Type::kBytes || a == Type::kBool ||
-                         a == Type::kTimestamp || a == Type::kDuration));
-  }
+  return out.empty() ? last : out + " or " + last;
 }
 
 class Checker final {
  public:
   Checker(Ast& ast, std::string_view text, const Place& place, Diagnostics& diagnostics)
-      : ast_(ast), text_(text), place_(place), diagnostics_(diagnostics), arena_(4096) {}
+      : ast_(ast), text_(text), place_(place), diagnostics_(diagnostics) {}
 
   bool Run() {
     // Children stand before their parents.
-    for (std::uint32_t i = 0; i < ast_.nodes.size(); ++i) {
-      CheckNode(ast_.nodes[i]);
-      if (ok_) Fold(i);
-    }
+    for (ExprNode& node : ast_.nodes) node.type = TypeOf(node);
     return ok_;
   }
 
  private:
-  Type TypeOf(const ExprNode& node, int operand) const {
-    return ast_.nodes[node.operands[operand]].type;
-  }
+  Type ChildType(const ExprNode& node, std::uint32_t i) const { return ast_.Child(node, i).type; }
   void Fail(std::size_t at, std::string message, std::string hint = {}) {
     diagnostics_.Error(place_.At(text_, at), std::move(message), std::move(hint));
     ok_ = false;
   }
 
-  void CheckNode(ExprNode& node) {
+  Type TypeOf(const ExprNode& node) {
     switch (node.op) {
-      case Op::kConstant: node.type = node.constant.type(); return;
-      case Op::kField:
-      case Op::kSelect:
-      case Op::kIndex: return;
+      case Op::kConstant: return node.constant.type();
+      case Op::kField: return node.type;
+      case Op::kLocal:
+      case Op::kDynamic: return Type::kMissing;
       case Op::kHas:
-      case Op::kIn: node.type = Type::kBool; return;
-      case Op::kList: node.type = Type::kList; return;
-      case Op::kMap: node.type = Type::kMap; return;
-      case Op::kCall: node.type = node.function->result; return;
-      case Op::kNot: return CheckNot(node);
-      case Op::kNegate: return CheckNegate(node);
-      case Op::kTernary: return CheckTernary(node);
+      case Op::kSelect: return Select(node);
+      case Op::kHasField: return Type::kBool;
+      case Op::kIndex: return Index(node);
+      case Op::kNegate: return Negate(node);
+      case Op::kNot:
+        NeedBool(node, 0, "`!`");
+        return Type::kBool;
       case Op::kAnd:
-      case Op::kOr: return CheckLogic(node);
-      default: return CheckBinary(node);
+      case Op::kOr: return Logic(node);
+      case Op::kTernary: return Ternary(node);
+      case Op::kCall: return Call(node);
+      case Op::kList: return Type::kList;
+      case Op::kMap: return Map(node);
+      case Op::kAll:
+      case Op::kExists:
+      case Op::kExistsOne:
+      case Op::kFilter:
+      case Op::kTransformList:
+      case Op::kTransformMap:
+      case Op::kTransformMapEntry: return Macro(node);
+      default: return Binary(node);
     }
   }
 
-  void NeedBool(const ExprNode& node, int operand, std::string_view symbol) {
-    const Type type = TypeOf(node, operand);
-    if (type == Type::kMissing || type == Type::kBool) return;
-    Fail(ast_.nodes[node.operands[operand]].at,
-         "`" + std::string(symbol) + "` takes bool, found " + std::string(TypeName(type)));
+  // A type that is not known may be any; see also Types::Has.
+  static bool MayBe(Types types, Type type) { return type == Type::kMissing || types.Has(type); }
+
+  // `who` as the message spells it.
+  void Need(const ExprNode& node, std::uint32_t i, Types types, const std::string& who) {
+    const Type type = ChildType(node, i);
+    if (MayBe(types, type)) return;
+    Fail(ast_.Child(node, i).at,
+         who + " takes " + Spelled(types) + ", found " + std::string(TypeName(type)));
   }
-  void CheckNot(ExprNode& node) {
-    NeedBool(node, 0, "!");
-    node.type = Type::kBool;
-  }
-  void CheckNegate(ExprNode& node) {
-    const Type type = TypeOf(node, 0);
-    if (type != Type::kMissing && type != Type::kInt && type != Type::kDouble) {
-      Fail(node.at, "`-` takes a number, found " + std::string(TypeName(type)));
-    }
-    node.type = type;
-  }
-  void CheckTernary(ExprNode& node) {
-    NeedBool(node, 0, "?");
-    if (TypeOf(node, 1) == TypeOf(node, 2)) node.type = TypeOf(node, 1);
-  }
-  void CheckLogic(ExprNode& node) {
-    NeedBool(node, 0, SymbolOf(node.op));
-    NeedBool(node, 1, SymbolOf(node.op));
-    node.type = Type::kBool;
-  }
-  void CheckBinary(ExprNode& node) {
-    const Type left = TypeOf(node, 0);
-    const Type right = TypeOf(node, 1);
-    if (!Fits(node.op, left, right)) {
-      const auto name = [](Type type) {
-        return type == Type::kMissing ? std::string("a field") : std::string(TypeName(type));
-      };
-      Fail(node.at, "`" + std::string(SymbolOf(node.op)) + "` does not go with " + name(left) +
-                        " and " + name(right));
-    }
-    const bool arithmetic = node.op >= Op::kAdd && node.op <= Op::kModulo;
-    if (!arithmetic) {
-      node.type = Type::kBool;
-    } else if (left != Type::kMissing && right != Type::kMissing) {
-      node.type = left == right ? left : Type::kDouble;
-    }
+  void NeedBool(const ExprNode& node, std::uint32_t i, const std::string& who) {
+    Need(node, i, {Type::kBool}, who);
   }
 
-  // Operators and calls whose operands are all constants.
-  void Fold(std::uint32_t index) {
-    ExprNode& node = ast_.nodes[index];
-    const bool foldable = node.op == Op::kNot || node.op == Op::kNegate ||
-                          (node.op >= Op::kAdd && node.op <= Op::kGreaterEqual) ||
-                          node.op == Op::kAnd || node.op == Op::kOr || node.op == Op::kTernary;
-    if (!foldable) return;
+  Type Select(const ExprNode& node) {
+    Need(node, 0, {Type::kMap}, "`." + std::string(node.constant.AsString()) + "`");
+    return node.op == Op::kHas ? Type::kBool : Type::kMissing;
+  }
+  Type Index(const ExprNode& node) {
+    Need(node, 0, {Type::kList, Type::kMap}, "`[]`");
+    if (ChildType(node, 0) == Type::kList) Need(node, 1, kNumberType, "an index");
+    return Type::kMissing;
+  }
+  Type Negate(const ExprNode& node) {
+    Need(node, 0, {Type::kInt, Type::kDouble, Type::kDuration}, "`-`");
+    return ChildType(node, 0);
+  }
+  Type Logic(const ExprNode& node) {
+    const std::string who = "`" + std::string(SymbolOf(node.op)) + "`";
+    NeedBool(node, 0, who);
+    NeedBool(node, 1, who);
+    return Type::kBool;
+  }
+  Type Ternary(const ExprNode& node) {
+    NeedBool(node, 0, "`?`");
+    return ChildType(node, 1) == ChildType(node, 2) ? ChildType(node, 1) : Type::kMissing;
+  }
+  Type Map(const ExprNode& node) {
+    for (std::uint32_t i = 0; i < node.count; i += 2) {
+      Need(node, i, {Type::kBool, Type::kInt, Type::kUint, Type::kString}, "a key");
+    }
+    return Type::kMap;
+  }
+
+  Type Call(const ExprNode& node) {
+    if (node.function == nullptr) return Type::kMissing;
     for (std::uint32_t i = 0; i < node.count; ++i) {
-      if (ast_.nodes[node.operands[i]].op != Op::kConstant) return;
+      Need(node, i, node.function->TypesOf(i), "`" + std::string(node.function->name) + "`");
     }
-    arena_.Reset();
-    std::uint32_t cost = 100;
-    const Record none(no_fields_);
-    Value value = Evaluate(ast_, index, none, arena_, cost);
-    if (value.IsError()) {
-      return Fail(node.at, "this is an error whatever the record: " + std::string(value.Reason()));
-    }
-    if (value.type() == Type::kList || value.type() == Type::kMap) return;
-    if (value.type() == Type::kString || value.type() == Type::kBytes) {
-      ast_.texts.push_back(std::make_unique<std::string>(value.AsString()));
-      value = value.type() == Type::kString ? Value::String(*ast_.texts.back())
-                                            : Value::Bytes(*ast_.texts.back());
-    }
-    node.op = Op::kConstant;
-    node.constant = value;
-    node.type = value.type();
-    node.count = 0;
+    return node.function->result;
+  }
+
+  Type Macro(const ExprNode& node) {
+    Need(node, 0, {Type::kList, Type::kMap}, "a macro");
+    const bool condition =
+        node.op == Op::kAll || node.op == Op::kExists || node.op == Op::kExistsOne;
+    // A filter may stand before the body.
+    if (condition || node.op == Op::kFilter || node.count == 3) NeedBool(node, 1, "a condition");
+    if (condition) return Type::kBool;
+    if (node.op == Op::kTransformMapEntry) Need(node, node.count - 1, {Type::kMap}, "the body");
+    const bool list = node.op == Op::kFilter || node.op == Op::kTransformList;
+    return list ? Type::kList : Type::kMap;
+  }
+
+  Type Binary(const ExprNode& node) {
+    const Type left = ChildType(node, 0);
+    const Type right = ChildType(node, 1);
+    const Overload overload = FindOverload(node.op, left, right);
+    if (overload.exists) return overload.result;
+    const auto name = [](Type type) {
+      return type == Type::kMissing ? std::string("anything") : std::string(TypeName(type));
+    };
+    Fail(node.at, "`" + std::string(SymbolOf(node.op)) + "` does not go with " + name(left) +
+                      " and " + name(right),
+         Advice(node.op, left, right));
+    return Type::kMissing;
+  }
+
+  // What to write where text meets a number, the commonest mistake.
+  static std::string Advice(Op op, Type left, Type right) {
+    const bool text_left = left == Type::kString;
+    const Type other = text_left ? right : left;
+    if (!text_left && right != Type::kString) return {};
+    if (!kNumberType.Has(other)) return {};
+    if (op == Op::kAdd) return "string(x) makes text of a number";
+    return "double(x) makes a number of text";
   }
 
   Ast& ast_;
   std::string_view text_;
   const Place& place_;
   Diagnostics& diagnostics_;
-  Arena arena_;
-  FieldTable no_fields_;
   bool ok_ = true;
 };
 

@@ -1,4 +1,4 @@
-// Check: static types of an Ast, and errors that no record can change.
+// Check: static types of an Ast, and operands whose types can never go together.
 #pragma once
 
 #include <string_view>
@@ -8,7 +8,7 @@
 
 namespace runnel::expr {
 
-// Sets ExprNode::type and folds what is constant. False after an error.
+// Sets ExprNode::type. False after errors, which have gone to `diagnostics`.
 bool Check(Ast& ast, std::string_view text, const Place& place, Diagnostics& diagnostics);
 
 }  // namespace runnel::expr

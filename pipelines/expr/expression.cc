@@ -1,90 +1,66 @@
 #include "pipelines/expr/expression.h"
 
+#include <optional>
+#include <string>
 #include <utility>
 
+#include "pipelines/base/utf8.h"
 #include "pipelines/expr/checker.h"
-#include "pipelines/expr/evaluator.h"
+#include "pipelines/expr/lower.h"
 #include "pipelines/expr/parser.h"
+#include "pipelines/expr/program.h"
 
 namespace runnel {
 namespace {
 
-using expr::Op;
-
-// `field OP number`, the commonest filter: decided without walking the tree.
-struct FieldComparison {
-  bool applies = false;
-  Op op = Op::kLess;
-  std::uint16_t field = 0;
-  double number = 0;
-};
-
-FieldComparison Recognise(const expr::Ast& ast) {
-  FieldComparison comparison;
-  const expr::ExprNode& root = ast.nodes[ast.root];
-  if (root.op < Op::kLess || root.op > Op::kGreaterEqual) return comparison;
-  const expr::ExprNode& left = ast.nodes[root.operands[0]];
-  const expr::ExprNode& right = ast.nodes[root.operands[1]];
-  if (left.op != Op::kField || right.op != Op::kConstant) return comparison;
-  if (right.constant.type() != Type::kDouble) return comparison;
-  return {true, root.op, left.field, right.constant.AsDouble()};
-}
-
-bool Holds(Op op, double a, double b) {
-  switch (op) {
-    case Op::kLess: return a < b;
-    case Op::kLessEqual: return a <= b;
-    case Op::kGreater: return a > b;
-    default: return a >= b;
+// The place of the first byte that is not UTF-8, or the size.
+std::size_t FirstBadByte(std::string_view text) {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t size = Utf8CharacterSize(text.substr(at));
+    if (size == 0) return at;
+    at += size;
   }
+  return at;
 }
 
 }  // namespace
 
-struct Expression::Program {
-  expr::Ast ast;
-  std::uint32_t cost_max = 0;
-  FieldComparison comparison;
-};
-
-Expression::Expression(std::unique_ptr<Program> program) : program_(std::move(program)) {}
+Expression::Expression(std::unique_ptr<expr::Program> program) : program_(std::move(program)) {}
 Expression::~Expression() = default;
 
 std::unique_ptr<Expression> Expression::Compile(std::string_view text, const Position& position,
                                                 const Scope& scope, Diagnostics& diagnostics,
                                                 const ExpressionLimits& limits) {
+  const expr::Place place{position};
   if (text.size() > limits.text_max) {
     diagnostics.Error(position, "the expression is longer than " +
                                     std::to_string(limits.text_max) + " bytes");
     return nullptr;
   }
-  const expr::Place place{position};
+  if (const std::size_t bad = FirstBadByte(text); bad < text.size()) {
+    diagnostics.Error(place.At(text, bad), "the expression is not UTF-8");
+    return nullptr;
+  }
   std::optional<expr::Ast> ast = expr::Parse(text, place, scope, limits, diagnostics);
-  if (!ast.has_value() || !expr::Check(*ast, text, place, diagnostics)) return nullptr;
-  auto program = std::make_unique<Program>();
-  program->ast = std::move(*ast);
-  program->cost_max = limits.cost_max;
-  program->comparison = Recognise(program->ast);
+  if (!ast.has_value()) return nullptr;
+  const bool dynamic = scope.typing == Scope::Typing::kDynamic;
+  if (!dynamic && !expr::Check(*ast, text, place, diagnostics)) return nullptr;
+  std::unique_ptr<expr::Program> program =
+      expr::Lower(std::move(*ast), text, place, scope, limits, diagnostics);
+  if (program == nullptr) return nullptr;
   return std::unique_ptr<Expression>(new Expression(std::move(program)));
 }
 
 Value Expression::Evaluate(const Record& record, Arena& arena) const {
-  const FieldComparison& comparison = program_->comparison;
-  if (comparison.applies) {
-    const Value& value = record.Get(comparison.field);
-    if (value.type() == Type::kDouble) {
-      return Value::Bool(Holds(comparison.op, value.AsDouble(), comparison.number));
-    }
-  }
-  std::uint32_t cost = program_->cost_max;
-  return expr::Evaluate(program_->ast, program_->ast.root, record, arena, cost);
+  return expr::Evaluate(*program_, program_->root, record, arena);
 }
 
-Type Expression::type() const { return program_->ast.nodes[program_->ast.root].type; }
+Type Expression::type() const { return program_->type; }
 
 int Expression::AsField() const {
-  const expr::ExprNode& root = program_->ast.nodes[program_->ast.root];
-  return root.op == Op::kField ? root.field : -1;
+  const expr::Node& root = program_->nodes[program_->root];
+  return root.code == expr::Code::kField ? root.field : -1;
 }
 
 }  // namespace runnel

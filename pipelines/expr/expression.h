@@ -19,6 +19,9 @@
 #include "pipelines/value/value.h"
 
 namespace runnel {
+namespace expr {
+struct Program;
+}
 
 // What an expression of one place may name.
 struct Scope {
@@ -29,6 +32,10 @@ struct Scope {
   const std::vector<std::string>* known = nullptr;
   // Static types where known, in the order of `known`; kMissing: dynamic.
   const std::vector<Type>* types = nullptr;
+  // kStatic: operands whose types can never go together, and names that are not
+  // known, are errors of the text. kDynamic: of the evaluation, as CEL without a
+  // type check has it.
+  enum class Typing : std::uint8_t { kStatic, kDynamic } typing = Typing::kStatic;
 };
 
 struct ExpressionLimits {
@@ -59,9 +66,8 @@ class Expression final {
   int AsField() const;
 
  private:
-  struct Program;
-  explicit Expression(std::unique_ptr<Program> program);
-  std::unique_ptr<Program> program_;
+  explicit Expression(std::unique_ptr<expr::Program> program);
+  std::unique_ptr<expr::Program> program_;
 };
 
 }  // namespace runnel

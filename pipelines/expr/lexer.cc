@@ -34,8 +34,7 @@ void AppendUtf8(std::uint32_t code, std::string& out) {
   }
 }
 
-constexpr std::array<std::string_view, 8> kTwoCharSymbols = {"&&", "||", "==", "!=",
-                                                             "<=", ">=", "?.", "[?"};
+constexpr std::array<std::string_view, 6> kTwoCharSymbols = {"&&", "||", "==", "!=", "<=", ">="};
 
 class Lexer final {
  public:
@@ -82,6 +81,7 @@ class Lexer final {
     const char c = Peek();
     if (IsDigit(c) || (c == '.' && IsDigit(Peek(1)))) return Number(token);
     if (c == '"' || c == '\'') return Text(token, false, false);
+    if (c == '`') return QuotedName(token);
     if (IsLetter(c)) {
       bool raw = false;
       bool bytes = false;
@@ -92,6 +92,11 @@ class Lexer final {
       token.text = text_.substr(begin, at_ - begin);
       return true;
     }
+    return Symbol(token);
+  }
+
+  bool Symbol(Token& token) {
+    const char c = Peek();
     token.kind = TokenKind::kSymbol;
     for (const std::string_view symbol : kTwoCharSymbols) {
       if (text_.substr(at_, 2) == symbol) {
@@ -102,10 +107,25 @@ class Lexer final {
     }
     if (std::string_view("+-*/%!<>()[]{}.,:?").find(c) == std::string_view::npos) {
       if (c == '=') return Fail(at_, "`=` is not an operator, expected `==`");
+      if (c == '&' || c == '|') {
+        return Fail(at_, "`" + std::string(1, c) + "` is not an operator, expected `" +
+                             std::string(2, c) + "`");
+      }
       return Fail(at_, "a character that no expression has");
     }
     token.text = text_.substr(at_++, 1);
     return true;
+  }
+
+  // `temp-1`: a name with characters that names do not have.
+  bool QuotedName(Token& token) {
+    const std::size_t begin = at_++;
+    while (at_ < text_.size() && Peek() != '`' && Peek() != '\n') ++at_;
+    if (Peek() != '`') return Fail(begin, "a name without a closing backtick");
+    token.kind = TokenKind::kQuotedName;
+    token.text = text_.substr(begin + 1, at_ - begin - 1);
+    ++at_;
+    return token.text.empty() ? Fail(begin, "an empty name") : true;
   }
 
   bool TextPrefix(bool& raw, bool& bytes) {

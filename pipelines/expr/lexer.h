@@ -11,7 +11,7 @@
 namespace runnel::expr {
 
 enum class TokenKind : std::uint8_t {
-  kEnd, kIdentifier, kInt, kUint, kDouble, kString, kBytes, kSymbol,
+  kEnd, kIdentifier, kQuotedName, kInt, kUint, kDouble, kString, kBytes, kSymbol,
 };
 
 struct Token {

@@ -1,9 +1,14 @@
 #include "pipelines/expr/parser.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
+#include "pipelines/expr/builder.h"
+#include "pipelines/expr/cursor.h"
 #include "pipelines/expr/functions.h"
+#include "pipelines/expr/macros.h"
+#include "pipelines/expr/names.h"
 
 namespace runnel::expr {
 namespace {
@@ -15,338 +20,446 @@ struct BinaryOperator {
 };
 
 constexpr BinaryOperator kBinary[] = {
-    {"||", 1, Op::kOr},       {"&&", 2, Op::kAnd},          {"<", 3, Op::kLess},
-    {"<=", 3, Op::kLessEqual}, {">", 3, Op::kGreater},      {">=", 3, Op::kGreaterEqual},
-    {"==", 3, Op::kEqual},    {"!=", 3, Op::kNotEqual},     {"in", 3, Op::kIn},
-    {"+", 4, Op::kAdd},       {"-", 4, Op::kSubtract},      {"*", 5, Op::kMultiply},
-    {"/", 5, Op::kDivide},    {"%", 5, Op::kModulo},
+    {"||", 1, Op::kOr},        {"&&", 2, Op::kAnd},      {"<", 3, Op::kLess},
+    {"<=", 3, Op::kLessEqual}, {">", 3, Op::kGreater},   {">=", 3, Op::kGreaterEqual},
+    {"==", 3, Op::kEqual},     {"!=", 3, Op::kNotEqual}, {"in", 3, Op::kIn},
+    {"+", 4, Op::kAdd},        {"-", 4, Op::kSubtract},  {"*", 5, Op::kMultiply},
+    {"/", 5, Op::kDivide},     {"%", 5, Op::kModulo},
 };
 constexpr int kLowestLevel = 1;
-constexpr std::uint32_t kFailed = UINT32_MAX;
+constexpr int kHighestLevel = 5;
+constexpr std::uint32_t kNone = Builder::kNone;
+using Operands = Builder::Operands;
 
 class Parser final {
  public:
   Parser(std::string_view text, const Place& place, const Scope& scope,
          const ExpressionLimits& limits, Diagnostics& diagnostics)
-      : text_(text), place_(place), scope_(scope), limits_(limits), diagnostics_(diagnostics) {}
+      : cursor_(text, place, diagnostics), names_(scope), depth_max_(limits.depth_max),
+        builder_(cursor_, limits.depth_max),
+        dynamic_(scope.typing == Scope::Typing::kDynamic) {}
 
   std::optional<Ast> Run() {
-    tokens_ = Tokenize(text_, place_, diagnostics_);
-    if (tokens_.empty()) return std::nullopt;
-    if (Now().kind == TokenKind::kEnd) {
-      Fail(0, "an expression is expected, found nothing");
+    if (cursor_.failed()) return std::nullopt;
+    if (AtEnd()) {
+      cursor_.Stop(0, "an expression is expected, found nothing");
       return std::nullopt;
     }
     const std::uint32_t root = Ternary();
-    if (root == kFailed) return std::nullopt;
-    if (Now().kind != TokenKind::kEnd) {
-      Fail(Now().at, "expected an operator or the end, found " + Found());
-      return std::nullopt;
+    if (root != kNone && !AtEnd()) {
+      cursor_.Stop(cursor_.Now().at, "expected an operator or the end, found " + cursor_.Found());
     }
-    ast_.root = root;
-    return failed_ ? std::nullopt : std::optional(std::move(ast_));
+    if (cursor_.failed()) return std::nullopt;
+    Ast ast = builder_.Take();
+    ast.root = root;
+    ast.locals = names_.variables_max();
+    return ast;
   }
 
  private:
-  const Token& Now() const { return tokens_[next_]; }
-  bool Is(std::string_view symbol) const {
-    return Now().kind == TokenKind::kSymbol && Now().text == symbol;
-  }
-  bool Take(std::string_view symbol) {
-    if (!Is(symbol)) return false;
-    ++next_;
-    return true;
-  }
-  std::string Found() const {
-    if (Now().kind == TokenKind::kEnd) return "the end";
-    const std::size_t end = next_ + 1 < tokens_.size() ? tokens_[next_ + 1].at : text_.size();
-    std::string_view found = text_.substr(Now().at, end - Now().at);
-    while (found.ends_with(' ')) found.remove_suffix(1);
-    return "`" + std::string(found.substr(0, 40)) + "`";
-  }
-  std::uint32_t Fail(std::size_t at, std::string message, std::string hint = {}) {
-    if (!failed_) diagnostics_.Error(place_.At(text_, at), std::move(message), std::move(hint));
-    failed_ = true;
-    return kFailed;
-  }
-  std::uint32_t Expect(std::string_view symbol, std::uint32_t node) {
-    if (node == kFailed || Take(symbol)) return node;
-    return Fail(Now().at, "expected `" + std::string(symbol) + "`, found " + Found());
-  }
-  std::uint32_t Add(ExprNode node) {
-    ast_.nodes.push_back(std::move(node));
-    return static_cast<std::uint32_t>(ast_.nodes.size() - 1);
-  }
-  ExprNode Make(Op op, std::size_t at, std::initializer_list<std::uint32_t> operands) {
-    ExprNode node;
-    node.op = op;
-    node.at = at;
-    node.count = static_cast<std::uint32_t>(operands.size());
-    std::copy(operands.begin(), operands.end(), node.operands);
-    return node;
-  }
-  std::string_view Keep(std::string text) {
-    ast_.texts.push_back(std::make_unique<std::string>(std::move(text)));
-    return *ast_.texts.back();
-  }
-  std::uint32_t Constant(const Value& value, std::size_t at) {
-    ExprNode node = Make(Op::kConstant, at, {});
-    node.constant = value;
-    return Add(std::move(node));
-  }
-
   // Counts nesting: deep input must not use up the stack.
   class Level final {
    public:
     explicit Level(Parser& parser) : parser_(parser) { ++parser_.depth_; }
     ~Level() { --parser_.depth_; }
-    bool TooDeep() const { return parser_.depth_ > parser_.limits_.depth_max; }
+    Level(const Level&) = delete;
+    Level& operator=(const Level&) = delete;
 
    private:
     Parser& parser_;
   };
+  bool TooDeep(std::size_t at) {
+    return depth_ > depth_max_ && builder_.StopTooDeep(at) == kNone;
+  }
 
+  bool AtEnd() const { return cursor_.Now().kind == TokenKind::kEnd; }
+  std::uint32_t Stop(std::size_t at, std::string message, std::string hint = {}) {
+    cursor_.Stop(at, std::move(message), std::move(hint));
+    return kNone;
+  }
+
+  std::uint32_t Named(Op op, const Token& name, std::uint32_t from) {
+    ExprNode node = Builder::Make(op, name.at);
+    node.constant = Value::String(builder_.Keep(std::string(name.text)));
+    return builder_.Add(std::move(node), Operands(&from, 1));
+  }
   std::uint32_t Ternary() {
     const Level level(*this);
-    if (level.TooDeep()) {
-      return Fail(Now().at, "the expression is nested deeper than " +
-                                std::to_string(limits_.depth_max) + " levels");
-    }
+    if (TooDeep(cursor_.Now().at)) return kNone;
     const std::uint32_t condition = Binary(kLowestLevel);
-    const std::size_t at = Now().at;
-    if (condition == kFailed || !Take("?")) return condition;
-    const std::uint32_t yes = Expect(":", Binary(kLowestLevel));
-    if (yes == kFailed) return kFailed;
-    const std::uint32_t no = Ternary();
-    if (no == kFailed) return kFailed;
-    return Add(Make(Op::kTernary, at, {condition, yes, no}));
+    const std::size_t at = cursor_.Now().at;
+    if (condition == kNone || !cursor_.Take("?")) return condition;
+    const std::uint32_t yes = Binary(kLowestLevel);
+    if (yes == kNone || !cursor_.Expect(":")) return kNone;
+    return builder_.Add(Op::kTernary, at, {condition, yes, Ternary()});
   }
 
-  const BinaryOperator* OperatorHere(int level) const {
-    const bool word = Now().kind == TokenKind::kIdentifier && Now().text == "in";
-    if (Now().kind != TokenKind::kSymbol && !word) return nullptr;
-    for (const BinaryOperator& each : kBinary) {
-      if (each.level == level && each.symbol == Now().text) return &each;
-    }
-    return nullptr;
+  const BinaryOperator* OperatorHere() const {
+    const Token& token = cursor_.Now();
+    const bool word = token.kind == TokenKind::kIdentifier && token.text == "in";
+    if (token.kind != TokenKind::kSymbol && !word) return nullptr;
+    const auto found = std::find_if(std::begin(kBinary), std::end(kBinary),
+                                    [&](const auto& each) { return each.symbol == token.text; });
+    return found == std::end(kBinary) ? nullptr : found;
   }
 
+  // Precedence climbing: operators of `level` and those that bind closer.
   std::uint32_t Binary(int level) {
-    if (level > 5) return Unary();
-    std::uint32_t left = Binary(level + 1);
-    while (left != kFailed) {
-      const BinaryOperator* op = OperatorHere(level);
-      if (op == nullptr) return left;
-      const std::size_t at = Now().at;
-      ++next_;
-      const std::uint32_t right = Binary(level + 1);
-      if (right == kFailed) return kFailed;
-      left = Add(Make(op->op, at, {left, right}));
+    std::uint32_t left = Unary();
+    while (left != kNone) {
+      const BinaryOperator* op = OperatorHere();
+      if (op == nullptr || op->level < level) return left;
+      const std::size_t at = cursor_.Next().at;
+      if (op->op == Op::kAnd || op->op == Op::kOr) {
+        left = Chain(*op, left, at);
+      } else {
+        const std::uint32_t right = op->level == kHighestLevel ? Unary() : Binary(op->level + 1);
+        if (right == kNone) return kNone;
+        TakeTypeName(*op, left, right);
+        left = builder_.Add(op->op, at, {left, right});
+      }
     }
-    return kFailed;
+    return kNone;
+  }
+
+  // a && b && c && …, as a balanced tree; these operators are associative.
+  std::uint32_t Chain(const BinaryOperator& op, std::uint32_t first, std::size_t at) {
+    std::vector<std::uint32_t> operands = {first};
+    std::vector<std::size_t> places;
+    for (;;) {
+      operands.push_back(Binary(op.level + 1));
+      places.push_back(at);
+      if (operands.back() == kNone) return kNone;
+      if (!cursor_.Is(op.symbol)) break;
+      at = cursor_.Next().at;
+    }
+    return Balance(op.op, operands, places);
+  }
+  std::uint32_t Balance(Op op, Operands operands, std::span<const std::size_t> places) {
+    if (operands.size() == 1) return operands.front();
+    const std::size_t half = operands.size() / 2;
+    const std::uint32_t left = Balance(op, operands.first(half), places.first(half - 1));
+    const std::uint32_t right = Balance(op, operands.subspan(half), places.subspan(half));
+    return builder_.Add(op, places[half - 1], {left, right});
+  }
+
+  // `type` is a field, for many records have one, unless it stands beside a type:
+  // `type(int) == type`.
+  void TakeTypeName(const BinaryOperator& op, std::uint32_t left, std::uint32_t right) {
+    if (op.op != Op::kEqual && op.op != Op::kNotEqual) return;
+    const auto is_type_call = [](const ExprNode& node) {
+      return node.op == Op::kCall && node.function != nullptr && node.function->name == "type";
+    };
+    ExprNode& a = builder_.node(left);
+    ExprNode& b = builder_.node(right);
+    for (auto [name, other] : {std::pair(&a, &b), std::pair(&b, &a)}) {
+      if (name->op == Op::kField && is_type_call(*other) && name->constant.AsString() == "type") {
+        name->op = Op::kConstant;
+        name->constant = Value::OfType(Type::kType);
+      }
+    }
   }
 
   std::uint32_t Unary() {
+    const std::size_t at = cursor_.Now().at;
+    if (!cursor_.Is("!") && !cursor_.Is("-")) return Member(Primary());
+    const bool negate = cursor_.Next().text == "-";
+    const TokenKind kind = cursor_.Now().kind;
+    if (negate && (kind == TokenKind::kInt || kind == TokenKind::kDouble)) {
+      return Member(Number(Sign::kMinus));
+    }
     const Level level(*this);
-    if (level.TooDeep()) {
-      return Fail(Now().at, "the expression is nested deeper than " +
-                                std::to_string(limits_.depth_max) + " levels");
-    }
-    const std::size_t at = Now().at;
-    if (Take("!")) {
-      const std::uint32_t operand = Unary();
-      return operand == kFailed ? kFailed : Add(Make(Op::kNot, at, {operand}));
-    }
-    if (Is("-")) {
-      ++next_;
-      if (Now().kind == TokenKind::kInt || Now().kind == TokenKind::kDouble) return Member(Number(true));
-      const std::uint32_t operand = Unary();
-      return operand == kFailed ? kFailed : Add(Make(Op::kNegate, at, {operand}));
-    }
-    return Member(Primary());
+    if (TooDeep(at)) return kNone;
+    return builder_.Add(negate ? Op::kNegate : Op::kNot, at, {Unary()});
   }
 
-  std::uint32_t Number(bool negative) {
-    const Token& token = tokens_[next_++];
+  enum class Sign { kPlus, kMinus };
+  std::uint32_t Number(Sign sign) {
+    const Token token = cursor_.Next();
+    const bool negative = sign == Sign::kMinus;
     if (token.kind == TokenKind::kDouble) {
-      return Constant(Value::Double(negative ? -token.number : token.number), token.at);
+      return builder_.Constant(Value::Double(negative ? -token.number : token.number), token.at);
     }
     const auto magnitude = static_cast<std::uint64_t>(token.integer);
     if (!negative && magnitude == std::uint64_t{1} << 63) {
-      return Fail(token.at, "a number that does not fit 64 bits");
+      return Stop(token.at, "a number that does not fit 64 bits");
     }
-    return Constant(Value::Int(static_cast<std::int64_t>(negative ? ~magnitude + 1 : magnitude)),
+    return builder_.Constant(Value::Int(static_cast<std::int64_t>(negative ? ~magnitude + 1 : magnitude)),
                     token.at);
   }
 
   // What may stand behind a value: `.name`, `.name(…)`, `[…]`.
   std::uint32_t Member(std::uint32_t value) {
-    while (value != kFailed) {
-      const std::size_t at = Now().at;
-      if (Take(".")) {
-        if (Now().kind != TokenKind::kIdentifier) {
-          return Fail(Now().at, "expected a name behind `.`, found " + Found());
-        }
-        const Token name = tokens_[next_++];
-        if (Is("(")) {
-          value = Call(name, value);
-        } else {
-          ExprNode node = Make(Op::kSelect, name.at, {value});
-          node.constant = Value::String(Keep(std::string(name.text)));
-          value = Add(std::move(node));
-        }
-      } else if (Take("[")) {
-        const std::uint32_t index = Expect("]", Ternary());
-        value = index == kFailed ? kFailed : Add(Make(Op::kIndex, at, {value, index}));
+    while (value != kNone) {
+      const std::size_t at = cursor_.Now().at;
+      if (cursor_.Take(".")) {
+        value = Selected(value);
+      } else if (cursor_.Take("[")) {
+        const std::uint32_t index = Ternary();
+        if (index == kNone || !cursor_.Expect("]")) return kNone;
+        value = builder_.Add(Op::kIndex, at, {value, index});
       } else {
         return value;
       }
     }
-    return kFailed;
+    return kNone;
+  }
+
+  std::uint32_t Selected(std::uint32_t value) {
+    const Token name = cursor_.Next();
+    const bool keyword =
+        name.text == "true" || name.text == "false" || name.text == "null" || name.text == "in";
+    if (name.kind == TokenKind::kIdentifier && !keyword) {
+      if (!cursor_.Is("(")) return Named(Op::kSelect, name, value);
+      const Macro* macro = FindMacro(name.text);
+      return macro != nullptr ? Expand(*macro, name, value) : Call(name, name.text, value);
+    }
+    if (name.kind == TokenKind::kQuotedName) return Named(Op::kSelect, name, value);
+    return Stop(name.at, "expected a name behind `.`");
   }
 
   std::uint32_t Primary() {
-    const Token& token = Now();
+    const Token& token = cursor_.Now();
+    const std::size_t at = token.at;
     switch (token.kind) {
       case TokenKind::kInt:
-      case TokenKind::kDouble:
-        return Number(false);
+      case TokenKind::kDouble: return Number(Sign::kPlus);
       case TokenKind::kUint:
-        ++next_;
-        return Constant(Value::Uint(static_cast<std::uint64_t>(token.integer)), token.at);
-      case TokenKind::kString:
-        ++next_;
-        return Constant(Value::String(Keep(token.value)), token.at);
-      case TokenKind::kBytes:
-        ++next_;
-        return Constant(Value::Bytes(Keep(token.value)), token.at);
-      case TokenKind::kIdentifier:
-        return Name();
-      default:
-        break;
+        return builder_.Constant(Value::Uint(static_cast<std::uint64_t>(cursor_.Next().integer)), at);
+      case TokenKind::kString: return builder_.Constant(Value::String(builder_.Keep(cursor_.Next().value)), at);
+      case TokenKind::kBytes: return builder_.Constant(Value::Bytes(builder_.Keep(cursor_.Next().value)), at);
+      case TokenKind::kIdentifier: return Identifier();
+      case TokenKind::kQuotedName: return Field(std::string(token.text), at, 1);
+      default: break;
     }
-    if (Take("(")) return Expect(")", Ternary());
-    if (Take("[")) return Sequence(Op::kList, "]", token.at);
-    if (Take("{")) return Sequence(Op::kMap, "}", token.at);
-    return Fail(token.at, "expected a value, found " + Found());
-  }
-
-  std::uint32_t Name() {
-    const Token token = tokens_[next_++];
-    if (token.text == "true" || token.text == "false") {
-      return Constant(Value::Bool(token.text == "true"), token.at);
+    if (cursor_.Take("(")) {
+      const std::uint32_t inner = Ternary();
+      return inner != kNone && cursor_.Expect(")") ? inner : kNone;
     }
-    if (token.text == "null") return Constant(Value::Null(), token.at);
-    if (Is("(")) return token.text == "has" ? Has(token.at) : Call(token, kFailed);
-    if (scope_.known != nullptr &&
-        std::find(scope_.known->begin(), scope_.known->end(), token.text) == scope_.known->end()) {
-      std::vector<std::string_view> names(scope_.known->begin(), scope_.known->end());
-      const std::string_view meant = DidYouMean(token.text, names);
-      return Fail(token.at, "there is no field `" + std::string(token.text) + "` here",
-                  meant.empty() ? "" : "did you mean `" + std::string(meant) + "`?");
+    if (cursor_.Take("[")) return Sequence(Op::kList, "]", at);
+    if (cursor_.Take("{")) return Sequence(Op::kMap, "}", at);
+    if (cursor_.Is(".") && cursor_.Ahead(1).kind == TokenKind::kIdentifier) {
+      cursor_.Skip(1);
+      return Qualified(Sight::kFieldsOnly);
     }
-    ExprNode node = Make(Op::kField, token.at, {});
-    node.field = scope_.fields->Intern(token.text);
-    node.type = StaticType(token.text);
-    return Add(std::move(node));
+    return Stop(at, "expected a value, found " + cursor_.Found());
   }
 
-  Type StaticType(std::string_view name) const {
-    if (scope_.known == nullptr || scope_.types == nullptr) return Type::kMissing;
-    const auto found = std::find(scope_.known->begin(), scope_.known->end(), name);
-    return (*scope_.types)[static_cast<std::size_t>(found - scope_.known->begin())];
-  }
-
-  // has(field) and has(value.field).
-  std::uint32_t Has(std::size_t at) {
-    ++next_;  // (
-    const std::uint32_t inner = Expect(")", Ternary());
-    if (inner == kFailed) return kFailed;
-    const Op op = ast_.nodes[inner].op;
-    if (op != Op::kField && op != Op::kSelect) {
-      return Fail(at, "`has` takes a field, such as has(temp)");
+  std::uint32_t Identifier() {
+    const Token& token = cursor_.Now();
+    const std::size_t at = token.at;
+    const std::string_view name = token.text;
+    if (name == "true" || name == "false") {
+      cursor_.Skip(1);
+      return builder_.Constant(Value::Bool(name == "true"), at);
     }
-    ExprNode node = Make(Op::kHas, at, {inner});
-    return Add(std::move(node));
+    if (name == "null") {
+      cursor_.Skip(1);
+      return builder_.Constant(Value::Null(), at);
+    }
+    if (name == "in") return Stop(at, "expected a value, found `in`");
+    if (Names::IsReserved(name)) {
+      return Stop(at, "`" + std::string(name) + "` is a reserved word",
+                  "write it in backticks if it is a field: `" + std::string(name) + "`");
+    }
+    return Qualified(Sight::kAll);
   }
 
-  std::uint32_t Call(const Token& name, std::uint32_t receiver) {
-    ++next_;  // (
-    std::vector<std::uint32_t> arguments;
-    if (receiver != kFailed) arguments.push_back(receiver);
-    if (!Items(")", arguments)) return kFailed;
-    const Function* function = FindFunction(name.text, receiver != kFailed, arguments.size());
-    if (function == nullptr) return UnknownFunction(name, arguments.size());
-    ExprNode node = Make(Op::kCall, name.at, {});
-    node.function = function;
-    node.first = static_cast<std::uint32_t>(ast_.children.size());
-    node.count = static_cast<std::uint32_t>(arguments.size());
-    ast_.children.insert(ast_.children.end(), arguments.begin(), arguments.end());
-    return Add(std::move(node));
-  }
-
-  std::uint32_t UnknownFunction(const Token& name, std::size_t arguments) {
-    std::vector<std::string_view> names;
-    for (const Function& function : Functions()) {
-      if (function.name == name.text) {
-        return Fail(name.at, "`" + std::string(name.text) + "` does not take " +
-                                 std::to_string(arguments) + " arguments",
-                    "it is called as `" + std::string(function.signature) + "`");
+  // A name or the longest row of names with dots that means something as a whole.
+  enum class Sight { kAll, kFieldsOnly };
+  std::uint32_t Qualified(Sight sight) {
+    const Token first = cursor_.Now();
+    std::string name(first.text);
+    if (sight == Sight::kAll) {
+      if (const auto variable = names_.FindVariable(name)) return Variable(*variable);
+    }
+    std::string longest = name;
+    std::size_t tokens = 1;
+    std::size_t count = 1;
+    while (Cursor::IsSymbol(cursor_.Ahead(count), ".") &&
+           cursor_.Ahead(count + 1).kind == TokenKind::kIdentifier) {
+      name += "." + std::string(cursor_.Ahead(count + 1).text);
+      count += 2;
+      const bool call = Cursor::IsSymbol(cursor_.Ahead(count), "(");
+      if (call ? HasGlobalFunction(name) : IsWholeName(name)) {
+        longest = name;
+        tokens = count;
       }
-      names.push_back(function.name);
     }
-    const std::string_view meant = DidYouMean(name.text, names);
-    return Fail(name.at, "there is no function `" + std::string(name.text) + "`",
-                meant.empty() ? "" : "did you mean `" + std::string(meant) + "`?");
+    if (Cursor::IsSymbol(cursor_.Ahead(tokens), "(")) {
+      cursor_.Skip(tokens);
+      if (longest == "has") return Has(first.at);
+      return Call(first, longest, kNone);
+    }
+    if (Cursor::IsSymbol(cursor_.Ahead(tokens), "{")) {
+      return Stop(first.at, "messages of protocol buffers, such as `" + longest +
+                                "{...}`, are not supported");
+    }
+    return Field(longest, first.at, tokens);
+  }
+  bool IsWholeName(std::string_view name) const {
+    return names_.IsKnown(name) || Names::FindType(name).has_value();
+  }
+  static bool HasGlobalFunction(std::string_view name) {
+    const std::vector<const Function*> all = Functions();
+    return std::any_of(all.begin(), all.end(), [name](const auto* f) { return f->name == name; });
+  }
+
+  std::uint32_t Variable(std::uint16_t slot) {
+    ExprNode node = Builder::Make(Op::kLocal, cursor_.Next().at);
+    node.field = slot;
+    return builder_.Add(std::move(node), {});
+  }
+
+  std::uint32_t Field(const std::string& name, std::size_t at, std::size_t tokens) {
+    const bool quoted = cursor_.Now().kind == TokenKind::kQuotedName;
+    cursor_.Skip(tokens);
+    if (!quoted && name != "type" && !names_.IsKnown(name)) {
+      if (const auto type = Names::FindType(name)) return builder_.Constant(Value::OfType(*type), at);
+    }
+    if (!names_.IsOpen() && !names_.IsKnown(name) && !dynamic_) {
+      cursor_.Error(at, "there is no field `" + name + "` here", names_.FieldHint(name));
+    }
+    ExprNode node = Builder::Make(Op::kField, at);
+    node.field = names_.Intern(name);
+    node.type = names_.StaticType(name);
+    node.constant = Value::String(builder_.Keep(name));
+    return builder_.Add(std::move(node), {});
+  }
+
+  // has(value.name), and has(field), which plain CEL does not have.
+  std::uint32_t Has(std::size_t at) {
+    cursor_.Skip(1);
+    const std::uint32_t inner = Ternary();
+    if (inner == kNone || !cursor_.Expect(")")) return kNone;
+    ExprNode& node = builder_.node(inner);
+    if (node.op == Op::kField) {
+      node.op = Op::kHasField;
+    } else if (node.op == Op::kSelect) {
+      node.op = Op::kHas;
+    } else {
+      cursor_.Error(at, "`has` takes a field, such as has(temp)");
+    }
+    node.type = Type::kBool;
+    return inner;
+  }
+
+  std::uint32_t Call(const Token& name, std::string_view whole, std::uint32_t receiver) {
+    cursor_.Skip(1);
+    std::vector<std::uint32_t> arguments;
+    if (receiver != kNone) arguments.push_back(receiver);
+    if (!Items(")", arguments)) return kNone;
+    if (whole == "dyn" && receiver == kNone && arguments.size() == 1) return Dynamic(arguments[0]);
+    ExprNode node = Builder::Make(Op::kCall, name.at);
+    node.function = FindFunction(whole, receiver != kNone, arguments.size());
+    if (node.function == nullptr && !dynamic_) {
+      UnknownFunction(name.at, whole, receiver != kNone, arguments.size());
+    }
+    return builder_.Add(std::move(node), arguments);
+  }
+
+  // dyn(x) is x, whose type nobody knows.
+  std::uint32_t Dynamic(std::uint32_t value) {
+    return builder_.Add(Op::kDynamic, builder_.node(value).at, {value});
+  }
+
+  void UnknownFunction(std::size_t at, std::string_view name, bool receiver, std::size_t count) {
+    std::string calls;
+    for (const Function* function : Functions()) {
+      if (function->name != name) continue;
+      calls += (calls.empty() ? "`" : " or `") + std::string(function->signature) + "`";
+    }
+    const std::string quoted = "`" + std::string(name) + "`";
+    if (calls.empty()) {
+      return cursor_.Error(at, "there is no function " + quoted, Names::FunctionHint(name));
+    }
+    const std::size_t shown = receiver ? count - 1 : count;
+    cursor_.Error(at, quoted + " does not take " + std::to_string(shown) +
+                          (shown == 1 ? " argument" : " arguments") +
+                          (receiver ? " behind a value" : ""),
+                  "it is called as " + calls);
+  }
+
+  // value.all(x, …) and the like; the variables are known in what follows them.
+  std::uint32_t Expand(const Macro& macro, const Token& name, std::uint32_t range) {
+    cursor_.Skip(1);
+    ExprNode node = Builder::Make(macro.op, name.at);
+    node.variables = static_cast<std::uint8_t>(CountVariables(macro));
+    node.field = static_cast<std::uint16_t>(names_.variables());
+    if (node.variables == 0) {
+      return Stop(cursor_.Now().at, "`" + std::string(name.text) +
+                                        "` takes the name of a variable first, found " +
+                                        cursor_.Found(),
+                  "it is called as `" + std::string(macro.signature) + "`");
+    }
+    if (names_.variables() + node.variables > kLocalsMax) {
+      return Stop(name.at, "more than " + std::to_string(kLocalsMax) + " variables of macros");
+    }
+    for (std::uint8_t i = 0; i < node.variables; ++i) {
+      names_.Enter(cursor_.Now().text);
+      cursor_.Skip(2);
+    }
+    std::vector<std::uint32_t> operands = {range};
+    const bool sound = Items(")", operands);
+    names_.Leave(node.variables);
+    if (!sound) return kNone;
+    if (operands.size() < 2 || operands.size() - 1 > macro.bodies_max) {
+      cursor_.Error(name.at, "`" + std::string(name.text) + "` has a wrong number of arguments",
+                    "it is called as `" + std::string(macro.signature) + "`");
+    }
+    return builder_.Add(std::move(node), operands);
+  }
+
+  // Names with commas behind them at the cursor, as far as the macro takes them.
+  std::size_t CountVariables(const Macro& macro) const {
+    std::size_t count = 0;
+    while (count < macro.variables_max &&
+           cursor_.Ahead(2 * count).kind == TokenKind::kIdentifier &&
+           Cursor::IsSymbol(cursor_.Ahead(2 * count + 1), ",")) {
+      ++count;
+    }
+    return count < macro.variables_min ? 0 : count;
   }
 
   // Values with commas up to `close`.
   bool Items(std::string_view close, std::vector<std::uint32_t>& items) {
-    while (!Take(close)) {
+    while (!cursor_.Take(close)) {
       const std::uint32_t item = Ternary();
-      if (item == kFailed) return false;
+      if (item == kNone) return false;
       items.push_back(item);
-      if (Take(close)) return true;
-      if (!Take(",")) {
-        Fail(Now().at, "expected `,` or `" + std::string(close) + "`, found " + Found());
-        return false;
-      }
+      if (cursor_.Take(close)) return true;
+      if (!TakeComma(close)) return false;
     }
     return true;
+  }
+  bool TakeComma(std::string_view close) {
+    if (cursor_.Take(",")) return true;
+    cursor_.Stop(cursor_.Now().at,
+                 "expected `,` or `" + std::string(close) + "`, found " + cursor_.Found());
+    return false;
   }
 
   std::uint32_t Sequence(Op op, std::string_view close, std::size_t at) {
     std::vector<std::uint32_t> items;
-    while (!Take(close)) {
-      const std::uint32_t first = op == Op::kMap ? Expect(":", Ternary()) : Ternary();
-      if (first == kFailed) return kFailed;
-      items.push_back(first);
+    while (!cursor_.Take(close)) {
+      items.push_back(Ternary());
+      if (items.back() == kNone) return kNone;
       if (op == Op::kMap) {
-        const std::uint32_t value = Ternary();
-        if (value == kFailed) return kFailed;
-        items.push_back(value);
+        if (!cursor_.Expect(":")) return kNone;
+        items.push_back(Ternary());
+        if (items.back() == kNone) return kNone;
       }
-      if (!Is(close) && !Take(",")) {
-        return Fail(Now().at, "expected `,` or `" + std::string(close) + "`, found " + Found());
-      }
+      if (!cursor_.Is(close) && !TakeComma(close)) return kNone;
     }
-    ExprNode node = Make(op, at, {});
-    node.first = static_cast<std::uint32_t>(ast_.children.size());
-    node.count = static_cast<std::uint32_t>(items.size());
-    ast_.children.insert(ast_.children.end(), items.begin(), items.end());
-    return Add(std::move(node));
+    return builder_.Add(Builder::Make(op, at), items);
   }
 
-  std::string_view text_;
-  const Place& place_;
-  const Scope& scope_;
-  const ExpressionLimits& limits_;
-  Diagnostics& diagnostics_;
-  std::vector<Token> tokens_;
-  std::size_t next_ = 0;
+  Cursor cursor_;
+  Names names_;
+  const int depth_max_;
+  Builder builder_;
+  const bool dynamic_;
   int depth_ = 0;
-  bool failed_ = false;
-  Ast ast_;
 };
 
 }  // namespace

@@ -76,7 +76,7 @@ TEST(Expression, Evaluates) {
       {"int('12') + 1", "13"},
       {"[1, 2, 3][1]", "2"},
       {"{'a': 1, 'b': 2}.b", "2"},
-      {"{'a': 1}['c']", "error: no_such_key"},
+      {"{'a': count}['c']", "error: no_such_key"},
       {"'\\u00e4\\n'", "\"ä\\n\""},
       {"r'\\n'", "\"\\\\n\""},
       {"0x10 + 1", "17"},
@@ -108,7 +108,8 @@ TEST(Expression, SaysWhereAnErrorStands) {
       {"abs(1, 2)",
        "p.yaml:3:10: error: `abs` does not take 2 arguments\n  hint: it is called as `abs(number)`\n"},
       {"1 / 0", "p.yaml:3:12: error: this is an error whatever the record: divide_by_zero\n"},
-      {"'a' < 1", "p.yaml:3:14: error: `<` does not go with string and int\n"},
+      {"'a' < 1", "p.yaml:3:14: error: `<` does not go with string and int\n"
+       "  hint: double(x) makes a number of text\n"},
       {"temp && 'x'", "p.yaml:3:18: error: `&&` takes bool, found string\n"},
       {"1x", "p.yaml:3:10: error: a number with letters behind it\n"},
       {"99999999999999999999", "p.yaml:3:10: error: a number that does not fit 64 bits\n"},
@@ -118,9 +119,9 @@ TEST(Expression, SaysWhereAnErrorStands) {
 }
 
 TEST(Expression, RefusesWhatIsTooDeepOrTooLong) {
-  EXPECT_NE(Evaluated(std::string(63, '(') + "1" + std::string(63, ')')).find("deeper"),
+  EXPECT_NE(Evaluated(std::string(64, '(') + "1" + std::string(64, ')')).find("deeper"),
             std::string::npos);
-  EXPECT_EQ(Evaluated(std::string(25, '(') + "1" + std::string(25, ')')), "1");
+  EXPECT_EQ(Evaluated(std::string(63, '(') + "1" + std::string(63, ')')), "1");
   EXPECT_NE(Evaluated(std::string(10'000, '!') + "ok").find("deeper"), std::string::npos);
   EXPECT_NE(Evaluated(std::string(20'000, '1')).find("longer than 16384 bytes"), std::string::npos);
 }

@@ -1,0 +1,76 @@
+#include "pipelines/expr/names.h"
+
+#include <algorithm>
+
+#include "pipelines/expr/functions.h"
+
+namespace runnel::expr {
+namespace {
+
+constexpr std::string_view kReserved[] = {
+    "as",  "break", "const",     "continue", "else",   "for", "function", "if",   "import",
+    "let", "loop",  "namespace", "package",  "return", "var", "void",     "while"};
+
+constexpr Type kNamedTypes[] = {Type::kNull,   Type::kBool,  Type::kInt,       Type::kUint,
+                                Type::kDouble, Type::kString, Type::kBytes,    Type::kList,
+                                Type::kMap,    Type::kTimestamp, Type::kDuration, Type::kType};
+
+std::string Hint(std::string_view meant) {
+  return meant.empty() ? std::string() : "did you mean `" + std::string(meant) + "`?";
+}
+
+}  // namespace
+
+std::uint16_t Names::Enter(std::string_view variable) {
+  variables_.emplace_back(variable);
+  variables_max_ = std::max(variables_max_, static_cast<std::uint16_t>(variables_.size()));
+  return static_cast<std::uint16_t>(variables_.size() - 1);
+}
+
+std::optional<std::uint16_t> Names::FindVariable(std::string_view name) const {
+  for (std::size_t i = variables_.size(); i > 0; --i) {
+    if (variables_[i - 1] == name) return static_cast<std::uint16_t>(i - 1);
+  }
+  return std::nullopt;
+}
+
+std::ptrdiff_t Names::KnownIndex(std::string_view name) const {
+  if (scope_.known == nullptr) return -1;
+  const auto found = std::find(scope_.known->begin(), scope_.known->end(), name);
+  return found == scope_.known->end() ? -1 : found - scope_.known->begin();
+}
+
+Type Names::StaticType(std::string_view name) const {
+  const std::ptrdiff_t index = KnownIndex(name);
+  if (index < 0 || scope_.types == nullptr) return Type::kMissing;
+  return (*scope_.types)[static_cast<std::size_t>(index)];
+}
+
+std::string Names::FieldHint(std::string_view name) const {
+  std::vector<std::string_view> candidates(variables_.begin(), variables_.end());
+  if (scope_.known != nullptr) {
+    candidates.insert(candidates.end(), scope_.known->begin(), scope_.known->end());
+  }
+  return Hint(DidYouMean(name, candidates));
+}
+
+std::string Names::FunctionHint(std::string_view name) {
+  std::vector<std::string_view> candidates = {"has",    "all",           "exists",
+                                              "filter", "exists_one",    "map",
+                                              "dyn",    "transformList", "transformMap"};
+  for (const Function* function : Functions()) candidates.push_back(function->name);
+  return Hint(DidYouMean(name, candidates));
+}
+
+std::optional<Type> Names::FindType(std::string_view name) {
+  for (const Type type : kNamedTypes) {
+    if (TypeName(type) == name) return type;
+  }
+  return std::nullopt;
+}
+
+bool Names::IsReserved(std::string_view name) {
+  return std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
+}
+
+}  // namespace runnel::expr
