@@ -58,10 +58,8 @@ const Case kCases[] = {
      [](const Record& r, const Fields& f, Arena&) {
        return Value::Bool(Number(r, f.temp) > -40 && Number(r, f.temp) < 85);
      }},
-    {"temp * 9 / 5 + 32",
-     [](const Record& r, const Fields& f, Arena&) {
-       return Value::Double(Number(r, f.temp) * 9 / 5 + 32);
-     }},
+    {"temp * 9 / 5 + 32", [](const Record& r, const Fields& f,
+                             Arena&) { return Value::Double(Number(r, f.temp) * 9 / 5 + 32); }},
     {"temp * 9 / 5 + 32 > 90 && device.startsWith(\"a\")",
      [](const Record& r, const Fields& f, Arena&) {
        return Value::Bool(Number(r, f.temp) * 9 / 5 + 32 > 90 &&
@@ -71,10 +69,8 @@ const Case kCases[] = {
      [](const Record& r, const Fields& f, Arena&) {
        return Value::Bool(r.Get(f.device).AsString() == "a-1042");
      }},
-    {"count % 10 == 0",
-     [](const Record& r, const Fields& f, Arena&) {
-       return Value::Bool(r.Get(f.count).AsInt() % 10 == 0);
-     }},
+    {"count % 10 == 0", [](const Record& r, const Fields& f,
+                           Arena&) { return Value::Bool(r.Get(f.count).AsInt() % 10 == 0); }},
     {"has(low) && low || humidity >= 95.0",
      [](const Record& r, const Fields& f, Arena&) {
        const Value& low = r.Get(f.low);
@@ -110,8 +106,7 @@ double Best(const Evaluate& evaluate, Arena& arena) {
       const Value value = evaluate();
       asm volatile("" : : "r"(&value) : "memory");
     }
-    const std::chrono::duration<double, std::nano> spent =
-        std::chrono::steady_clock::now() - start;
+    const std::chrono::duration<double, std::nano> spent = std::chrono::steady_clock::now() - start;
     best = std::min(best, spent.count() / kTurns);
   }
   return best;

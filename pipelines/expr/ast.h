@@ -19,12 +19,12 @@ struct Function;
 
 enum class Op : std::uint8_t {
   kConstant,
-  kField,       // a field of the record
-  kLocal,       // a variable of a macro
-  kSelect,      // value.name
-  kHasField,    // has(field)
-  kHas,         // has(value.name)
-  kIndex,       // value[index]
+  kField,     // a field of the record
+  kLocal,     // a variable of a macro
+  kSelect,    // value.name
+  kHasField,  // has(field)
+  kHas,       // has(value.name)
+  kIndex,     // value[index]
   kNegate,
   kNot,
   kAdd,
@@ -44,7 +44,7 @@ enum class Op : std::uint8_t {
   kTernary,
   kCall,
   kList,
-  kMap,         // key, value, key, value, …
+  kMap,  // key, value, key, value, …
   // Macros: the children are the range, a filter if there is one, and the body.
   kAll,
   kExists,
@@ -53,19 +53,19 @@ enum class Op : std::uint8_t {
   kTransformList,
   kTransformMap,
   kTransformMapEntry,
-  kDynamic,     // dyn(value)
+  kDynamic,  // dyn(value)
 };
 
 struct ExprNode {
   Op op = Op::kConstant;
-  Type type = Type::kMissing;    // static; kMissing: only the record knows
-  std::uint8_t variables = 0;    // macros: how many, 1 or 2
-  std::uint16_t field = 0;       // kField, kHasField: its number; kLocal, macros: the variable's
-  std::uint32_t first = 0;       // the first of the operands in Ast::children
-  std::uint32_t count = 0;       // how many operands
-  std::uint32_t depth = 1;       // of the tree below
-  std::size_t at = 0;            // byte offset in the text, for messages
-  Value constant;                // kConstant; kField, kSelect, kHas: the name as text
+  Type type = Type::kMissing;  // static; kMissing: only the record knows
+  std::uint8_t variables = 0;  // macros: how many, 1 or 2
+  std::uint16_t field = 0;     // kField, kHasField: its number; kLocal, macros: the variable's
+  std::uint32_t first = 0;     // the first of the operands in Ast::children
+  std::uint32_t count = 0;     // how many operands
+  std::uint32_t depth = 1;     // of the tree below
+  std::size_t at = 0;          // byte offset in the text, for messages
+  Value constant;              // kConstant; kField, kSelect, kHas: the name as text
   const Function* function = nullptr;  // kCall; nullptr: unknown, an error when evaluated
 };
 

@@ -61,8 +61,8 @@ class Builder final {
     return *ast_.texts.back();
   }
   std::uint32_t StopTooDeep(std::size_t at) {
-    cursor_.Stop(at, "the expression is nested deeper than " + std::to_string(depth_max_) +
-                         " levels");
+    cursor_.Stop(at,
+                 "the expression is nested deeper than " + std::to_string(depth_max_) + " levels");
     return kNone;
   }
 

@@ -42,32 +42,46 @@ class Checker final {
 
   Type TypeOf(const ExprNode& node) {
     switch (node.op) {
-      case Op::kConstant: return node.constant.type();
-      case Op::kField: return node.type;
+      case Op::kConstant:
+        return node.constant.type();
+      case Op::kField:
+        return node.type;
       case Op::kLocal:
-      case Op::kDynamic: return Type::kMissing;
+      case Op::kDynamic:
+        return Type::kMissing;
       case Op::kHas:
-      case Op::kSelect: return Select(node);
-      case Op::kHasField: return Type::kBool;
-      case Op::kIndex: return Index(node);
-      case Op::kNegate: return Negate(node);
+      case Op::kSelect:
+        return Select(node);
+      case Op::kHasField:
+        return Type::kBool;
+      case Op::kIndex:
+        return Index(node);
+      case Op::kNegate:
+        return Negate(node);
       case Op::kNot:
         NeedBool(node, 0, "`!`");
         return Type::kBool;
       case Op::kAnd:
-      case Op::kOr: return Logic(node);
-      case Op::kTernary: return Ternary(node);
-      case Op::kCall: return Call(node);
-      case Op::kList: return Type::kList;
-      case Op::kMap: return Map(node);
+      case Op::kOr:
+        return Logic(node);
+      case Op::kTernary:
+        return Ternary(node);
+      case Op::kCall:
+        return Call(node);
+      case Op::kList:
+        return Type::kList;
+      case Op::kMap:
+        return Map(node);
       case Op::kAll:
       case Op::kExists:
       case Op::kExistsOne:
       case Op::kFilter:
       case Op::kTransformList:
       case Op::kTransformMap:
-      case Op::kTransformMapEntry: return Macro(node);
-      default: return Binary(node);
+      case Op::kTransformMapEntry:
+        return Macro(node);
+      default:
+        return Binary(node);
     }
   }
 
@@ -143,8 +157,9 @@ class Checker final {
     const auto name = [](Type type) {
       return type == Type::kMissing ? std::string("anything") : std::string(TypeName(type));
     };
-    Fail(node.at, "`" + std::string(SymbolOf(node.op)) + "` does not go with " + name(left) +
-                      " and " + name(right),
+    Fail(node.at,
+         "`" + std::string(SymbolOf(node.op)) + "` does not go with " + name(left) + " and " +
+             name(right),
          Advice(node.op, left, right));
     return Type::kMissing;
   }

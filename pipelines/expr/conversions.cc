@@ -32,11 +32,14 @@ Value ToInt(Arguments a, Arena&) {
     case Type::kUint:
       if (a[0].AsUint() > std::uint64_t{INT64_MAX}) return Value::Error(kRange);
       return Value::Int(static_cast<std::int64_t>(a[0].AsUint()));
-    case Type::kDouble: return IntOfDouble(a[0].AsDouble());
-    case Type::kTimestamp: return Value::Int(a[0].Seconds());
+    case Type::kDouble:
+      return IntOfDouble(a[0].AsDouble());
+    case Type::kTimestamp:
+      return Value::Int(a[0].Seconds());
     case Type::kString:
       return ParseAll(a[0].AsString(), number) ? Value::Int(number) : Value::Error(kNotANumber);
-    default: return a[0];
+    default:
+      return a[0];
   }
 }
 
@@ -53,7 +56,8 @@ Value ToUint(Arguments a, Arena&) {
       return Value::Uint(static_cast<std::uint64_t>(a[0].AsDouble()));
     case Type::kString:
       return ParseAll(a[0].AsString(), number) ? Value::Uint(number) : Value::Error(kNotANumber);
-    default: return a[0];
+    default:
+      return a[0];
   }
 }
 
@@ -94,14 +98,27 @@ Value ToText(Arguments a, Arena& arena) {
   char text[kTextMax];
   char* end = text;
   switch (a[0].type()) {
-    case Type::kBytes: return TextOfBytes(a[0].AsBytes());
-    case Type::kBool: return Value::String(a[0].AsBool() ? "true" : "false");
-    case Type::kInt: end = std::to_chars(text, text + kTextMax, a[0].AsInt()).ptr; break;
-    case Type::kUint: end = std::to_chars(text, text + kTextMax, a[0].AsUint()).ptr; break;
-    case Type::kDouble: end = std::to_chars(text, text + kTextMax, a[0].AsDouble()).ptr; break;
-    case Type::kTimestamp: end = WriteTimestamp(a[0], text); break;
-    case Type::kDuration: end = WriteDuration(a[0], text); break;
-    default: return a[0];
+    case Type::kBytes:
+      return TextOfBytes(a[0].AsBytes());
+    case Type::kBool:
+      return Value::String(a[0].AsBool() ? "true" : "false");
+    case Type::kInt:
+      end = std::to_chars(text, text + kTextMax, a[0].AsInt()).ptr;
+      break;
+    case Type::kUint:
+      end = std::to_chars(text, text + kTextMax, a[0].AsUint()).ptr;
+      break;
+    case Type::kDouble:
+      end = std::to_chars(text, text + kTextMax, a[0].AsDouble()).ptr;
+      break;
+    case Type::kTimestamp:
+      end = WriteTimestamp(a[0], text);
+      break;
+    case Type::kDuration:
+      end = WriteDuration(a[0], text);
+      break;
+    default:
+      return a[0];
   }
   const std::string_view copy = arena.Copy({text, static_cast<std::size_t>(end - text)});
   return copy.data() == nullptr ? Value::Error(kOutOfMemory) : Value::String(copy);
@@ -113,23 +130,72 @@ using enum Function::Style;
 constexpr Types kIntFrom = {Type::kInt, Type::kUint, Type::kDouble, Type::kString,
                             Type::kTimestamp};
 constexpr Types kNumberFrom = {Type::kInt, Type::kUint, Type::kDouble, Type::kString};
-constexpr Types kTextFrom = {Type::kBool,  Type::kInt,       Type::kUint,   Type::kDouble,
+constexpr Types kTextFrom = {Type::kBool,   Type::kInt,   Type::kUint,      Type::kDouble,
                              Type::kString, Type::kBytes, Type::kTimestamp, Type::kDuration};
 
 constexpr Function kTable[] = {
-    {"bool", kGlobal, 1, 1, {Types{Type::kBool, Type::kString}}, Type::kBool, ToBool,
-     "bool(value)", "The bool that a text spells, such as true or 0."},
-    {"bytes", kGlobal, 1, 1, {Types{Type::kBytes, Type::kString}}, Type::kBytes, ToBytes,
-     "bytes(value)", "The bytes of a text, in UTF-8."},
-    {"double", kGlobal, 1, 1, {kNumberFrom}, Type::kDouble, ToDouble, "double(value)",
+    {"bool",
+     kGlobal,
+     1,
+     1,
+     {Types{Type::kBool, Type::kString}},
+     Type::kBool,
+     ToBool,
+     "bool(value)",
+     "The bool that a text spells, such as true or 0."},
+    {"bytes",
+     kGlobal,
+     1,
+     1,
+     {Types{Type::kBytes, Type::kString}},
+     Type::kBytes,
+     ToBytes,
+     "bytes(value)",
+     "The bytes of a text, in UTF-8."},
+    {"double",
+     kGlobal,
+     1,
+     1,
+     {kNumberFrom},
+     Type::kDouble,
+     ToDouble,
+     "double(value)",
      "The number, or the number that a text spells, as a double."},
-    {"int", kGlobal, 1, 1, {kIntFrom}, Type::kInt, ToInt, "int(value)",
+    {"int",
+     kGlobal,
+     1,
+     1,
+     {kIntFrom},
+     Type::kInt,
+     ToInt,
+     "int(value)",
      "The number without its fraction, the number that a text spells, or a time's seconds."},
-    {"string", kGlobal, 1, 1, {kTextFrom}, Type::kString, ToText, "string(value)",
+    {"string",
+     kGlobal,
+     1,
+     1,
+     {kTextFrom},
+     Type::kString,
+     ToText,
+     "string(value)",
      "The value as text; of a number the shortest that reads back the same."},
-    {"type", kGlobal, 1, 1, {kAnyType}, Type::kType, TypeOf, "type(value)",
+    {"type",
+     kGlobal,
+     1,
+     1,
+     {kAnyType},
+     Type::kType,
+     TypeOf,
+     "type(value)",
      "The type, as a value to compare: type(x) == int."},
-    {"uint", kGlobal, 1, 1, {kNumberFrom}, Type::kUint, ToUint, "uint(value)",
+    {"uint",
+     kGlobal,
+     1,
+     1,
+     {kNumberFrom},
+     Type::kUint,
+     ToUint,
+     "uint(value)",
      "The number without its fraction, or the number that a text spells, unsigned."},
 };
 

@@ -37,8 +37,7 @@ Value CompareOperands(Machine& machine, const Node& node) {
 Value EqualText(Machine& machine, const Node& node) {
   const Value value = Operand(machine, node.third);
   if (value.IsError()) return value;
-  const bool equal =
-      value.type() == Type::kString && value.AsString() == node.constant.AsString();
+  const bool equal = value.type() == Type::kString && value.AsString() == node.constant.AsString();
   return Value::Bool(equal == (node.detail == kIsEqual));
 }
 
@@ -161,10 +160,14 @@ Value RunUnary(Machine& machine, const Node& node) {
   const Value value = Operand(machine, node.third);
   if (value.IsError()) return value;
   switch (node.code) {
-    case Code::kNot: return Not(value);
-    case Code::kNegate: return Negate(value);
-    case Code::kSelect: return Select(value, node.constant);
-    default: return Has(value, node.constant);
+    case Code::kNot:
+      return Not(value);
+    case Code::kNegate:
+      return Negate(value);
+    case Code::kSelect:
+      return Select(value, node.constant);
+    default:
+      return Has(value, node.constant);
   }
 }
 
@@ -172,33 +175,53 @@ Value RunUnary(Machine& machine, const Node& node) {
 
 Value Run(Machine& machine, const Node& node) {
   switch (node.code) {
-    case Code::kConstant: return node.constant;
+    case Code::kConstant:
+      return node.constant;
     case Code::kField: {
       const Value& value = machine.record.Get(node.field);
       return value.IsMissing() ? Value::Error(kNoField) : value;
     }
-    case Code::kLocal: return machine.locals[node.field];
-    case Code::kCompareField: return CompareField(machine, node);
-    case Code::kCompareNumber: return CompareNumber(machine, node);
-    case Code::kCompare: return CompareOperands(machine, node);
-    case Code::kEqualText: return EqualText(machine, node);
-    case Code::kArithmeticField: return ArithmeticField(machine, node);
-    case Code::kArithmeticNumber: return ArithmeticNumber(machine, node);
-    case Code::kArithmetic: return ArithmeticOperands(machine, node);
-    case Code::kAnd: return Logic(machine, node, false);
-    case Code::kOr: return Logic(machine, node, true);
-    case Code::kTernary: return Ternary(machine, node);
-    case Code::kCall: return Call(machine, node);
-    case Code::kHasField: return Value::Bool(!machine.record.Get(node.field).IsMissing());
+    case Code::kLocal:
+      return machine.locals[node.field];
+    case Code::kCompareField:
+      return CompareField(machine, node);
+    case Code::kCompareNumber:
+      return CompareNumber(machine, node);
+    case Code::kCompare:
+      return CompareOperands(machine, node);
+    case Code::kEqualText:
+      return EqualText(machine, node);
+    case Code::kArithmeticField:
+      return ArithmeticField(machine, node);
+    case Code::kArithmeticNumber:
+      return ArithmeticNumber(machine, node);
+    case Code::kArithmetic:
+      return ArithmeticOperands(machine, node);
+    case Code::kAnd:
+      return Logic(machine, node, false);
+    case Code::kOr:
+      return Logic(machine, node, true);
+    case Code::kTernary:
+      return Ternary(machine, node);
+    case Code::kCall:
+      return Call(machine, node);
+    case Code::kHasField:
+      return Value::Bool(!machine.record.Get(node.field).IsMissing());
     case Code::kNot:
     case Code::kNegate:
     case Code::kSelect:
-    case Code::kHas: return RunUnary(machine, node);
-    case Code::kIndex: return RunIndex(machine, node);
-    case Code::kIn: return RunIn(machine, node);
-    case Code::kList: return List(machine, node);
-    case Code::kMap: return Map(machine, node);
-    case Code::kMacro: return RunLoop(machine, machine.program.loops[node.third]);
+    case Code::kHas:
+      return RunUnary(machine, node);
+    case Code::kIndex:
+      return RunIndex(machine, node);
+    case Code::kIn:
+      return RunIn(machine, node);
+    case Code::kList:
+      return List(machine, node);
+    case Code::kMap:
+      return Map(machine, node);
+    case Code::kMacro:
+      return RunLoop(machine, machine.program.loops[node.third]);
   }
   return Value::Error(kNoOverload);
 }

@@ -34,8 +34,8 @@ std::unique_ptr<Expression> Expression::Compile(std::string_view text, const Pos
                                                 const ExpressionLimits& limits) {
   const expr::Place place{position};
   if (text.size() > limits.text_max) {
-    diagnostics.Error(position, "the expression is longer than " +
-                                    std::to_string(limits.text_max) + " bytes");
+    diagnostics.Error(
+        position, "the expression is longer than " + std::to_string(limits.text_max) + " bytes");
     return nullptr;
   }
   if (const std::size_t bad = FirstBadByte(text); bad < text.size()) {

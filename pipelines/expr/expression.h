@@ -39,8 +39,8 @@ struct Scope {
 };
 
 struct ExpressionLimits {
-  std::size_t text_max = 16'384;  // bytes of source
-  int depth_max = 64;             // nesting of the tree
+  std::size_t text_max = 16'384;     // bytes of source
+  int depth_max = 64;                // nesting of the tree
   std::uint32_t cost_max = 100'000;  // steps of one evaluation
 };
 

@@ -31,8 +31,8 @@ class Types final {
   std::uint32_t bits_ = 0;
 };
 
-inline constexpr Types kAnyType = {Type::kNull,   Type::kBool, Type::kInt,       Type::kUint,
-                                   Type::kDouble, Type::kString, Type::kBytes,   Type::kList,
+inline constexpr Types kAnyType = {Type::kNull,   Type::kBool,      Type::kInt,      Type::kUint,
+                                   Type::kDouble, Type::kString,    Type::kBytes,    Type::kList,
                                    Type::kMap,    Type::kTimestamp, Type::kDuration, Type::kType};
 inline constexpr Types kNumberType = {Type::kInt, Type::kUint, Type::kDouble};
 inline constexpr Types kIntType = {Type::kInt};

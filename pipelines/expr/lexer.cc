@@ -132,9 +132,12 @@ class Lexer final {
     std::size_t i = 0;
     for (; i < 2; ++i) {
       const char c = Peek(i);
-      if ((c == 'r' || c == 'R') && !raw) raw = true;
-      else if ((c == 'b' || c == 'B') && !bytes) bytes = true;
-      else break;
+      if ((c == 'r' || c == 'R') && !raw)
+        raw = true;
+      else if ((c == 'b' || c == 'B') && !bytes)
+        bytes = true;
+      else
+        break;
     }
     if (i == 0 || (Peek(i) != '"' && Peek(i) != '\'')) return raw = bytes = false;
     at_ += i;
@@ -228,11 +231,16 @@ class Lexer final {
     int digits = 0;
     int base = 16;
     std::size_t skip = 2;
-    if (c == 'x' || c == 'X') digits = 2;
-    else if (c == 'u' && !bytes) digits = 4;
-    else if (c == 'U' && !bytes) digits = 8;
-    else if (c >= '0' && c <= '3') digits = 3, base = 8, skip = 1;
-    else return Fail(begin, "an escape that texts do not have");
+    if (c == 'x' || c == 'X')
+      digits = 2;
+    else if (c == 'u' && !bytes)
+      digits = 4;
+    else if (c == 'U' && !bytes)
+      digits = 8;
+    else if (c >= '0' && c <= '3')
+      digits = 3, base = 8, skip = 1;
+    else
+      return Fail(begin, "an escape that texts do not have");
     std::uint32_t code = 0;
     for (int i = 0; i < digits; ++i) {
       const int value = HexValue(Peek(skip + static_cast<std::size_t>(i)));

@@ -11,16 +11,24 @@
 namespace runnel::expr {
 
 enum class TokenKind : std::uint8_t {
-  kEnd, kIdentifier, kQuotedName, kInt, kUint, kDouble, kString, kBytes, kSymbol,
+  kEnd,
+  kIdentifier,
+  kQuotedName,
+  kInt,
+  kUint,
+  kDouble,
+  kString,
+  kBytes,
+  kSymbol,
 };
 
 struct Token {
   TokenKind kind = TokenKind::kEnd;
-  std::size_t at = 0;         // byte offset into the text
-  std::string_view text;      // identifier or symbol
-  std::int64_t integer = 0;   // kInt: the magnitude's bits; kUint: the value
-  double number = 0;          // kDouble
-  std::string value;          // kString, kBytes: after escapes
+  std::size_t at = 0;        // byte offset into the text
+  std::string_view text;     // identifier or symbol
+  std::int64_t integer = 0;  // kInt: the magnitude's bits; kUint: the value
+  double number = 0;         // kDouble
+  std::string value;         // kString, kBytes: after escapes
 };
 
 // Where the text of an expression stands, for messages.

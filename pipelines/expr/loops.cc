@@ -8,7 +8,9 @@ namespace {
 class Items final {
  public:
   Items(Machine& machine, const Loop& loop, const Value& range)
-      : machine_(machine), loop_(loop), range_(range),
+      : machine_(machine),
+        loop_(loop),
+        range_(range),
         size_(range.type() == Type::kList ? range.AsList().size() : range.AsMap().size()) {}
 
   std::size_t size() const { return size_; }
@@ -131,11 +133,18 @@ Value RunLoop(Machine& machine, const Loop& loop) {
   Value result;
   switch (loop.op) {
     case Op::kAll:
-    case Op::kExists: result = Decide(machine, loop, items); break;
-    case Op::kExistsOne: result = ExistsOne(machine, loop, items); break;
+    case Op::kExists:
+      result = Decide(machine, loop, items);
+      break;
+    case Op::kExistsOne:
+      result = ExistsOne(machine, loop, items);
+      break;
     case Op::kTransformMap:
-    case Op::kTransformMapEntry: result = MakeMap(machine, loop, items); break;
-    default: result = MakeList(machine, loop, items);
+    case Op::kTransformMapEntry:
+      result = MakeMap(machine, loop, items);
+      break;
+    default:
+      result = MakeList(machine, loop, items);
   }
   return items.exhausted() ? Value::Error(kCostExceeded) : result;
 }

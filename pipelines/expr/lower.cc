@@ -16,12 +16,18 @@ constexpr std::size_t kFoldingBytes = 65'536;
 
 std::uint8_t Relation(Op op) {
   switch (op) {
-    case Op::kLess: return kIsLess;
-    case Op::kLessEqual: return kIsLess | kIsEqual;
-    case Op::kGreater: return kIsGreater;
-    case Op::kGreaterEqual: return kIsGreater | kIsEqual;
-    case Op::kEqual: return kIsEqual;
-    default: return kNotEqualRelation;
+    case Op::kLess:
+      return kIsLess;
+    case Op::kLessEqual:
+      return kIsLess | kIsEqual;
+    case Op::kGreater:
+      return kIsGreater;
+    case Op::kGreaterEqual:
+      return kIsGreater | kIsEqual;
+    case Op::kEqual:
+      return kIsEqual;
+    default:
+      return kNotEqualRelation;
   }
 }
 
@@ -41,8 +47,11 @@ bool IsArithmetic(Op op) { return op >= Op::kAdd && op <= Op::kModulo; }
 
 class Lowerer final {
  public:
-  explicit Lowerer(Ast ast) : ast_(std::move(ast)), program_(std::make_unique<Program>()),
-                              none_(no_fields_), arena_(kFoldingBytes) {
+  explicit Lowerer(Ast ast)
+      : ast_(std::move(ast)),
+        program_(std::make_unique<Program>()),
+        none_(no_fields_),
+        arena_(kFoldingBytes) {
     program_->locals = ast_.locals;
     program_->cost_max = 10'000;
     program_->texts = std::move(ast_.texts);
@@ -90,31 +99,46 @@ class Lowerer final {
 
   std::uint32_t LowerNode(const ExprNode& node) {
     switch (node.op) {
-      case Op::kConstant: return PushConstant(node.constant);
+      case Op::kConstant:
+        return PushConstant(node.constant);
       case Op::kField:
       case Op::kHasField:
-      case Op::kLocal: return Leaf(node);
-      case Op::kDynamic: return Child(node, 0);
-      case Op::kSelect: return Unary(node, Code::kSelect);
-      case Op::kHas: return Unary(node, Code::kHas);
-      case Op::kNegate: return Unary(node, Code::kNegate);
-      case Op::kNot: return Unary(node, Code::kNot);
-      case Op::kIndex: return Binary(node, Code::kIndex);
-      case Op::kIn: return Binary(node, Code::kIn);
+      case Op::kLocal:
+        return Leaf(node);
+      case Op::kDynamic:
+        return Child(node, 0);
+      case Op::kSelect:
+        return Unary(node, Code::kSelect);
+      case Op::kHas:
+        return Unary(node, Code::kHas);
+      case Op::kNegate:
+        return Unary(node, Code::kNegate);
+      case Op::kNot:
+        return Unary(node, Code::kNot);
+      case Op::kIndex:
+        return Binary(node, Code::kIndex);
+      case Op::kIn:
+        return Binary(node, Code::kIn);
       case Op::kAnd:
-      case Op::kOr: return Logic(node);
-      case Op::kTernary: return Ternary(node);
-      case Op::kCall: return Call(node);
+      case Op::kOr:
+        return Logic(node);
+      case Op::kTernary:
+        return Ternary(node);
+      case Op::kCall:
+        return Call(node);
       case Op::kList:
-      case Op::kMap: return Sequence(node);
+      case Op::kMap:
+        return Sequence(node);
       case Op::kAll:
       case Op::kExists:
       case Op::kExistsOne:
       case Op::kFilter:
       case Op::kTransformList:
       case Op::kTransformMap:
-      case Op::kTransformMapEntry: return Macro(node);
-      default: return Binary(node, IsComparison(node.op) ? Code::kCompare : Code::kArithmetic);
+      case Op::kTransformMapEntry:
+        return Macro(node);
+      default:
+        return Binary(node, IsComparison(node.op) ? Code::kCompare : Code::kArithmetic);
     }
   }
 
@@ -204,7 +228,8 @@ class Lowerer final {
     node.operands[1] = Child(from, 1);
     for (const std::uint32_t operand : node.operands) {
       const Value& value = At(operand).constant;
-      if (!IsConstant(operand) || value.type() != Type::kBool || value.AsBool() != decides) continue;
+      if (!IsConstant(operand) || value.type() != Type::kBool || value.AsBool() != decides)
+        continue;
       Drop(mark);
       return PushConstant(Value::Bool(decides));
     }
@@ -324,13 +349,16 @@ class Lowerer final {
   // A copy that lives as long as the program.
   Value Keep(const Value& value) {
     switch (value.type()) {
-      case Type::kString: return Value::String(KeepText(value.AsString()));
-      case Type::kBytes: return Value::Bytes(KeepText(value.AsBytes()));
+      case Type::kString:
+        return Value::String(KeepText(value.AsString()));
+      case Type::kBytes:
+        return Value::Bytes(KeepText(value.AsBytes()));
       case Type::kList: {
         const auto items = value.AsList();
         Value* const copy =
             program_->lists.emplace_back(std::make_unique<Value[]>(items.size())).get();
-        std::transform(items.begin(), items.end(), copy, [this](const Value& v) { return Keep(v); });
+        std::transform(items.begin(), items.end(), copy,
+                       [this](const Value& v) { return Keep(v); });
         return Value::List({copy, items.size()});
       }
       case Type::kMap: {
@@ -342,7 +370,8 @@ class Lowerer final {
         });
         return Value::Map({copy, entries.size()});
       }
-      default: return value;
+      default:
+        return value;
     }
   }
   std::string_view KeepText(std::string_view text) {

@@ -12,8 +12,8 @@ struct Machine {
   const Program& program;
   const Record& record;
   Arena& arena;
-  Value* locals;        // variables of macros; nullptr where there are none
-  std::uint32_t cost;   // what is left
+  Value* locals;       // variables of macros; nullptr where there are none
+  std::uint32_t cost;  // what is left
 
   // False when the evaluation has cost too much.
   bool Charge(std::size_t steps) {

@@ -11,8 +11,8 @@ constexpr std::string_view kReserved[] = {
     "as",  "break", "const",     "continue", "else",   "for", "function", "if",   "import",
     "let", "loop",  "namespace", "package",  "return", "var", "void",     "while"};
 
-constexpr Type kNamedTypes[] = {Type::kNull,   Type::kBool,  Type::kInt,       Type::kUint,
-                                Type::kDouble, Type::kString, Type::kBytes,    Type::kList,
+constexpr Type kNamedTypes[] = {Type::kNull,   Type::kBool,      Type::kInt,      Type::kUint,
+                                Type::kDouble, Type::kString,    Type::kBytes,    Type::kList,
                                 Type::kMap,    Type::kTimestamp, Type::kDuration, Type::kType};
 
 std::string Hint(std::string_view meant) {

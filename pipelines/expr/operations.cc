@@ -9,16 +9,19 @@ namespace {
 
 constexpr const char* kOverflow = "overflow";
 constexpr Int128 kNanosecondsPerSecond = 1'000'000'000;
-constexpr std::int64_t kFirstSecond = -62'135'596'800;  // 0001-01-01T00:00:00Z
-constexpr std::int64_t kLastSecond = 253'402'300'799;   // 9999-12-31T23:59:59Z
+constexpr std::int64_t kFirstSecond = -62'135'596'800;         // 0001-01-01T00:00:00Z
+constexpr std::int64_t kLastSecond = 253'402'300'799;          // 9999-12-31T23:59:59Z
 constexpr std::int64_t kDurationSecondsMax = 315'576'000'000;  // 10,000 years
 
 template <typename Integer>
 bool Overflows(Op op, Integer a, Integer b, Integer& result) {
   switch (op) {
-    case Op::kAdd: return __builtin_add_overflow(a, b, &result);
-    case Op::kSubtract: return __builtin_sub_overflow(a, b, &result);
-    default: return __builtin_mul_overflow(a, b, &result);
+    case Op::kAdd:
+      return __builtin_add_overflow(a, b, &result);
+    case Op::kSubtract:
+      return __builtin_sub_overflow(a, b, &result);
+    default:
+      return __builtin_mul_overflow(a, b, &result);
   }
 }
 

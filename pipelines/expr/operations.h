@@ -45,10 +45,14 @@ Value ArithmeticSlowly(Op op, const Value& a, const Value& b, Arena& arena);
 // REQUIRES: op is an arithmetic operator but kModulo.
 inline Value DoubleArithmetic(Op op, double a, double b) {
   switch (op) {
-    case Op::kAdd: return Value::Double(a + b);
-    case Op::kSubtract: return Value::Double(a - b);
-    case Op::kMultiply: return Value::Double(a * b);
-    default: return Value::Double(a / b);
+    case Op::kAdd:
+      return Value::Double(a + b);
+    case Op::kSubtract:
+      return Value::Double(a - b);
+    case Op::kMultiply:
+      return Value::Double(a * b);
+    default:
+      return Value::Double(a / b);
   }
 }
 inline Value Arithmetic(Op op, const Value& a, const Value& b, Arena& arena) {

@@ -7,8 +7,8 @@
 namespace runnel::expr {
 namespace {
 
-constexpr Type kTypes[] = {Type::kNull,   Type::kBool,  Type::kInt,       Type::kUint,
-                           Type::kDouble, Type::kString, Type::kBytes,    Type::kList,
+constexpr Type kTypes[] = {Type::kNull,   Type::kBool,      Type::kInt,      Type::kUint,
+                           Type::kDouble, Type::kString,    Type::kBytes,    Type::kList,
                            Type::kMap,    Type::kTimestamp, Type::kDuration, Type::kType};
 constexpr Overload kNone;
 
@@ -52,8 +52,11 @@ Overload Known(Op op, Type left, Type right) {
       exists = left == right || left == Type::kNull || right == Type::kNull ||
                (kNumberType.Has(left) && kNumberType.Has(right));
       break;
-    case Op::kIn: exists = right == Type::kList || right == Type::kMap; break;
-    default: exists = Ordered(left, right);
+    case Op::kIn:
+      exists = right == Type::kList || right == Type::kMap;
+      break;
+    default:
+      exists = Ordered(left, right);
   }
   return {exists, Type::kBool};
 }
@@ -62,24 +65,41 @@ Overload Known(Op op, Type left, Type right) {
 
 std::string_view SymbolOf(Op op) {
   switch (op) {
-    case Op::kAdd: return "+";
+    case Op::kAdd:
+      return "+";
     case Op::kSubtract:
-    case Op::kNegate: return "-";
-    case Op::kMultiply: return "*";
-    case Op::kDivide: return "/";
-    case Op::kModulo: return "%";
-    case Op::kLess: return "<";
-    case Op::kLessEqual: return "<=";
-    case Op::kGreater: return ">";
-    case Op::kGreaterEqual: return ">=";
-    case Op::kEqual: return "==";
-    case Op::kNotEqual: return "!=";
-    case Op::kIn: return "in";
-    case Op::kAnd: return "&&";
-    case Op::kOr: return "||";
-    case Op::kNot: return "!";
-    case Op::kTernary: return "?";
-    default: return "";
+    case Op::kNegate:
+      return "-";
+    case Op::kMultiply:
+      return "*";
+    case Op::kDivide:
+      return "/";
+    case Op::kModulo:
+      return "%";
+    case Op::kLess:
+      return "<";
+    case Op::kLessEqual:
+      return "<=";
+    case Op::kGreater:
+      return ">";
+    case Op::kGreaterEqual:
+      return ">=";
+    case Op::kEqual:
+      return "==";
+    case Op::kNotEqual:
+      return "!=";
+    case Op::kIn:
+      return "in";
+    case Op::kAnd:
+      return "&&";
+    case Op::kOr:
+      return "||";
+    case Op::kNot:
+      return "!";
+    case Op::kTernary:
+      return "?";
+    default:
+      return "";
   }
 }
 

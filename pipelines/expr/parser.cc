@@ -35,7 +35,9 @@ class Parser final {
  public:
   Parser(std::string_view text, const Place& place, const Scope& scope,
          const ExpressionLimits& limits, Diagnostics& diagnostics)
-      : cursor_(text, place, diagnostics), names_(scope), depth_max_(limits.depth_max),
+      : cursor_(text, place, diagnostics),
+        names_(scope),
+        depth_max_(limits.depth_max),
         builder_(cursor_, limits.depth_max),
         dynamic_(scope.typing == Scope::Typing::kDynamic) {}
 
@@ -68,9 +70,7 @@ class Parser final {
    private:
     Parser& parser_;
   };
-  bool TooDeep(std::size_t at) {
-    return depth_ > depth_max_ && builder_.StopTooDeep(at) == kNone;
-  }
+  bool TooDeep(std::size_t at) { return depth_ > depth_max_ && builder_.StopTooDeep(at) == kNone; }
 
   bool AtEnd() const { return cursor_.Now().kind == TokenKind::kEnd; }
   std::uint32_t Stop(std::size_t at, std::string message, std::string hint = {}) {
@@ -184,8 +184,8 @@ class Parser final {
     if (!negative && magnitude == std::uint64_t{1} << 63) {
       return Stop(token.at, "a number that does not fit 64 bits");
     }
-    return builder_.Constant(Value::Int(static_cast<std::int64_t>(negative ? ~magnitude + 1 : magnitude)),
-                    token.at);
+    return builder_.Constant(
+        Value::Int(static_cast<std::int64_t>(negative ? ~magnitude + 1 : magnitude)), token.at);
   }
 
   // What may stand behind a value: `.name`, `.name(…)`, `[…]`.
@@ -223,14 +223,21 @@ class Parser final {
     const std::size_t at = token.at;
     switch (token.kind) {
       case TokenKind::kInt:
-      case TokenKind::kDouble: return Number(Sign::kPlus);
+      case TokenKind::kDouble:
+        return Number(Sign::kPlus);
       case TokenKind::kUint:
-        return builder_.Constant(Value::Uint(static_cast<std::uint64_t>(cursor_.Next().integer)), at);
-      case TokenKind::kString: return builder_.Constant(Value::String(builder_.Keep(cursor_.Next().value)), at);
-      case TokenKind::kBytes: return builder_.Constant(Value::Bytes(builder_.Keep(cursor_.Next().value)), at);
-      case TokenKind::kIdentifier: return Identifier();
-      case TokenKind::kQuotedName: return Field(std::string(token.text), at, 1);
-      default: break;
+        return builder_.Constant(Value::Uint(static_cast<std::uint64_t>(cursor_.Next().integer)),
+                                 at);
+      case TokenKind::kString:
+        return builder_.Constant(Value::String(builder_.Keep(cursor_.Next().value)), at);
+      case TokenKind::kBytes:
+        return builder_.Constant(Value::Bytes(builder_.Keep(cursor_.Next().value)), at);
+      case TokenKind::kIdentifier:
+        return Identifier();
+      case TokenKind::kQuotedName:
+        return Field(std::string(token.text), at, 1);
+      default:
+        break;
     }
     if (cursor_.Take("(")) {
       const std::uint32_t inner = Ternary();
@@ -315,7 +322,8 @@ class Parser final {
     const bool quoted = cursor_.Now().kind == TokenKind::kQuotedName;
     cursor_.Skip(tokens);
     if (!quoted && name != "type" && !names_.IsKnown(name)) {
-      if (const auto type = Names::FindType(name)) return builder_.Constant(Value::OfType(*type), at);
+      if (const auto type = Names::FindType(name))
+        return builder_.Constant(Value::OfType(*type), at);
     }
     if (!names_.IsOpen() && !names_.IsKnown(name) && !dynamic_) {
       cursor_.Error(at, "there is no field `" + name + "` here", names_.FieldHint(name));
@@ -374,9 +382,10 @@ class Parser final {
       return cursor_.Error(at, "there is no function " + quoted, Names::FunctionHint(name));
     }
     const std::size_t shown = receiver ? count - 1 : count;
-    cursor_.Error(at, quoted + " does not take " + std::to_string(shown) +
-                          (shown == 1 ? " argument" : " arguments") +
-                          (receiver ? " behind a value" : ""),
+    cursor_.Error(at,
+                  quoted + " does not take " + std::to_string(shown) +
+                      (shown == 1 ? " argument" : " arguments") +
+                      (receiver ? " behind a value" : ""),
                   "it is called as " + calls);
   }
 
@@ -387,9 +396,9 @@ class Parser final {
     node.variables = static_cast<std::uint8_t>(CountVariables(macro));
     node.field = static_cast<std::uint16_t>(names_.variables());
     if (node.variables == 0) {
-      return Stop(cursor_.Now().at, "`" + std::string(name.text) +
-                                        "` takes the name of a variable first, found " +
-                                        cursor_.Found(),
+      return Stop(cursor_.Now().at,
+                  "`" + std::string(name.text) + "` takes the name of a variable first, found " +
+                      cursor_.Found(),
                   "it is called as `" + std::string(macro.signature) + "`");
     }
     if (names_.variables() + node.variables > kLocalsMax) {
@@ -413,8 +422,7 @@ class Parser final {
   // Names with commas behind them at the cursor, as far as the macro takes them.
   std::size_t CountVariables(const Macro& macro) const {
     std::size_t count = 0;
-    while (count < macro.variables_max &&
-           cursor_.Ahead(2 * count).kind == TokenKind::kIdentifier &&
+    while (count < macro.variables_max && cursor_.Ahead(2 * count).kind == TokenKind::kIdentifier &&
            Cursor::IsSymbol(cursor_.Ahead(2 * count + 1), ",")) {
       ++count;
     }

@@ -22,12 +22,12 @@ enum class Code : std::uint8_t {
   kConstant,
   kField,
   kLocal,
-  kCompareField,     // field REL number, the number exact as a double too
-  kCompareNumber,    // operand REL number
-  kCompare,          // operand REL operand
-  kEqualText,        // operand == text, or !=
-  kArithmeticField,  // field OP number
-  kArithmeticNumber, // operand OP number
+  kCompareField,      // field REL number, the number exact as a double too
+  kCompareNumber,     // operand REL number
+  kCompare,           // operand REL operand
+  kEqualText,         // operand == text, or !=
+  kArithmeticField,   // field OP number
+  kArithmeticNumber,  // operand OP number
   kArithmetic,
   kAnd,
   kOr,
@@ -81,11 +81,11 @@ inline constexpr std::uint32_t kNoNode = UINT32_MAX;
 struct Loop {
   Op op = Op::kAll;
   std::uint8_t variables = 1;
-  std::uint16_t slot = 0;          // of the first variable
+  std::uint16_t slot = 0;  // of the first variable
   std::uint32_t range = 0;
   std::uint32_t filter = kNoNode;  // or none
   std::uint32_t body = 0;
-  std::uint32_t weight = 1;        // what one turn costs
+  std::uint32_t weight = 1;  // what one turn costs
 };
 
 struct Program {

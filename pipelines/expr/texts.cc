@@ -10,17 +10,20 @@ namespace {
 using Arguments = std::span<const Value>;
 
 std::int64_t CodePoints(std::string_view text) {
-  return std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  });
+  return std::count_if(text.begin(), text.end(),
+                       [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
 }
 
 Value Size(Arguments a, Arena&) {
   switch (a[0].type()) {
-    case Type::kString: return Value::Int(CodePoints(a[0].AsString()));
-    case Type::kBytes: return Value::Int(static_cast<std::int64_t>(a[0].AsBytes().size()));
-    case Type::kList: return Value::Int(static_cast<std::int64_t>(a[0].AsList().size()));
-    default: return Value::Int(static_cast<std::int64_t>(a[0].AsMap().size()));
+    case Type::kString:
+      return Value::Int(CodePoints(a[0].AsString()));
+    case Type::kBytes:
+      return Value::Int(static_cast<std::int64_t>(a[0].AsBytes().size()));
+    case Type::kList:
+      return Value::Int(static_cast<std::int64_t>(a[0].AsList().size()));
+    default:
+      return Value::Int(static_cast<std::int64_t>(a[0].AsMap().size()));
   }
 }
 
@@ -74,7 +77,14 @@ constexpr Function kTable[] = {
      "Whether the text ends with the part."},
     {"lowerAscii", kReceiver, 1, 1, kTexts, Type::kString, LowerAscii, "text.lowerAscii()",
      "The text with A to Z as a to z."},
-    {"size", kBoth, 1, 1, {kSized}, Type::kInt, Size, "size(value)",
+    {"size",
+     kBoth,
+     1,
+     1,
+     {kSized},
+     Type::kInt,
+     Size,
+     "size(value)",
      "How many characters a text has, or bytes, or a list or map entries."},
     {"startsWith", kReceiver, 2, 2, kTexts, Type::kBool, StartsWith, "text.startsWith(part)",
      "Whether the text begins with the part."},

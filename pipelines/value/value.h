@@ -116,7 +116,8 @@ class Value final {
   constexpr Value(Type type, std::int64_t payload) : type_(type), int_(payload) {}
   constexpr Value(Type type, std::string_view text)
       : type_(type), size_(static_cast<std::uint32_t>(text.size())), text_(text.data()) {}
-  static constexpr Value WithNanoseconds(Type type, std::int64_t seconds, std::int32_t nanoseconds) {
+  static constexpr Value WithNanoseconds(Type type, std::int64_t seconds,
+                                         std::int32_t nanoseconds) {
     Value result(type, seconds);
     result.size_ = static_cast<std::uint32_t>(nanoseconds);
     return result;

@@ -104,11 +104,14 @@ TEST(Expression, SaysWhereAnErrorStands) {
       {"'abc", "p.yaml:3:10: error: a text without a closing quote\n"},
       {"temp temp", "p.yaml:3:15: error: expected an operator or the end, found `temp`\n"},
       {"device.startWith('a')",
-       "p.yaml:3:17: error: there is no function `startWith`\n  hint: did you mean `startsWith`?\n"},
+       "p.yaml:3:17: error: there is no function `startWith`\n  hint: did you mean "
+       "`startsWith`?\n"},
       {"abs(1, 2)",
-       "p.yaml:3:10: error: `abs` does not take 2 arguments\n  hint: it is called as `abs(number)`\n"},
+       "p.yaml:3:10: error: `abs` does not take 2 arguments\n  hint: it is called as "
+       "`abs(number)`\n"},
       {"1 / 0", "p.yaml:3:12: error: this is an error whatever the record: divide_by_zero\n"},
-      {"'a' < 1", "p.yaml:3:14: error: `<` does not go with string and int\n"
+      {"'a' < 1",
+       "p.yaml:3:14: error: `<` does not go with string and int\n"
        "  hint: double(x) makes a number of text\n"},
       {"temp && 'x'", "p.yaml:3:18: error: `&&` takes bool, found string\n"},
       {"1x", "p.yaml:3:10: error: a number with letters behind it\n"},
