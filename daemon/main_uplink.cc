@@ -28,8 +28,8 @@ int Main(int parent) {
   if (!assignment.ok()) return Fail(assignment.error());
   Fd stop(fcntl(kChannelFd, F_DUPFD_CLOEXEC, kChannelFd + 1));
   if (const Status ready = channel.Send("ready", {}); !ready.ok()) return 1;
-  Result<std::unique_ptr<Uplink>> uplink =
-      Uplink::Create(std::move(assignment).value(), std::move(stop), [&channel](const std::string& line) {
+  Result<std::unique_ptr<Uplink>> uplink = Uplink::Create(
+      std::move(assignment).value(), std::move(stop), [&channel](const std::string& line) {
         // A daemon that is gone cannot be told, and takes this process with it.
         static_cast<void>(channel.Send(line, {}).ok());
       });

@@ -156,17 +156,23 @@ void MeasureExchange(const std::vector<std::string>& messages, double floor) {
   SetResult(record, 21.37);
   ExchangeEncoder encoder(table);
   std::string bytes;
-  Print("exchange, encode: 6 fields", Measure(messages, [&](std::string_view) {
-          bytes.clear();
-          if (!encoder.Encode(record, bytes).ok()) Stop("encoding");
-        }), floor);
+  Print("exchange, encode: 6 fields",
+        Measure(messages,
+                [&](std::string_view) {
+                  bytes.clear();
+                  if (!encoder.Encode(record, bytes).ok()) Stop("encoding");
+                }),
+        floor);
   const ExchangeDecoder decoder(table, table, Unmentioned::kSkip);
   Arena arena(1024);
   Record copy(table);
-  Print("exchange, decode: 6 fields", Measure(messages, [&](std::string_view) {
-          copy.Clear();
-          if (!decoder.Decode(bytes, arena, copy).ok()) Stop("decoding");
-        }), floor);
+  Print("exchange, decode: 6 fields",
+        Measure(messages,
+                [&](std::string_view) {
+                  copy.Clear();
+                  if (!decoder.Decode(bytes, arena, copy).ok()) Stop("decoding");
+                }),
+        floor);
 }
 
 int Run() {

@@ -41,7 +41,8 @@ class Publisher final {
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) Stop("connect");
+    if (connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+      Stop("connect");
     const int on = 1;
     setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     const std::string id = "bench-publisher-" + std::to_string(getpid());
@@ -96,7 +97,8 @@ class Publisher final {
 
   void Flush() {
     for (std::size_t sent = 0; sent < buffer_.size();) {
-      const ssize_t wrote = send(socket_, buffer_.data() + sent, buffer_.size() - sent, MSG_NOSIGNAL);
+      const ssize_t wrote =
+          send(socket_, buffer_.data() + sent, buffer_.size() - sent, MSG_NOSIGNAL);
       if (wrote < 0 && errno != EINTR) Stop("send");
       sent += static_cast<std::size_t>(std::max<ssize_t>(wrote, 0));
     }
@@ -161,8 +163,8 @@ int main(int argc, char** argv) {
   for (std::uint64_t number = 0; number < messages; ++number) {
     if (rate > 0) {
       // Each message leaves at its own time: sensors do not send in bursts.
-      const auto due = start + std::chrono::nanoseconds(
-                                   static_cast<std::int64_t>(static_cast<double>(number) * 1e9 / rate));
+      const auto due = start + std::chrono::nanoseconds(static_cast<std::int64_t>(
+                                   static_cast<double>(number) * 1e9 / rate));
       std::this_thread::sleep_until(due);
       now = NowMilliseconds();
     } else if (number % 256 == 0) {

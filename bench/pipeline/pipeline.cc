@@ -11,6 +11,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <fcntl.h>
+#include <poll.h>
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -18,8 +20,6 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
-#include <fcntl.h>
-#include <poll.h>
 #include <string>
 #include <thread>
 #include <vector>
@@ -49,8 +49,8 @@ steps:
 sink:
   mqtt: { topic: "site/a/climate/{device}", qos: 1 }
 )";
-constexpr std::size_t kMessages = 20'000;     // different ones; then again with later times
-constexpr std::size_t kBlock = 1'000;         // messages between two looks at the clock
+constexpr std::size_t kMessages = 20'000;         // different ones; then again with later times
+constexpr std::size_t kBlock = 1'000;             // messages between two looks at the clock
 constexpr std::uint64_t kMicrosecondsApart = 10;  // event time from message to message
 
 [[noreturn]] void Stop(const std::string& what) {
@@ -91,9 +91,10 @@ std::vector<Message> MakeMessages(std::size_t devices) {
   for (std::size_t i = 0; i < kMessages; ++i) {
     const std::size_t device = i * 7'919 % devices;
     char text[160];
-    std::snprintf(text, sizeof text,
-                  R"({"ts":1700000000000,"temp":%zu.%02zu,"humidity":%zu.%zu,"battery":%zu,"seq":%zu})",
-                  15 + i % 20, i * 7 % 100, 30 + i % 40, i % 10, 50 + i % 50, 10'000 + i);
+    std::snprintf(
+        text, sizeof text,
+        R"({"ts":1700000000000,"temp":%zu.%02zu,"humidity":%zu.%zu,"battery":%zu,"seq":%zu})",
+        15 + i % 20, i * 7 % 100, 30 + i % 40, i % 10, 50 + i % 50, 10'000 + i);
     messages.push_back({"sensors/dev-" + std::to_string(10'000 + device) + "/climate", text});
   }
   return messages;
@@ -325,10 +326,11 @@ int Main(int argc, char** argv) {
   std::vector<double> floor;
   std::vector<double> daemon;
   std::vector<double> worker;
-  std::printf("%llu messages of %zu + %zu bytes, %zu devices, filter and tumbling window "
-              "(n, min, max, mean, p95)\n",
-              static_cast<unsigned long long>(count), messages[0].topic.size(),
-              messages[0].payload.size(), devices);
+  std::printf(
+      "%llu messages of %zu + %zu bytes, %zu devices, filter and tumbling window "
+      "(n, min, max, mean, p95)\n",
+      static_cast<unsigned long long>(count), messages[0].topic.size(), messages[0].payload.size(),
+      devices);
   for (int run = 0; run < runs; ++run) {
     char folder[] = "/dev/shm/runnel-bench-XXXXXX";
     if (mkdtemp(folder) == nullptr) Stop("no folder in /dev/shm");
@@ -337,15 +339,16 @@ int Main(int argc, char** argv) {
     daemon.push_back(costs.daemon);
     worker.push_back(costs.worker);
     std::filesystem::remove_all(folder);
-    std::printf("run %d: daemon %.1f ns, worker %.1f ns, floor %.1f ns; elapsed %.1f ns, %llu results\n",
-                run + 1, costs.daemon, costs.worker, floor.back(), costs.elapsed,
-                static_cast<unsigned long long>(costs.results));
+    std::printf(
+        "run %d: daemon %.1f ns, worker %.1f ns, floor %.1f ns; elapsed %.1f ns, %llu results\n",
+        run + 1, costs.daemon, costs.worker, floor.back(), costs.elapsed,
+        static_cast<unsigned long long>(costs.results));
     std::fflush(stdout);
   }
   std::printf("%-24s %8s %10s\n", "CPU time of a message", "median", "x floor");
-  for (const auto& [name, values] : {std::pair{"daemon (goal 60)", &daemon},
-                                     std::pair{"worker (goal 150)", &worker},
-                                     std::pair{"floor: copy and sum", &floor}}) {
+  for (const auto& [name, values] :
+       {std::pair{"daemon (goal 60)", &daemon}, std::pair{"worker (goal 150)", &worker},
+        std::pair{"floor: copy and sum", &floor}}) {
     std::printf("%-24s %5.1f ns %10.2f\n", name, Median(*values), Median(*values) / Median(floor));
   }
   return 0;

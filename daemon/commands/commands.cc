@@ -44,7 +44,8 @@ std::optional<Loaded> LoadOrPrint(const CommandLine& line) {
 }
 
 // The reports of all pipelines whose journals lie below `runtime`, by name.
-std::map<std::string, PipelineReport> ReadReports(const std::string& runtime, std::string& problem) {
+std::map<std::string, PipelineReport> ReadReports(const std::string& runtime,
+                                                  std::string& problem) {
   std::map<std::string, PipelineReport> reports;
   std::error_code error;
   for (const auto& pipeline : fs::directory_iterator(runtime + "/tasks", error)) {

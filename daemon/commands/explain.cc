@@ -25,11 +25,13 @@ std::string Guarantee(const DeviceConfig& device, const Plan& plan) {
   if (source.qos == 0) {
     text += "  in:  at most once from the broker (qos: 0), then exactly once in the windows\n";
   } else if (broker.session == Session::kClean) {
-    text += "  in:  at least once while connected; what comes while this device is away is lost"
-            " (session: clean)\n";
+    text +=
+        "  in:  at least once while connected; what comes while this device is away is lost"
+        " (session: clean)\n";
   } else if (source.redelivery == RedeliveryPolicy::kKeep) {
-    text += "  in:  at least once; a message redelivered after a kill is counted again"
-            " (redelivery: keep)\n";
+    text +=
+        "  in:  at least once; a message redelivered after a kill is counted again"
+        " (redelivery: keep)\n";
   } else {
     text += "  in:  every message once in the windows, across kill -9 of any process\n";
   }
@@ -83,8 +85,8 @@ std::string ExplainDevice(const DeviceConfig& device,
           Size(processes) + "\n";
   text += "  journals                              " + Size(all.journals) + "\n";
   text += "  windows and keys, when all are full   " + Size(all.state) + "\n";
-  text += "  sum                                   " +
-          Size(processes + all.journals + all.state) + "\n";
+  text += "  sum                                   " + Size(processes + all.journals + all.state) +
+          "\n";
   return text;
 }
 

@@ -11,6 +11,7 @@ namespace runnel {
 
 // One text for `runnel explain`: each pipeline's plan, what is guaranteed and what
 // weakens it, and the worst case of memory as one sum.
-std::string ExplainDevice(const DeviceConfig& device, const std::vector<RunningPipeline>& pipelines);
+std::string ExplainDevice(const DeviceConfig& device,
+                          const std::vector<RunningPipeline>& pipelines);
 
 }  // namespace runnel

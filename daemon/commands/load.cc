@@ -48,10 +48,11 @@ LoadOptions OptionsOf(const CommandLine& line) {
   LoadOptions options;
   options.device_file = line.device_file;
   options.pipelines = line.pipelines;
-  options.environment = SystemdEnvironment([](const std::string& name) -> std::optional<std::string> {
-    const char* value = std::getenv(name.c_str());
-    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-  });
+  options.environment =
+      SystemdEnvironment([](const std::string& name) -> std::optional<std::string> {
+        const char* value = std::getenv(name.c_str());
+        return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+      });
   return options;
 }
 
@@ -78,7 +79,8 @@ std::optional<Loaded> LoadAll(const CommandLine& line, Diagnostics& diagnostics)
     // It travels as one record.
     const auto most = static_cast<std::size_t>(config->device.limits.journal.bytes / 4);
     if (pipeline.encoded.size() > most) {
-      diagnostics.Error({file.path, 0, 0}, "the pipeline is larger than a quarter of limits.journal",
+      diagnostics.Error({file.path, 0, 0},
+                        "the pipeline is larger than a quarter of limits.journal",
                         "make `limits: { journal: … }` in runnel.yaml larger");
     }
     loaded.pipelines.push_back(std::move(pipeline));

@@ -92,8 +92,8 @@ bool Dispatcher::WaitForRoom(RunningTask& task, const IncomingMessage& message,
   bool taken = false;
   while (!taken && !stopped_.load(std::memory_order_acquire)) {
     task.journal->StartWaiting(kSourceWaits);
-    taken = task.journal->AppendMessage(message.topic, message.payload, options_.now(),
-                                        delivery) != Appended::kFull;
+    taken = task.journal->AppendMessage(message.topic, message.payload, options_.now(), delivery) !=
+            Appended::kFull;
     if (taken) break;
     Notify(task);
     pollfd bell{options_.room_bell->fd(), POLLIN, 0};

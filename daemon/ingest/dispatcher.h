@@ -72,9 +72,9 @@ class Dispatcher final {
   Options options_;
   std::vector<Route> routes_;
   std::unique_ptr<TopicMatcher> matcher_;
-  std::vector<std::uint32_t> matches_;         // scratch of Take
-  std::vector<std::string_view> captures_;     // scratch of Pick
-  std::string key_;                            // scratch of Pick
+  std::vector<std::uint32_t> matches_;      // scratch of Take
+  std::vector<std::string_view> captures_;  // scratch of Pick
+  std::string key_;                         // scratch of Pick
   std::atomic<bool> stopped_{false};
   std::atomic<bool> activity_seen_{false};
 };

@@ -27,9 +27,8 @@ bool PutInto(PlannedSession& session, const WantedFilter& wanted) {
     }
     merged.qos = std::max(merged.qos, there.qos);
   }
-  std::erase_if(session.subscriptions, [&](const PlannedSubscription& there) {
-    return Overlaps(there.filter, filter);
-  });
+  std::erase_if(session.subscriptions,
+                [&](const PlannedSubscription& there) { return Overlaps(there.filter, filter); });
   session.subscriptions.push_back(std::move(merged));
   session.pipelines.push_back(wanted.pipeline);
   return true;

@@ -24,18 +24,18 @@ struct RunningTask {
   TaskId id;
   std::size_t pipeline = 0;  // index into TaskSet::pipelines
   bool last_stage = true;
-  std::size_t worker = 0;    // index of the worker that hosts it
+  std::size_t worker = 0;  // index of the worker that hosts it
   std::string folder;
   TaskFiles files;
   std::unique_ptr<InJournal> journal;
 };
 
 struct TaskSetOptions {
-  std::string runtime;          // folder of the journals
-  std::string state;            // folder of the snapshots
+  std::string runtime;  // folder of the journals
+  std::string state;    // folder of the snapshots
   TaskSizes sizes;
   std::uint64_t record_max = 64 * 1024;
-  std::size_t workers = 1;      // at least 1: hosts that there are
+  std::size_t workers = 1;        // at least 1: hosts that there are
   std::uint64_t incarnation = 0;  // for files that are made; never used before
   // Messages for the log: a task was restored, made anew, or left over.
   std::function<void(const std::string&)> warn;

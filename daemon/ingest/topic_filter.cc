@@ -112,8 +112,8 @@ Status TopicFilter::ParseLevels(std::string_view filter) {
       levels_.push_back({LevelKind::kOne, {}});
       wire_ += '+';
     } else if (level.find_first_of("+#") != std::string_view::npos) {
-      return Fix("a wildcard fills a whole level, but the topic filter " + Quoted(text_) +
-                 " has " + Quoted(level));
+      return Fix("a wildcard fills a whole level, but the topic filter " + Quoted(text_) + " has " +
+                 Quoted(level));
     } else if (level.find_first_of("{}") != std::string_view::npos) {
       if (Status status = ParseCapture(level); !status.ok()) return status;
     } else {
@@ -175,8 +175,7 @@ bool Overlaps(const TopicFilter& a, const TopicFilter& b) {
     if ((left != nullptr && left->kind == Kind::kRest) ||
         (right != nullptr && right->kind == Kind::kRest)) {
       // `#` takes whatever the other has left, except `$…` as the first level.
-      const TopicFilter::Level* other =
-          left != nullptr && left->kind == Kind::kRest ? right : left;
+      const TopicFilter::Level* other = left != nullptr && left->kind == Kind::kRest ? right : left;
       return !(i == 0 && other->kind == Kind::kLiteral && other->literal.starts_with('$'));
     }
     if (left == nullptr || right == nullptr) return false;

@@ -17,8 +17,8 @@ Result<std::unique_ptr<InJournal>> InJournal::Open(const TaskFiles& files, const
   const InLayout layout = LayoutOfIn(files.in_header);
   Result<Mapping> pages = Mapping::Map(files.in.get(), 0, layout.ring, Access::kWrite);
   if (!pages.ok()) return pages.error();
-  Result<Mapping> ring = Mapping::MapTwice(files.in.get(), layout.ring, files.in_header.ring_bytes,
-                                           Access::kWrite);
+  Result<Mapping> ring =
+      Mapping::MapTwice(files.in.get(), layout.ring, files.in_header.ring_bytes, Access::kWrite);
   if (!ring.ok()) return ring.error();
   Result<Mapping> work =
       Mapping::Map(files.work.get(), 0, RoundToPage(sizeof(WorkPage)), Access::kRead);

@@ -82,8 +82,8 @@ class InJournal final {
 
   // Of the worker's page, checked.
   CheckpointSlot checkpoint() const { return CurrentCheckpoint(*work_); }
-  bool Drained() const;                      // every input is in a checkpoint
-  std::optional<Time> Deadline() const;      // when the task wants a tick
+  bool Drained() const;                  // every input is in a checkpoint
+  std::optional<Time> Deadline() const;  // when the task wants a tick
   std::uint64_t TurnRunning() const { return work_->turn_running.load(std::memory_order_acquire); }
   bool WaitsForRoom() const { return work_->waits_for_room.load(std::memory_order_relaxed) != 0; }
   bool HasUnread() const;
@@ -107,12 +107,12 @@ class InJournal final {
   void Append(RecordHeader header, Time arrival, std::string_view topic, std::string_view payload);
 
   Options options_;
-  Mapping pages_;       // in page and redelivery entries
+  Mapping pages_;  // in page and redelivery entries
   Mapping ring_;
   Mapping work_page_;
   InPage* in_ = nullptr;
   const WorkPage* work_ = nullptr;
-  std::mutex mutex_;    // guards all below, and what the daemon writes in the file
+  std::mutex mutex_;  // guards all below, and what the daemon writes in the file
   std::optional<RingWriter> writer_;
   std::optional<Redelivery> redelivery_;
 };

@@ -32,18 +32,19 @@ struct FileHeader {
   std::uint64_t ring_bytes;   // kIn, kWork: size of the ring
   std::uint64_t extra_bytes;  // kIn: redelivery entries; kWork: state region
   std::uint32_t reserved;
-  std::uint32_t check;        // CRC32C of the bytes before
+  std::uint32_t check;  // CRC32C of the bytes before
 };
 
 // In front of every record of a ring; records start at multiples of 8.
 struct RecordHeader {
-  std::uint32_t size;        // of header, topic and payload; the next starts at the next multiple of 8
-  std::uint8_t kind;         // InputKind or OutputKind
-  std::uint8_t flags;        // 0
+  std::uint32_t size;  // of header, topic and payload; the next starts at the next multiple of 8
+  std::uint8_t kind;   // InputKind or OutputKind
+  std::uint8_t flags;  // 0
   std::uint16_t topic_size;
-  std::uint64_t sequence;    // inputs: count of the journal, or of the source for the exchange; outputs: out_seq
-  std::int64_t time;         // microseconds; inputs: arrival, outputs: Output::time
-  std::uint64_t tag;         // inputs of an exchange: source task; outputs: sink or shard
+  std::uint64_t sequence;  // inputs: count of the journal, or of the source for the exchange;
+                           // outputs: out_seq
+  std::int64_t time;       // microseconds; inputs: arrival, outputs: Output::time
+  std::uint64_t tag;       // inputs of an exchange: source task; outputs: sink or shard
 };
 static_assert(sizeof(RecordHeader) == 32);
 
@@ -65,17 +66,19 @@ inline constexpr std::uint32_t kExchangeWaits = 2;  // the daemon's loop: ring t
 struct InPage {
   FileHeader header;
   alignas(kCacheLine) std::atomic<std::uint64_t> head;  // end of the last complete record
-  std::uint64_t sequence;          // records appended
-  std::int64_t arrival_max;        // microseconds; arrival never goes back
-  std::uint64_t plan_fingerprint;  // of the last kPlan record; 0: none yet
-  std::uint64_t received;          // messages taken in
-  std::uint64_t redelivered;       // messages that were here already, dropped
+  std::uint64_t sequence;                               // records appended
+  std::int64_t arrival_max;                             // microseconds; arrival never goes back
+  std::uint64_t plan_fingerprint;                       // of the last kPlan record; 0: none yet
+  std::uint64_t received;                               // messages taken in
+  std::uint64_t redelivered;                            // messages that were here already, dropped
   std::uint64_t overload_dropped;  // messages dropped by `overload: drop_newest`
   std::uint64_t exchange_noted;    // head when exchange_high was last right
   std::uint64_t redelivery_next;   // entries written; the next goes to this modulo their number
-  std::atomic<std::uint32_t> waits_for_room;  // kSourceWaits, kExchangeWaits: ring when there is room
-  std::atomic<std::int64_t> armed;            // microseconds; when the daemon looks for deadlines next
-  alignas(kCacheLine) std::uint64_t exchange_high[kSourcesMax];  // last sequence taken of each source, plus 1
+  std::atomic<std::uint32_t>
+      waits_for_room;               // kSourceWaits, kExchangeWaits: ring when there is room
+  std::atomic<std::int64_t> armed;  // microseconds; when the daemon looks for deadlines next
+  alignas(kCacheLine) std::uint64_t
+      exchange_high[kSourcesMax];  // last sequence taken of each source, plus 1
   alignas(kCacheLine) PoisonTurn poison[kPoisonMax];
 };
 
@@ -87,22 +90,23 @@ struct CheckpointSlot {
   std::uint64_t turn;          // of the next turn
   std::uint64_t arrival_max;   // of the records in the state
   std::uint64_t image_at;      // a changed plan: the new region lies at this offset of the old one,
-  std::uint64_t image_bytes;   // this long, and is still to be copied to its place; 0: no such thing
-  Ledger ledger;               // a copy for whoever counts
-  std::uint32_t states_lost;   // times that a task had to begin anew (damage)
-  std::uint32_t check;         // CRC32C of the bytes before
+  std::uint64_t image_bytes;  // this long, and is still to be copied to its place; 0: no such thing
+  Ledger ledger;              // a copy for whoever counts
+  std::uint32_t states_lost;  // times that a task had to begin anew (damage)
+  std::uint32_t check;        // CRC32C of the bytes before
 };
 
 // writer: the worker that hosts the task.
 struct WorkPage {
   FileHeader header;
   alignas(kCacheLine) CheckpointSlot slots[2];
-  alignas(kCacheLine) std::atomic<std::uint64_t> reclaim;   // inputs before it are not needed any more
-  std::atomic<std::uint64_t> checkpoints;                   // number of the last one, for damage
-  std::atomic<std::uint64_t> consumed;                      // inputs before it have been pushed
-  std::atomic<std::uint64_t> turn_running;                  // turn in progress plus 1; 0: none
-  std::atomic<std::int64_t> deadline;                       // microseconds; INT64_MAX: none
-  std::atomic<std::uint32_t> waits_for_room;                // 1: the ring of outputs is full
+  alignas(
+      kCacheLine) std::atomic<std::uint64_t> reclaim;  // inputs before it are not needed any more
+  std::atomic<std::uint64_t> checkpoints;              // number of the last one, for damage
+  std::atomic<std::uint64_t> consumed;                 // inputs before it have been pushed
+  std::atomic<std::uint64_t> turn_running;             // turn in progress plus 1; 0: none
+  std::atomic<std::int64_t> deadline;                  // microseconds; INT64_MAX: none
+  std::atomic<std::uint32_t> waits_for_room;           // 1: the ring of outputs is full
   alignas(kCacheLine) std::atomic<std::uint64_t> out_head;  // end of the last complete output
 };
 
@@ -133,7 +137,7 @@ struct RedeliveryEntry {
   std::uint64_t position;  // of the record in the ring
   std::uint32_t digest;    // of topic and payload
   std::uint16_t packet_id;
-  std::uint16_t session;   // tells sessions of several brokers apart
+  std::uint16_t session;  // tells sessions of several brokers apart
 };
 
 }  // namespace runnel

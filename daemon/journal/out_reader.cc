@@ -13,7 +13,8 @@ Result<std::unique_ptr<OutReader>> OutReader::Open(int work, int settle) {
   Result<Mapping> ring =
       Mapping::MapTwice(work, layout.ring, header.value().ring_bytes, Access::kRead);
   if (!ring.ok()) return ring.error();
-  Result<Mapping> settled = Mapping::Map(settle, 0, RoundToPage(sizeof(SettlePage)), Access::kWrite);
+  Result<Mapping> settled =
+      Mapping::Map(settle, 0, RoundToPage(sizeof(SettlePage)), Access::kWrite);
   if (!settled.ok()) return settled.error();
 
   std::unique_ptr<OutReader> reader(new OutReader());

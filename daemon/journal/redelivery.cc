@@ -20,7 +20,8 @@ bool Redelivery::IsRepeat(std::uint16_t session, std::uint16_t packet_id, std::u
   if (found == repeatable_.end()) return false;
   Span& span = found->second;
   for (RedeliveryEntry& entry : entries_) {
-    if (entry.packet_id != packet_id || entry.session != session || entry.digest != digest) continue;
+    if (entry.packet_id != packet_id || entry.session != session || entry.digest != digest)
+      continue;
     if (entry.position < span.from || entry.position >= span.until) continue;
     span.from = entry.position + 1;
     return true;

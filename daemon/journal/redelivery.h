@@ -38,7 +38,7 @@ class Redelivery final {
 
  private:
   struct Span {
-    std::uint64_t from = 0;   // positions that may still be repeated
+    std::uint64_t from = 0;  // positions that may still be repeated
     std::uint64_t until = 0;
   };
 

@@ -80,11 +80,11 @@ RingReader::Found RingReader::Peek(RecordView& record) {
 Error RingReader::Damage() const {
   RecordHeader header;
   std::memcpy(&header, data_ + (position_ & (bytes_ - 1)), sizeof header);
-  return Error{ErrorKind::kGiveUp,
-               "a journal is damaged: head " + std::to_string(head_seen_) + ", reader " +
-                   std::to_string(position_) + ", ring of " + std::to_string(bytes_) +
-                   " bytes, record of " + std::to_string(header.size) + " bytes, topic of " +
-                   std::to_string(header.topic_size)};
+  return Error{ErrorKind::kGiveUp, "a journal is damaged: head " + std::to_string(head_seen_) +
+                                       ", reader " + std::to_string(position_) + ", ring of " +
+                                       std::to_string(bytes_) + " bytes, record of " +
+                                       std::to_string(header.size) + " bytes, topic of " +
+                                       std::to_string(header.topic_size)};
 }
 
 }  // namespace runnel

@@ -20,7 +20,7 @@ struct RecordView {
   std::uint64_t next = 0;      // of the one behind it
   RecordHeader header{};
   std::string_view topic;
-  std::string_view payload;    // at least 64 readable bytes follow
+  std::string_view payload;  // at least 64 readable bytes follow
 };
 
 // Bytes that a record takes in the ring.

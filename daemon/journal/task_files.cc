@@ -177,8 +177,8 @@ Result<TaskFiles> TaskFiles::Prepare(const std::string& folder, const TaskSizes&
   if (const Status made = MakeFolders(folder); !made.ok()) return made.error();
   Result<TaskFiles> kept = OpenAll(folder);
   if (kept.ok() || kept.error().kind == ErrorKind::kRetry) return kept;
-  const bool nothing_there = access((folder + "/in").c_str(), F_OK) != 0 &&
-                             access((folder + "/work").c_str(), F_OK) != 0;
+  const bool nothing_there =
+      access((folder + "/in").c_str(), F_OK) != 0 && access((folder + "/work").c_str(), F_OK) != 0;
   Result<TaskFiles> made = MakeAll(folder, sizes, incarnation);
   if (made.ok() && !nothing_there) made.value().why_made = kept.error().message;
   return made;

@@ -55,7 +55,7 @@ WorkLayout LayoutOfWork(const FileHeader& header);
 enum class TaskOrigin { kKept, kMade };
 
 struct TaskFiles {
-  Fd in;      // each open for reading and writing
+  Fd in;  // each open for reading and writing
   Fd work;
   Fd settle;
   FileHeader in_header{};

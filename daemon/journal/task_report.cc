@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 
-
 #include "daemon/posix/files.h"
 #include "daemon/posix/mapping.h"
 
@@ -69,8 +68,10 @@ void PipelineReport::Add(const TaskReport& task, bool last_stage) {
 }
 
 std::string PipelineReport::Line() const {
-  const NamedCount always[] = {{"received", received}, {"filtered", filtered},
-                               {"aggregated", absorbed}, {"results", results},
+  const NamedCount always[] = {{"received", received},
+                               {"filtered", filtered},
+                               {"aggregated", absorbed},
+                               {"results", results},
                                {"published", published}};
   const NamedCount if_any[] = {{"passed", passed},
                                {"late", late},

@@ -13,10 +13,10 @@
 namespace runnel {
 
 struct TaskReport {
-  std::uint64_t received = 0;          // messages taken in (first stage)
+  std::uint64_t received = 0;  // messages taken in (first stage)
   std::uint64_t redelivered = 0;
   std::uint64_t overload_dropped = 0;
-  Ledger ledger;                       // as of the last checkpoint
+  Ledger ledger;  // as of the last checkpoint
   std::uint64_t published = 0;
   std::uint64_t rejected = 0;
   std::uint64_t dead_letters = 0;
@@ -34,7 +34,7 @@ struct PipelineReport {
   std::uint64_t overload_dropped = 0;
   std::uint64_t filtered = 0;
   std::uint64_t absorbed = 0;
-  std::uint64_t passed = 0;   // by the last stage, to the sink
+  std::uint64_t passed = 0;  // by the last stage, to the sink
   std::uint64_t late = 0;
   std::uint64_t dropped = 0;
   std::uint64_t dead_lettered = 0;

@@ -79,7 +79,7 @@ struct MqttConnectionLost {
 struct MqttSubscriptionResult {
   std::string filter;
   bool granted = false;
-  int qos = 0;  // granted; may be lower than wanted
+  int qos = 0;         // granted; may be lower than wanted
   std::string reason;  // of a refusal
 };
 
@@ -96,8 +96,8 @@ struct MqttWarning {
   std::string message;
 };
 
-using MqttEvent = std::variant<MqttConnected, MqttConnectFailed, MqttConnectionLost,
-                               MqttSubscribed, MqttStopped, MqttWarning>;
+using MqttEvent = std::variant<MqttConnected, MqttConnectFailed, MqttConnectionLost, MqttSubscribed,
+                               MqttStopped, MqttWarning>;
 
 struct MqttPublication {
   std::string_view topic;

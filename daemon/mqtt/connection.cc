@@ -115,10 +115,9 @@ void MqttClient::Impl::Connect() {
   phase_ = Phase::kConnecting;
   attempt_began_ = steady_clock::now();
   const std::uint32_t attempt = ++attempt_;
-  control_.PostAfter(options_.connect_timeout + kAttemptGrace,
-                     [weak = weak_from_this(), attempt] {
-                       if (const auto self = weak.lock()) self->GiveUpAttempt(attempt);
-                     });
+  control_.PostAfter(options_.connect_timeout + kAttemptGrace, [weak = weak_from_this(), attempt] {
+    if (const auto self = weak.lock()) self->GiveUpAttempt(attempt);
+  });
   const BrokerUrl url = Url();
   if (Status found = ResolveHost(url); !found.ok()) {
     ConnectFailed(std::move(found.error()));
@@ -206,8 +205,9 @@ void MqttClient::Impl::Lost(std::optional<std::uint8_t> reason, const std::strin
   } else {
     lost.reason = "the broker or the network closed the connection";
     if (short_connections_ >= kSuspicious) {
-      lost.reason += ", soon after the connect and again; maybe another client has the client id `" +
-                     options_.client_id + "`, too";
+      lost.reason +=
+          ", soon after the connect and again; maybe another client has the client id `" +
+          options_.client_id + "`, too";
     }
   }
   lost.retry_after = backoff_.Next();
@@ -333,8 +333,7 @@ void MqttClient::Impl::EndRound() {
 
 bool MqttClient::Impl::Stop(steady_clock::time_point deadline) {
   stopping_ = true;
-  const auto left =
-      std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
+  const auto left = std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
   control_.Post([self = shared_from_this(), left] { self->BeginStop(left); });
   std::unique_lock lock(stop_mutex_);
   return stop_changed_.wait_until(lock, deadline, [this] { return stopped_; });

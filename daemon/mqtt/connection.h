@@ -105,7 +105,7 @@ class MqttClient::Impl final : public std::enable_shared_from_this<Impl> {
   std::uint32_t attempt_ = 0;
   std::chrono::steady_clock::time_point attempt_began_;
   std::chrono::steady_clock::time_point connected_since_;
-  int short_connections_ = 0;  // in a row
+  int short_connections_ = 0;               // in a row
   std::chrono::milliseconds stop_step_{0};  // how long goodbye and DISCONNECT may take each
   bool identifiers_available_ = true;
   std::vector<MqttSubscription> wanted_;

@@ -75,8 +75,8 @@ std::string LastTlsError() {
 bool WaitForTls(SSL* ssl, int result, std::chrono::milliseconds timeout) {
   const int error = SSL_get_error(ssl, result);
   if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) return false;
-  pollfd ready{SSL_get_fd(ssl),
-               static_cast<short>(error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT), 0};
+  pollfd ready{SSL_get_fd(ssl), static_cast<short>(error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT),
+               0};
   return poll(&ready, 1, static_cast<int>(timeout.count())) == 1;
 }
 
@@ -153,8 +153,7 @@ Status ResolveHost(const BrokerUrl& url) {
   return addresses.ok() ? Status() : Status(addresses.error());
 }
 
-Error DiagnoseConnect(const BrokerUrl& url, const MqttTls& tls,
-                      std::chrono::milliseconds timeout) {
+Error DiagnoseConnect(const BrokerUrl& url, const MqttTls& tls, std::chrono::milliseconds timeout) {
   const Result<Addresses> addresses = Resolve(url);
   if (!addresses.ok()) return addresses.error();
   int error = 0;

@@ -17,7 +17,6 @@ namespace runnel {
 Status ResolveHost(const BrokerUrl& url);
 
 // Blocks for at most a few times `timeout`. kFix: TLS, or files for it, must change.
-Error DiagnoseConnect(const BrokerUrl& url, const MqttTls& tls,
-                      std::chrono::milliseconds timeout);
+Error DiagnoseConnect(const BrokerUrl& url, const MqttTls& tls, std::chrono::milliseconds timeout);
 
 }  // namespace runnel

@@ -194,8 +194,8 @@ class PahoClient::Impl final {
     view.retained = c_message.retained != 0;
     view.dup = c_message.dup != 0;
     view.dup_hidden = c_message.qos == 2;
-    view.packet_id = c_message.qos == 0 ? std::uint16_t{0}
-                                        : static_cast<std::uint16_t>(c_message.msgid);
+    view.packet_id =
+        c_message.qos == 0 ? std::uint16_t{0} : static_cast<std::uint16_t>(c_message.msgid);
     view.subscription_ids = subscription_ids_;
     if (callbacks_.on_message(view) == MessageOutcome::kTaken) return;
     for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
@@ -359,8 +359,8 @@ std::optional<MqttPublishFailure> PahoClient::Publish(const MqttPublication& pub
     mqtt::properties properties;
     if (impl_->version() == MqttVersion::k5) {
       for (const auto& [name, value] : publication.user_properties) {
-        properties.add(mqtt::property(mqtt::property::USER_PROPERTY, std::string(name),
-                                      std::string(value)));
+        properties.add(
+            mqtt::property(mqtt::property::USER_PROPERTY, std::string(name), std::string(value)));
       }
     }
     impl_->client().publish(

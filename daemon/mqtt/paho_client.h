@@ -37,8 +37,7 @@ struct PahoCallbacks {
 class PahoClient final {
  public:
   static Result<std::unique_ptr<PahoClient>> Create(const MqttOptions& options,
-                                                    const BrokerUrl& url,
-                                                    PahoCallbacks callbacks);
+                                                    const BrokerUrl& url, PahoCallbacks callbacks);
   ~PahoClient();
 
   Status Connect(const MqttOptions& options, const BrokerUrl& url);

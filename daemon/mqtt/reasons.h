@@ -8,7 +8,7 @@
 
 namespace runnel {
 
-inline constexpr std::uint8_t kReasonFailure = 0x80;       // this and above: refused
+inline constexpr std::uint8_t kReasonFailure = 0x80;  // this and above: refused
 inline constexpr std::uint8_t kReasonTakenOver = 0x8e;
 inline constexpr std::uint8_t kReasonPacketTooLarge = 0x95;
 inline constexpr std::uint8_t kReasonQuotaExceeded = 0x97;

@@ -16,8 +16,7 @@ constexpr std::string_view kMagic = "runnel-subscriptions-1\n";
 constexpr std::uint32_t kIdentifiers = 268'435'455;
 
 Error Damaged(std::string_view what) {
-  return Error{ErrorKind::kGiveUp,
-               "the list of subscriptions is damaged: " + std::string(what)};
+  return Error{ErrorKind::kGiveUp, "the list of subscriptions is damaged: " + std::string(what)};
 }
 
 const KnownSubscription* Find(const std::vector<KnownSubscription>& known,
@@ -65,7 +64,8 @@ Result<std::vector<KnownSubscription>> DecodeSubscriptions(std::string_view byte
   }
   ByteReader checksum(bytes.substr(bytes.size() - 4));
   bytes.remove_suffix(4);
-  if (checksum.U32() != Crc32c(std::as_bytes(std::span(bytes)))) return Damaged("the checksum does not match");
+  if (checksum.U32() != Crc32c(std::as_bytes(std::span(bytes))))
+    return Damaged("the checksum does not match");
   ByteReader reader(bytes.substr(kMagic.size()));
   const std::uint64_t count = reader.Varint();
   std::vector<KnownSubscription> known;
@@ -83,23 +83,22 @@ Result<std::vector<KnownSubscription>> DecodeSubscriptions(std::string_view byte
   return known;
 }
 
-SubscriptionPlan PlanSubscriptions(MqttVersion version,
-                                   const std::vector<MqttSubscription>& wanted,
+SubscriptionPlan PlanSubscriptions(MqttVersion version, const std::vector<MqttSubscription>& wanted,
                                    const std::vector<KnownSubscription>& known) {
   SubscriptionPlan plan;
   for (const KnownSubscription& one : known) {
-    const bool still = std::any_of(
-        wanted.begin(), wanted.end(),
-        [&](const MqttSubscription& want) { return want.filter == one.subscription.filter; });
+    const bool still = std::any_of(wanted.begin(), wanted.end(), [&](const MqttSubscription& want) {
+      return want.filter == one.subscription.filter;
+    });
     if (still) continue;
     plan.unsubscribe.push_back(one.subscription.filter);
     plan.known.push_back({one.subscription, /*certain=*/false});
   }
   for (const MqttSubscription& want : wanted) {
     const KnownSubscription* one = Find(known, want.filter);
-    const bool has = one != nullptr && one->certain && one->subscription.qos == want.qos &&
-                     (version == MqttVersion::k311 ||
-                      one->subscription.identifier == want.identifier);
+    const bool has =
+        one != nullptr && one->certain && one->subscription.qos == want.qos &&
+        (version == MqttVersion::k311 || one->subscription.identifier == want.identifier);
     // In 3.1.1 a SUBSCRIBE would bring all retained messages again.
     if (!has || version == MqttVersion::k5) plan.subscribe.push_back(want);
     plan.known.push_back({want, has});

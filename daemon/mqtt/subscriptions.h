@@ -54,8 +54,7 @@ struct SubscriptionPlan {
 
 // `known`: what the session may have; empty when the broker has lost it. MQTT 5 subscribes
 // to everything again: that brings no retained messages a second time.
-SubscriptionPlan PlanSubscriptions(MqttVersion version,
-                                   const std::vector<MqttSubscription>& wanted,
+SubscriptionPlan PlanSubscriptions(MqttVersion version, const std::vector<MqttSubscription>& wanted,
                                    const std::vector<KnownSubscription>& known);
 
 }  // namespace runnel

@@ -32,8 +32,8 @@ Result<std::string> ReadFile(const std::string& path, std::size_t size_max) {
     if (size == 0) return bytes;
     bytes.append(block, static_cast<std::size_t>(size));
     if (bytes.size() > size_max) {
-      return Error{ErrorKind::kFix, "`" + path + "` is larger than " + std::to_string(size_max) +
-                                        " bytes"};
+      return Error{ErrorKind::kFix,
+                   "`" + path + "` is larger than " + std::to_string(size_max) + " bytes"};
     }
   }
 }

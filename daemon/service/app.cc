@@ -19,10 +19,10 @@ using std::chrono::milliseconds;
 
 // How long the end may take, step by step; with the uplink's own drain under systemd's
 // default of 90 s by far.
-constexpr milliseconds kGoodbye{2000};      // sources
-constexpr milliseconds kDrain{5000};        // what was taken in is worked off
+constexpr milliseconds kGoodbye{2000};  // sources
+constexpr milliseconds kDrain{5000};    // what was taken in is worked off
 constexpr milliseconds kWorkersEnd{3000};
-constexpr milliseconds kUplinkEnd{8000};    // publishes what is left, says goodbye
+constexpr milliseconds kUplinkEnd{8000};  // publishes what is left, says goodbye
 constexpr milliseconds kDrainLook{20};
 // What a worker may allocate beside the state that it has mapped: a runaway record ends
 // its worker and not the device.
@@ -60,9 +60,7 @@ int App::Run() {
   return exit_code_;
 }
 
-Time App::Now() const {
-  return std::chrono::floor<Duration>(std::chrono::system_clock::now());
-}
+Time App::Now() const { return std::chrono::floor<Duration>(std::chrono::system_clock::now()); }
 
 std::vector<Ringer*> App::Ringers() {
   std::vector<Ringer*> ringers;
@@ -74,8 +72,8 @@ std::vector<Ringer*> App::Ringers() {
 
 Status App::OpenTasks() {
   const DeviceConfig& device = options_.device;
-  for (const auto& [folder, lock] : {std::pair(&device.runtime, &runtime_lock_),
-                                     std::pair(&device.state, &state_lock_)}) {
+  for (const auto& [folder, lock] :
+       {std::pair(&device.runtime, &runtime_lock_), std::pair(&device.state, &state_lock_)}) {
     if (Status made = MakeFolders(*folder); !made.ok()) return made;
     Result<Fd> locked = LockFile(*folder + "/lock");
     if (!locked.ok()) return locked.error();
@@ -208,15 +206,16 @@ void App::FeedWatchdog() {
 
 void App::WaitForBell() {
   if (bell_ == nullptr) {
-    bell_ = std::make_unique<asio::posix::stream_descriptor>(
-        loop_, dup(board_->daemon_bell().fd()));
+    bell_ =
+        std::make_unique<asio::posix::stream_descriptor>(loop_, dup(board_->daemon_bell().fd()));
     board_->daemon_word().GoToSleep();
   }
-  bell_->async_wait(asio::posix::stream_descriptor::wait_read, [this](const asio::error_code& error) {
-    if (error) return;
-    OnBell();
-    WaitForBell();
-  });
+  bell_->async_wait(asio::posix::stream_descriptor::wait_read,
+                    [this](const asio::error_code& error) {
+                      if (error) return;
+                      OnBell();
+                      WaitForBell();
+                    });
 }
 
 // Somebody has work for the loop: records for a later stage, room in a journal, or an
@@ -241,7 +240,8 @@ void App::OnUplink(std::string_view line) {
     log_->Error("uplink: " + text);
   } else {
     const std::string broker = text.substr(0, text.find(' '));
-    log_->Warn("upstream `" + broker + "`: " + text.substr(std::min(text.size(), broker.size() + 1)));
+    log_->Warn("upstream `" + broker +
+               "`: " + text.substr(std::min(text.size(), broker.size() + 1)));
   }
 }
 

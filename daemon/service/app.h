@@ -30,9 +30,9 @@ class App final {
     std::vector<RunningPipeline> pipelines;
     std::string worker_executable;
     std::string uplink_executable;
-    std::string notify_socket;   // NOTIFY_SOCKET
-    std::string watchdog_usec;   // WATCHDOG_USEC
-    std::string poison_text;     // see TaskOptions
+    std::string notify_socket;  // NOTIFY_SOCKET
+    std::string watchdog_usec;  // WATCHDOG_USEC
+    std::string poison_text;    // see TaskOptions
   };
 
   App(Options options, Log& log);
@@ -69,7 +69,7 @@ class App final {
   Notifier notifier_;
   asio::io_context loop_;
   asio::signal_set signals_;
-  asio::steady_timer timer_;      // of the steps of the end
+  asio::steady_timer timer_;  // of the steps of the end
   asio::steady_timer watchdog_;
   Fd runtime_lock_;
   Fd state_lock_;
@@ -83,7 +83,7 @@ class App final {
   std::unique_ptr<asio::posix::stream_descriptor> bell_;
   std::chrono::steady_clock::time_point stop_deadline_{};
   bool stopping_ = false;
-  bool must_exit_hard_ = false;   // Paho could not be stopped
+  bool must_exit_hard_ = false;  // Paho could not be stopped
   int exit_code_ = 0;
 };
 

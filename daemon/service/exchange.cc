@@ -11,8 +11,8 @@ constexpr int kRecordsInARow = 256;
 
 }  // namespace
 
-Exchange::Exchange(TaskSet& tasks, std::vector<Ringer*> workers,
-                   std::vector<const Doorbell*> bells, Options options)
+Exchange::Exchange(TaskSet& tasks, std::vector<Ringer*> workers, std::vector<const Doorbell*> bells,
+                   Options options)
     : tasks_(&tasks),
       workers_(std::move(workers)),
       bells_(std::move(bells)),
@@ -33,8 +33,8 @@ Result<std::unique_ptr<Exchange>> Exchange::Open(TaskSet& tasks, std::vector<Rin
     source.reader = std::move(reader).value();
     if (task.id.partition == 0) {
       exchange->files_.push_back(std::make_unique<DeadLetterFile>(
-          exchange->options_.state,
-          task.id.pipeline + "." + std::to_string(task.id.stage), exchange->options_.dead_letters_max));
+          exchange->options_.state, task.id.pipeline + "." + std::to_string(task.id.stage),
+          exchange->options_.dead_letters_max));
     }
     source.dead_letters = exchange->files_.back().get();
     exchange->sources_.push_back(std::move(source));
@@ -70,8 +70,8 @@ bool Exchange::RunSource(Source& source) {
     }
     source.waiting.reset();
     const bool letter = static_cast<OutputKind>(record.header.kind) == OutputKind::kDeadLetter;
-    source.reader->Settle(record, letter ? OutReader::Settled::kDeadLetter
-                                         : OutReader::Settled::kMoved);
+    source.reader->Settle(record,
+                          letter ? OutReader::Settled::kDeadLetter : OutReader::Settled::kMoved);
     moved = true;
   }
   if (moved && source.reader->WorkerWaits()) bells_[source.task->worker]->Ring();
@@ -95,8 +95,8 @@ bool Exchange::Deliver(Source& source, const RecordView& record) {
       return everywhere;
     }
     case OutputKind::kDeadLetter: {
-      const Status written = source.dead_letters->Append(
-          source.task->id, source.reader->incarnation(), record);
+      const Status written =
+          source.dead_letters->Append(source.task->id, source.reader->incarnation(), record);
       if (!written.ok()) options_.report(written.error());
       return true;
     }
@@ -114,8 +114,7 @@ bool Exchange::DeliverTo(RunningTask& target, const Source& source, const Record
   const bool tick = static_cast<OutputKind>(record.header.kind) == OutputKind::kTick;
   const auto kind = tick ? static_cast<InputKind>(record.header.tag & 0xff) : InputKind::kExchange;
   const auto append = [&] {
-    return target.journal->AppendExchange(kind,
-                                          source.task->id.partition, record.header.sequence,
+    return target.journal->AppendExchange(kind, source.task->id.partition, record.header.sequence,
                                           TimeFromMicroseconds(record.header.time), record.payload);
   };
   Appended appended = append();

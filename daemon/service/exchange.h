@@ -24,7 +24,7 @@ class Exchange final {
  public:
   struct Options {
     std::chrono::nanoseconds max_delay{2'000'000};
-    std::string state;                     // folder of the dead-letter files
+    std::string state;                         // folder of the dead-letter files
     std::uint64_t dead_letters_max = 4 << 20;  // bytes of each file
     std::function<void(const Error&)> report;
   };

@@ -6,8 +6,8 @@
 
 namespace runnel {
 
-Result<std::unique_ptr<LocalHost>> LocalHost::Start(
-    Assignment assignment, std::function<void(const Error&)> report) {
+Result<std::unique_ptr<LocalHost>> LocalHost::Start(Assignment assignment,
+                                                    std::function<void(const Error&)> report) {
   std::unique_ptr<LocalHost> local(new LocalHost());
   RegisterAll(local->registry_);
   Result<std::pair<Channel, Fd>> pair = Channel::CreatePair();
@@ -17,8 +17,8 @@ Result<std::unique_ptr<LocalHost>> LocalHost::Start(
   Result<std::unique_ptr<Host>> host = BuildHost(std::move(assignment), local->registry_, report);
   if (!host.ok()) return host.error();
   local->host_ = std::move(host).value();
-  local->thread_ = std::thread(
-      [host = local->host_.get(), report = std::move(report)] { host->Run(report); });
+  local->thread_ =
+      std::thread([host = local->host_.get(), report = std::move(report)] { host->Run(report); });
   return local;
 }
 

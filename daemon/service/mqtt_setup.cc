@@ -12,7 +12,7 @@
 namespace runnel {
 namespace {
 
-constexpr std::uint64_t kWorkerMemory = 16 << 20;     // what a worker may need with its state
+constexpr std::uint64_t kWorkerMemory = 16 << 20;  // what a worker may need with its state
 constexpr const char* kClientPlaceholder = "{client_id}";
 
 std::string HostName() {
@@ -23,8 +23,8 @@ std::string HostName() {
 
 std::string ClientId(const BrokerConfig& config, const std::string& broker, const char* purpose,
                      std::size_t number) {
-  std::string id = config.client_id.empty() ? "runnel-" + HostName() + "-" + broker
-                                            : config.client_id;
+  std::string id =
+      config.client_id.empty() ? "runnel-" + HostName() + "-" + broker : config.client_id;
   id += purpose;
   if (number > 0) id += "-" + std::to_string(number + 1);
   return id;
@@ -91,8 +91,8 @@ std::vector<SourcePlan> PlanSources(const DeviceConfig& device, const TaskSet& t
       SourcePlan plan;
       plan.broker = broker;
       plan.mqtt = OptionsOf(config, ClientId(config, broker, "", number));
-      plan.mqtt.subscriptions_file = device.state + "/subscriptions." + broker + "." +
-                                     std::to_string(number + 1);
+      plan.mqtt.subscriptions_file =
+          device.state + "/subscriptions." + broker + "." + std::to_string(number + 1);
       const bool store = plan.mqtt.version == MqttVersion::k311 &&
                          std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
                                      [](const PlannedSubscription& s) { return s.qos == 2; });

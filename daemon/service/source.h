@@ -20,7 +20,7 @@ namespace runnel {
 class Source final {
  public:
   struct Options {
-    std::string broker;       // name, for messages
+    std::string broker;  // name, for messages
     MqttOptions mqtt;
     PlannedSession session;
     Dispatcher::Options dispatcher;
@@ -43,10 +43,10 @@ class Source final {
   Source(asio::io_context& loop, TaskSet& tasks, Log& log, Options options);
 
   MessageOutcome OnMessage(const MqttMessage& message);
-  void OnEvent(const MqttEvent& event);      // any of Paho's threads
+  void OnEvent(const MqttEvent& event);  // any of Paho's threads
   void BeginSession(bool present);
   void TellTasks(InputKind kind);
-  void Handle(const MqttEvent& event);       // the loop
+  void Handle(const MqttEvent& event);  // the loop
   void LogSubscriptions(const MqttSubscribed& subscribed);
 
   asio::io_context* loop_;
@@ -57,8 +57,8 @@ class Source final {
   std::uint16_t session_number_ = 0;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<MqttClient> client_;
-  std::string last_failure_;   // the loop: not logged twice in a row
-  bool connected_ = false;     // the loop
+  std::string last_failure_;  // the loop: not logged twice in a row
+  bool connected_ = false;    // the loop
 };
 
 }  // namespace runnel

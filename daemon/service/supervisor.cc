@@ -156,9 +156,9 @@ Status Supervisor::SendToUplink(Child& child) {
     Result<Fd> settle = OpenFile(task.folder + "/settle", O_RDWR);
     if (!settle.ok()) return settle.error();
     const std::size_t worker = workers_.empty() ? 0 : task.worker;
-    if (Status sent = SendUplinkTask(channel, task.id, task.pipeline, work.value().get(),
-                                     settle.value().get(),
-                                     links.value().worker_bells[worker].get());
+    if (Status sent =
+            SendUplinkTask(channel, task.id, task.pipeline, work.value().get(),
+                           settle.value().get(), links.value().worker_bells[worker].get());
         !sent.ok()) {
       return sent;
     }
@@ -178,8 +178,8 @@ void Supervisor::ReadChannel(Child& child) {
       asio::posix::stream_descriptor::wait_read, [this, &child](const asio::error_code& error) {
         if (error) return;
         std::array<char, 4096> bytes;
-        const ssize_t size = recv(child.channel->native_handle(), bytes.data(), bytes.size(),
-                                  MSG_DONTWAIT);
+        const ssize_t size =
+            recv(child.channel->native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT);
         if (size <= 0) return;  // its death is seen through the pidfd
         if (!child.ready) {
           child.ready = true;

@@ -27,7 +27,7 @@ namespace runnel {
 class Supervisor final {
  public:
   struct Options {
-    std::size_t workers = 1;        // processes; 0: a thread of the daemon does the work
+    std::size_t workers = 1;  // processes; 0: a thread of the daemon does the work
     std::string worker_executable;
     std::string uplink_executable;
     HostSettings host;
@@ -36,8 +36,7 @@ class Supervisor final {
   };
 
   // All are borrowed and outlive the supervisor.
-  Supervisor(asio::io_context& loop, TaskSet& tasks, Switchboard& board, Log& log,
-             Options options);
+  Supervisor(asio::io_context& loop, TaskSet& tasks, Switchboard& board, Log& log, Options options);
   ~Supervisor();
 
   // Starts everything; `on_ready` is called once, when all are ready for records.
@@ -60,14 +59,14 @@ class Supervisor final {
 
  private:
   struct Child {
-    std::string name;               // `worker 1`, `uplink`
+    std::string name;  // `worker 1`, `uplink`
     std::optional<ChildProcess> process;
     std::optional<asio::posix::stream_descriptor> death;    // the pidfd
     std::optional<asio::posix::stream_descriptor> channel;  // a duplicate, for reading
     std::unique_ptr<asio::steady_timer> timer;              // restart, or deadline of a stop
     RestartPolicy policy;
     bool ready = false;
-    bool timed_out = false;         // killed by us for a hung record
+    bool timed_out = false;  // killed by us for a hung record
     bool stopping = false;
     std::function<void()> stopped;
   };

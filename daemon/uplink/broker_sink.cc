@@ -10,8 +10,7 @@ Completion ToCompletion(std::uint64_t context, const MqttPublishFailure& failure
   Completion completion;
   completion.context = context;
   completion.reason = failure.reason;
-  const bool again =
-      failure.kind == MqttFailure::kRetry || failure.kind == MqttFailure::kReconnect;
+  const bool again = failure.kind == MqttFailure::kRetry || failure.kind == MqttFailure::kReconnect;
   completion.delivered = again ? Delivered::kRetry : Delivered::kRejected;
   return completion;
 }
@@ -22,7 +21,8 @@ BrokerSink::BrokerSink(UplinkBroker broker, CompletionQueue& completions, Report
     : broker_(std::move(broker)), completions_(&completions), report_(std::move(report)) {}
 
 Result<std::unique_ptr<BrokerSink>> BrokerSink::Connect(PahoControl& control, UplinkBroker broker,
-                                                    CompletionQueue& completions, Report report) {
+                                                        CompletionQueue& completions,
+                                                        Report report) {
   std::unique_ptr<BrokerSink> sink(
       new BrokerSink(std::move(broker), completions, std::move(report)));
   MqttHandlers handlers;

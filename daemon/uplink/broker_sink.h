@@ -23,7 +23,7 @@ class BrokerSink final : public Sink {
 
   // `control` and `completions` outlive the sink. Begins to connect.
   static Result<std::unique_ptr<BrokerSink>> Connect(PahoControl& control, UplinkBroker broker,
-                                                   CompletionQueue& completions, Report report);
+                                                     CompletionQueue& completions, Report report);
 
   std::size_t Room() const override;
   void Publish(const SinkRecord& record, std::uint64_t context) override;
@@ -39,7 +39,7 @@ class BrokerSink final : public Sink {
   UplinkBroker broker_;
   CompletionQueue* completions_;
   Report report_;
-  std::atomic<std::uint32_t> window_{0};     // 0: not connected
+  std::atomic<std::uint32_t> window_{0};  // 0: not connected
   std::atomic<std::uint32_t> in_flight_{0};
   std::unique_ptr<MqttClient> client_;
 };

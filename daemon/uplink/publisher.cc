@@ -39,7 +39,8 @@ bool Publisher::ReadNext(Lane& lane) {
   Entry entry;
   const RingReader::Found found = lane.source.reader->Next(entry.record);
   if (found == RingReader::Found::kDamaged) {
-    report_(std::move(lane.source.reader->Damage()).In("the outputs of `" + lane.source.id.Name() + "`"));
+    report_(std::move(lane.source.reader->Damage())
+                .In("the outputs of `" + lane.source.id.Name() + "`"));
     lane.broken = true;
   }
   if (found != RingReader::Found::kRecord) return false;
@@ -69,15 +70,17 @@ bool Publisher::Handle(Lane& lane, std::size_t lane_index, Entry& entry, std::ui
     const SinkBinding& binding = *BindingOf(lane, entry.record);
     if (binding.sink->Room() == 0) return false;
     const std::string id =
-        binding.id_prefix + OutputId(lane.source.id, lane.source.reader->incarnation(),
-                                     entry.record.header.sequence);
+        binding.id_prefix +
+        OutputId(lane.source.id, lane.source.reader->incarnation(), entry.record.header.sequence);
     entry.state = State::kInFlight;
     --lane.waiting;
-    binding.sink->Publish({entry.record.topic, entry.record.payload, id, binding.qos, binding.retain},
-                          (std::uint64_t{lane_index} << kNumberBits) | number);
+    binding.sink->Publish(
+        {entry.record.topic, entry.record.payload, id, binding.qos, binding.retain},
+        (std::uint64_t{lane_index} << kNumberBits) | number);
     return true;
   } else {
-    report_(Error{ErrorKind::kGiveUp, "`" + lane.source.id.Name() + "` has written an output of kind " +
+    report_(Error{ErrorKind::kGiveUp, "`" + lane.source.id.Name() +
+                                          "` has written an output of kind " +
                                           std::to_string(entry.record.header.kind) + " for sink " +
                                           std::to_string(entry.record.header.tag)});
   }

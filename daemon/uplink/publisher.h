@@ -22,8 +22,8 @@ namespace runnel {
 
 // How results of one sink of a pipeline are published.
 struct SinkBinding {
-  Sink* sink = nullptr;  // borrowed
-  std::string id_prefix; // client id and a slash
+  Sink* sink = nullptr;   // borrowed
+  std::string id_prefix;  // client id and a slash
   int qos = 1;
   bool retain = false;
 };
@@ -33,7 +33,7 @@ class Publisher final {
   struct Source {
     TaskId id;
     std::unique_ptr<OutReader> reader;
-    std::unique_ptr<Doorbell> worker_bell;   // rung when its room was freed
+    std::unique_ptr<Doorbell> worker_bell;            // rung when its room was freed
     const std::vector<SinkBinding>* sinks = nullptr;  // of its pipeline; outlives this
     DeadLetterFile* dead_letters = nullptr;           // of its pipeline
   };
@@ -59,9 +59,9 @@ class Publisher final {
   };
   struct Lane {
     Source source;
-    std::deque<Entry> entries;      // read and not settled, oldest first
-    std::uint64_t first = 0;        // number of entries.front()
-    std::size_t waiting = 0;        // entries in kWaiting
+    std::deque<Entry> entries;  // read and not settled, oldest first
+    std::uint64_t first = 0;    // number of entries.front()
+    std::size_t waiting = 0;    // entries in kWaiting
     bool broken = false;
   };
 

@@ -35,8 +35,8 @@ Result<std::unique_ptr<Uplink>> Uplink::Create(UplinkAssignment assignment, Fd s
   uplink->state_ = assignment.settings.state;
   uplink->dead_letters_max_ = assignment.settings.dead_letters_max;
   for (UplinkBroker& broker : assignment.settings.brokers) {
-    Result<std::unique_ptr<BrokerSink>> sink =
-        BrokerSink::Connect(uplink->control_, std::move(broker), uplink->completions_, uplink->say_);
+    Result<std::unique_ptr<BrokerSink>> sink = BrokerSink::Connect(
+        uplink->control_, std::move(broker), uplink->completions_, uplink->say_);
     if (!sink.ok()) return sink.error();
     uplink->sinks_.push_back(std::move(sink).value());
   }
@@ -68,8 +68,7 @@ Status Uplink::AddTask(UplinkAssignment::OneTask task) {
     if (errno != EINTR) return Errno("locking the outputs of `" + task.id.Name() + "`");
   }
   Publisher::Source source;
-  Result<std::unique_ptr<OutReader>> reader =
-      OutReader::Open(task.work.get(), task.settle.get());
+  Result<std::unique_ptr<OutReader>> reader = OutReader::Open(task.work.get(), task.settle.get());
   if (!reader.ok()) return std::move(reader.error()).In("`" + task.id.Name() + "`");
   source.id = task.id;
   source.reader = std::move(reader).value();

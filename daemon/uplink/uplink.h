@@ -46,7 +46,7 @@ class Uplink final {
   std::vector<Completion> taken_;
   PahoControl control_;
   std::vector<std::unique_ptr<BrokerSink>> sinks_;
-  std::vector<std::vector<SinkBinding>> bindings_;  // by pipeline
+  std::vector<std::vector<SinkBinding>> bindings_;                  // by pipeline
   std::map<std::size_t, std::unique_ptr<DeadLetterFile>> letters_;  // by pipeline
   std::vector<Fd> locks_;  // the settle files, locked while this process publishes
   Publisher publisher_;

@@ -15,8 +15,8 @@ Result<std::unique_ptr<Host>> BuildHost(Assignment assignment, const Registry& r
     options.plan = std::move(one.settings.plan);
     options.plan_fingerprint = one.settings.plan_fingerprint;
     options.poison_text = assignment.settings.poison_text;
-    Result<std::unique_ptr<Task>> task = Task::Open(std::move(one.settings.id),
-                                                    std::move(one.files), registry, options);
+    Result<std::unique_ptr<Task>> task =
+        Task::Open(std::move(one.settings.id), std::move(one.files), registry, options);
     if (!task.ok()) {
       report(task.error());
       continue;

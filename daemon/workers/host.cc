@@ -46,10 +46,9 @@ Result<std::unique_ptr<Host>> Host::Create(HostLinks links, std::chrono::nanosec
 }
 
 void Host::Add(HostedTask task) {
-  const auto place =
-      std::find_if(tasks_.begin(), tasks_.end(), [&](const HostedTask& other) {
-        return other.task->id().stage < task.task->id().stage;
-      });
+  const auto place = std::find_if(tasks_.begin(), tasks_.end(), [&](const HostedTask& other) {
+    return other.task->id().stage < task.task->id().stage;
+  });
   tasks_.insert(place, std::move(task));
 }
 
@@ -98,9 +97,8 @@ void Host::Sleep() {
   if (earlier) daemon_bell_.Ring();
   auto* word = reinterpret_cast<SleepWord*>(own_page_.data());
   word->GoToSleep();
-  const bool work = std::any_of(tasks_.begin(), tasks_.end(), [](HostedTask& hosted) {
-    return hosted.task->CanWork();
-  });
+  const bool work = std::any_of(tasks_.begin(), tasks_.end(),
+                                [](HostedTask& hosted) { return hosted.task->CanWork(); });
   if (!work) {
     pollfd sources[] = {{own_bell_.fd(), POLLIN, 0}, {links_.stop.get(), POLLIN, 0}};
     poll(sources, 2, -1);

@@ -19,14 +19,14 @@ namespace runnel {
 // What a host shares with the other processes. Made from descriptors by the two
 // ends of a channel, see protocol.h.
 struct HostLinks {
-  Fd own_page;      // SleepWord of this host, for writing
+  Fd own_page;  // SleepWord of this host, for writing
   Fd own_bell;
-  Fd uplink_page;   // SleepWord of the uplink, for reading
+  Fd uplink_page;  // SleepWord of the uplink, for reading
   Fd uplink_bell;
-  Fd daemon_page;   // SleepWord of the daemon's loop, for reading
+  Fd daemon_page;  // SleepWord of the daemon's loop, for reading
   Fd daemon_bell;
-  Fd room_bell;     // wakes the daemon's source thread that waits for room
-  Fd stop;          // readable or closed: finish
+  Fd room_bell;  // wakes the daemon's source thread that waits for room
+  Fd stop;       // readable or closed: finish
 };
 
 struct HostedTask {
@@ -36,8 +36,7 @@ struct HostedTask {
 
 class Host final {
  public:
-  static Result<std::unique_ptr<Host>> Create(HostLinks links,
-                                              std::chrono::nanoseconds max_delay);
+  static Result<std::unique_ptr<Host>> Create(HostLinks links, std::chrono::nanoseconds max_delay);
   void Add(HostedTask task);
 
   // Works until `stop` is readable or closed; then checkpoints everything. A task that

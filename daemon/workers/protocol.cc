@@ -17,7 +17,7 @@ void ReadHost(ByteReader& reader, ChannelMessage& message, Assignment& assignmen
   settings.memory_max = reader.Varint();
   settings.poison_text = reader.String();
   HostLinks& links = assignment.links;
-  Fd* const places[kHostFds] = {&links.own_page,    &links.own_bell,  &links.uplink_page,
+  Fd* const places[kHostFds] = {&links.own_page,    &links.own_bell,    &links.uplink_page,
                                 &links.uplink_bell, &links.daemon_page, &links.daemon_bell,
                                 &links.room_bell};
   for (std::size_t i = 0; i < kHostFds && i < message.fds.size(); ++i) {
@@ -49,10 +49,10 @@ Status SendHost(Channel& channel, const HostSettings& settings, const HostLinks&
   writer.Varint(settings.record_max);
   writer.Varint(settings.memory_max);
   writer.String(settings.poison_text);
-  return channel.Send(writer.bytes(),
-                      {links.own_page.get(), links.own_bell.get(), links.uplink_page.get(),
-                       links.uplink_bell.get(), links.daemon_page.get(), links.daemon_bell.get(),
-                       links.room_bell.get()});
+  return channel.Send(
+      writer.bytes(),
+      {links.own_page.get(), links.own_bell.get(), links.uplink_page.get(), links.uplink_bell.get(),
+       links.daemon_page.get(), links.daemon_bell.get(), links.room_bell.get()});
 }
 
 Status SendTask(Channel& channel, const TaskSettings& settings, const TaskDescriptors& files) {

@@ -17,7 +17,7 @@ struct HostSettings {
   std::chrono::nanoseconds max_delay{2'000'000};
   std::uint64_t record_max = 64 * 1024;
   std::uint64_t memory_max = 256 << 20;  // bytes that a worker may allocate
-  std::string poison_text;       // see TaskOptions
+  std::string poison_text;               // see TaskOptions
 };
 
 struct TaskSettings {

@@ -29,16 +29,16 @@ constexpr std::uint32_t kArchitecture = AUDIT_ARCH_ARM;
 
 // All that a worker needs: bells, memory of its own, dying.
 constexpr int kAllowed[] = {
-    SYS_read,          // bells
-    SYS_write,         // the last words on standard error
-    SYS_close,         // bells at exit
+    SYS_read,   // bells
+    SYS_write,  // the last words on standard error
+    SYS_close,  // bells at exit
     SYS_timerfd_settime,
 #ifdef SYS_poll
     SYS_poll,
 #endif
     SYS_ppoll,
     SYS_restart_syscall,
-    SYS_brk,           // malloc
+    SYS_brk,  // malloc
 #ifdef SYS_mmap
     SYS_mmap,
 #endif
@@ -47,7 +47,7 @@ constexpr int kAllowed[] = {
 #endif
     SYS_munmap,
     SYS_mremap,
-    SYS_madvise,       // room for more state
+    SYS_madvise,  // room for more state
     SYS_futex,
     SYS_rt_sigprocmask,  // abort()
     SYS_rt_sigaction,

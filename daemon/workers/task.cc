@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "daemon/journal/dead_letter.h"
+#include "daemon/workers/test_hooks.h"
 #include "pipelines/base/bytes.h"
 #include "pipelines/spec/node.h"
 
@@ -44,31 +45,19 @@ Result<std::unique_ptr<const Plan>> Compile(std::string_view encoded, const Task
   std::unique_ptr<const Plan> plan =
       CompilePlan(node.value(), id.pipeline, registry, limits, diagnostics);
   if (plan == nullptr) {
-    return Error{ErrorKind::kFix, "the plan in the journal does not compile: " +
-                                      diagnostics.Format()};
+    return Error{ErrorKind::kFix,
+                 "the plan in the journal does not compile: " + diagnostics.Format()};
   }
   return plan;
 }
-
-#ifdef RUNNEL_TEST_HOOKS
-// Aborts on a payload with `text` in it; with `HANG:text` it never comes back.
-void DieOfPoison(std::string_view payload, std::string_view text) {
-  const bool hang = text.starts_with("HANG:");
-  if (hang) text.remove_prefix(5);
-  if (text.empty() || payload.find(text) == std::string_view::npos) return;
-  if (!hang) std::abort();
-  for (volatile bool forever = true; forever;) {
-  }
-}
-#endif
 
 }  // namespace
 
 Task::Task(TaskId id, const Registry& registry, TaskOptions options)
     : id_(std::move(id)), registry_(&registry), options_(std::move(options)) {}
 
-Result<std::unique_ptr<Task>> Task::Open(TaskId id, TaskDescriptors files,
-                                         const Registry& registry, TaskOptions options) {
+Result<std::unique_ptr<Task>> Task::Open(TaskId id, TaskDescriptors files, const Registry& registry,
+                                         TaskOptions options) {
   std::unique_ptr<Task> task(new Task(std::move(id), registry, std::move(options)));
   while (flock(files.work.get(), LOCK_EX) != 0) {
     if (errno != EINTR) return Errno("locking the files of `" + task->id_.Name() + "`");
@@ -96,17 +85,17 @@ Status Task::MapFiles(const TaskDescriptors& files) {
   };
   Part parts[] = {
       {&in_pages_, Mapping::Map(files.in.get(), 0, RoundToPage(sizeof(InPage)), Access::kRead)},
-      {&in_ring_, Mapping::MapTwice(files.in.get(), in_layout.ring, in.value().ring_bytes,
-                                    Access::kRead)},
+      {&in_ring_,
+       Mapping::MapTwice(files.in.get(), in_layout.ring, in.value().ring_bytes, Access::kRead)},
       {&work_page_, Mapping::Map(files.work.get(), 0, layout.ring, Access::kWrite)},
-      {&out_ring_, Mapping::MapTwice(files.work.get(), layout.ring, work.value().ring_bytes,
-                                     Access::kWrite)},
-      {&undo_, Mapping::Map(files.work.get(), layout.undo, layout.state - layout.undo,
-                            Access::kWrite)},
-      {&state_, Mapping::Map(files.work.get(), layout.state, layout.size - layout.state,
-                             Access::kWrite)},
-      {&settle_page_, Mapping::Map(files.settle.get(), 0, RoundToPage(sizeof(SettlePage)),
-                                   Access::kRead)},
+      {&out_ring_,
+       Mapping::MapTwice(files.work.get(), layout.ring, work.value().ring_bytes, Access::kWrite)},
+      {&undo_,
+       Mapping::Map(files.work.get(), layout.undo, layout.state - layout.undo, Access::kWrite)},
+      {&state_,
+       Mapping::Map(files.work.get(), layout.state, layout.size - layout.state, Access::kWrite)},
+      {&settle_page_,
+       Mapping::Map(files.settle.get(), 0, RoundToPage(sizeof(SettlePage)), Access::kRead)},
   };
   for (Part& part : parts) {
     if (!part.mapped.ok()) return part.mapped.error();
@@ -211,9 +200,8 @@ Status Task::StartStoredPlan() {
   if (!region_->Contains(ref, sizeof(StoredPlan) + stored->size)) {
     return Error{ErrorKind::kGiveUp, "the stored plan is cut off"};
   }
-  Result<std::unique_ptr<const Plan>> plan =
-      Compile({reinterpret_cast<const char*>(stored + 1), stored->size}, id_, *registry_,
-              options_.limits);
+  Result<std::unique_ptr<const Plan>> plan = Compile(
+      {reinterpret_cast<const char*>(stored + 1), stored->size}, id_, *registry_, options_.limits);
   if (!plan.ok()) return plan.error();
   plan_ = std::move(plan).value();
   plan_fingerprint_ = stored->fingerprint;
@@ -231,8 +219,8 @@ void Task::FindLastOutput() {
   out_room_ = std::min<std::uint64_t>(out_room_, out_ring_.size() * 3 / 4);
   const SettleState& settled = CurrentState(*settle_);
   out_written_ = settled.sequence;
-  RingReader reader(out_ring_.data(), out_ring_.size(), work_->out_head,
-                    settled.settled, out_ring_.size());
+  RingReader reader(out_ring_.data(), out_ring_.size(), work_->out_head, settled.settled,
+                    out_ring_.size());
   RecordView record;
   RingReader::Found found;
   while ((found = reader.Peek(record)) == RingReader::Found::kRecord) {
@@ -305,8 +293,8 @@ Status Task::PushRecord(const RecordView& record) {
   Input input;
   input.kind = static_cast<InputKind>(record.header.kind);
   if (input.kind < InputKind::kMessage || input.kind > InputKind::kPause) {
-    return Error{ErrorKind::kGiveUp, "a record of unknown kind " +
-                                         std::to_string(record.header.kind)};
+    return Error{ErrorKind::kGiveUp,
+                 "a record of unknown kind " + std::to_string(record.header.kind)};
   }
   input.arrival = TimeFromMicroseconds(record.header.time);
   input.topic = record.topic;

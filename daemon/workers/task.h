@@ -62,9 +62,7 @@ class Task final : private OutputSink {
   // Whether Run would do a turn now. Where only room is missing it asks to be rung.
   bool CanWork() { return HasWork() && HasRoomForTurn(); }
   // Who waits for room among the inputs: kSourceWaits, kExchangeWaits.
-  std::uint32_t RoomWaiters() const {
-    return in_->waits_for_room.load(std::memory_order_relaxed);
-  }
+  std::uint32_t RoomWaiters() const { return in_->waits_for_room.load(std::memory_order_relaxed); }
   // Whether outputs were published since the last call.
   bool TakePublished();
   // Whether the deadline is before the daemon looks next.
@@ -124,15 +122,15 @@ class Task final : private OutputSink {
   std::uint64_t plan_fingerprint_ = 0;
   std::unique_ptr<Pipeline> pipeline_;
 
-  CheckpointSlot current_{};           // the last checkpoint
-  std::uint64_t turn_ = 0;             // of the next turn
-  std::uint64_t out_sequence_ = 0;     // of the next output
-  std::uint64_t out_written_ = 0;      // outputs below are in the ring already
-  std::uint64_t out_room_ = 0;         // bytes that one turn may need
+  CheckpointSlot current_{};        // the last checkpoint
+  std::uint64_t turn_ = 0;          // of the next turn
+  std::uint64_t out_sequence_ = 0;  // of the next output
+  std::uint64_t out_written_ = 0;   // outputs below are in the ring already
+  std::uint64_t out_room_ = 0;      // bytes that one turn may need
   bool published_ = false;
-  bool ending_ = false;                // kEnd was pushed because the plan changes
-  std::vector<PoisonTurn> poison_;     // turns to skip
-  std::string prefix_;                 // scratch of Write
+  bool ending_ = false;             // kEnd was pushed because the plan changes
+  std::vector<PoisonTurn> poison_;  // turns to skip
+  std::string prefix_;              // scratch of Write
 };
 
 }  // namespace runnel

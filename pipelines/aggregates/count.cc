@@ -33,8 +33,12 @@ class Count final : public Aggregate {
 }  // namespace
 
 AggregateSpec aggregates::count() {
-  return {"count", "count() or count(value)",
-          "The number of records; with a value, of records that have it. Exact.", 0, 1, 0,
+  return {"count",
+          "count() or count(value)",
+          "The number of records; with a value, of records that have it. Exact.",
+          0,
+          1,
+          0,
           [](const std::vector<double>&, std::string&) -> std::unique_ptr<const Aggregate> {
             return std::make_unique<Count>();
           }};

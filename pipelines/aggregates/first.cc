@@ -51,7 +51,12 @@ class First final : public Aggregate {
 }  // namespace
 
 AggregateSpec aggregates::first() {
-  return {"first", "first(value)", "The number with the earliest time. Exact.", 1, 1, 0,
+  return {"first",
+          "first(value)",
+          "The number with the earliest time. Exact.",
+          1,
+          1,
+          0,
           [](const std::vector<double>&, std::string&) -> std::unique_ptr<const Aggregate> {
             return std::make_unique<First>();
           }};

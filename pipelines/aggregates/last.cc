@@ -51,7 +51,12 @@ class Last final : public Aggregate {
 }  // namespace
 
 AggregateSpec aggregates::last() {
-  return {"last", "last(value)", "The number with the latest time. Exact.", 1, 1, 0,
+  return {"last",
+          "last(value)",
+          "The number with the latest time. Exact.",
+          1,
+          1,
+          0,
           [](const std::vector<double>&, std::string&) -> std::unique_ptr<const Aggregate> {
             return std::make_unique<Last>();
           }};

@@ -40,7 +40,12 @@ class Max final : public Aggregate {
 }  // namespace
 
 AggregateSpec aggregates::max() {
-  return {"max", "max(value)", "The largest value. Exact.", 1, 1, 0,
+  return {"max",
+          "max(value)",
+          "The largest value. Exact.",
+          1,
+          1,
+          0,
           [](const std::vector<double>&, std::string&) -> std::unique_ptr<const Aggregate> {
             return std::make_unique<Max>();
           }};

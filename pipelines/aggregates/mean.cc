@@ -44,7 +44,12 @@ class Mean final : public Aggregate {
 }  // namespace
 
 AggregateSpec aggregates::mean() {
-  return {"mean", "mean(value)", "The arithmetic mean, from a compensated sum.", 1, 1, 0,
+  return {"mean",
+          "mean(value)",
+          "The arithmetic mean, from a compensated sum.",
+          1,
+          1,
+          0,
           [](const std::vector<double>&, std::string&) -> std::unique_ptr<const Aggregate> {
             return std::make_unique<Mean>();
           }};

@@ -40,7 +40,12 @@ class Min final : public Aggregate {
 }  // namespace
 
 AggregateSpec aggregates::min() {
-  return {"min", "min(value)", "The smallest value. Exact.", 1, 1, 0,
+  return {"min",
+          "min(value)",
+          "The smallest value. Exact.",
+          1,
+          1,
+          0,
           [](const std::vector<double>&, std::string&) -> std::unique_ptr<const Aggregate> {
             return std::make_unique<Min>();
           }};

@@ -6,16 +6,20 @@ namespace runnel {
 
 void NumberState::Set(const Value& value) {
   type = value.type();
-  bits = value.type() == Type::kDouble ? std::bit_cast<std::int64_t>(value.AsDouble())
-                                       : value.AsInt();
+  bits =
+      value.type() == Type::kDouble ? std::bit_cast<std::int64_t>(value.AsDouble()) : value.AsInt();
 }
 
 Value NumberState::Get() const {
   switch (type) {
-    case Type::kInt: return Value::Int(bits);
-    case Type::kUint: return Value::Uint(static_cast<std::uint64_t>(bits));
-    case Type::kDouble: return Value::Double(std::bit_cast<double>(bits));
-    default: return Value::Null();
+    case Type::kInt:
+      return Value::Int(bits);
+    case Type::kUint:
+      return Value::Uint(static_cast<std::uint64_t>(bits));
+    case Type::kDouble:
+      return Value::Double(std::bit_cast<double>(bits));
+    default:
+      return Value::Null();
   }
 }
 

@@ -49,8 +49,12 @@ class Quantile final : public Aggregate {
 }  // namespace
 
 AggregateSpec aggregates::quantile() {
-  return {"quantile", "quantile(value, q)",
-          "The value at rank q, 0 to 1. Exact up to 16 values, then within 1 % (DDSketch).", 1, 1, 1,
+  return {"quantile",
+          "quantile(value, q)",
+          "The value at rank q, 0 to 1. Exact up to 16 values, then within 1 % (DDSketch).",
+          1,
+          1,
+          1,
           [](const std::vector<double>& parameters,
              std::string& problem) -> std::unique_ptr<const Aggregate> {
             if (parameters[0] >= 0 && parameters[0] <= 1) {

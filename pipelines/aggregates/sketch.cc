@@ -14,7 +14,8 @@ namespace {
 constexpr double kA = 6.0 / 35;
 constexpr double kB = -3.0 / 5;
 constexpr double kC = 10.0 / 7;
-constexpr double kLogGamma = 0.020000666706669543;  // ln((1 + kRelativeError) / (1 - kRelativeError))
+constexpr double kLogGamma =
+    0.020000666706669543;  // ln((1 + kRelativeError) / (1 - kRelativeError))
 constexpr double kMultiplier = 0.7 / kLogGamma;
 
 constexpr std::uint32_t kFirstBuckets = 16;  // of a new store
@@ -23,8 +24,7 @@ constexpr double kSmallest = 1e-300;         // magnitudes below count as zero
 int BucketOf(double magnitude) {
   const auto bits = std::bit_cast<std::uint64_t>(magnitude);
   const int exponent = static_cast<int>(bits >> 52) - 1023;
-  const double s =
-      std::bit_cast<double>((bits & 0xfffffffffffffULL) | 0x3ff0000000000000ULL) - 1.0;
+  const double s = std::bit_cast<double>((bits & 0xfffffffffffffULL) | 0x3ff0000000000000ULL) - 1.0;
   return static_cast<int>(
       std::floor(kMultiplier * (((kA * s + kB) * s + kC) * s + static_cast<double>(exponent))));
 }
@@ -84,8 +84,8 @@ void SetCounter(Store& store, std::uint32_t i, std::uint64_t value) {
 
 // A store of so many buckets of such a width from `first` on, with what `ref` holds.
 // False where the region has no room; then nothing has changed.
-bool Rebuild(StateRegion::Ref& ref, std::int32_t first, std::uint32_t capacity,
-             std::uint16_t width, StateRegion& region) {
+bool Rebuild(StateRegion::Ref& ref, std::int32_t first, std::uint32_t capacity, std::uint16_t width,
+             StateRegion& region) {
   // What the block has anyway.
   const std::size_t rounded = StateRegion::Rounded(BytesOf(capacity, width));
   capacity = static_cast<std::uint32_t>(

@@ -21,7 +21,7 @@ struct SketchState {
   StateRegion::Ref exact;     // doubles, until there are too many
   StateRegion::Ref positive;  // buckets
   StateRegion::Ref negative;
-  std::uint32_t zeros;        // and magnitudes too small for a bucket
+  std::uint32_t zeros;  // and magnitudes too small for a bucket
   std::uint64_t count;
 };
 

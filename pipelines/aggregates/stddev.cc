@@ -59,7 +59,12 @@ class Stddev final : public Aggregate {
 }  // namespace
 
 AggregateSpec aggregates::stddev() {
-  return {"stddev", "stddev(value)", "The sample standard deviation (Welford, Chan).", 1, 1, 0,
+  return {"stddev",
+          "stddev(value)",
+          "The sample standard deviation (Welford, Chan).",
+          1,
+          1,
+          0,
           [](const std::vector<double>&, std::string&) -> std::unique_ptr<const Aggregate> {
             return std::make_unique<Stddev>();
           }};

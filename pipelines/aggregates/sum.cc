@@ -7,8 +7,8 @@ namespace runnel {
 namespace {
 
 struct State {
-  CompensatedSum real;   // everything, as doubles
-  std::int64_t whole;    // the exact sum, while `exact`
+  CompensatedSum real;  // everything, as doubles
+  std::int64_t whole;   // the exact sum, while `exact`
   std::uint32_t values;
   std::uint32_t inexact;  // not 0: a double was added, or the ints did not fit
 };
@@ -21,7 +21,8 @@ class Sum final : public Aggregate {
     auto& sum = *static_cast<State*>(state);
     sum.real.Add(value.ToDouble());
     sum.values = 1;
-    if (value.type() != Type::kInt || __builtin_add_overflow(sum.whole, value.AsInt(), &sum.whole)) {
+    if (value.type() != Type::kInt ||
+        __builtin_add_overflow(sum.whole, value.AsInt(), &sum.whole)) {
       sum.inexact = 1;
     }
   }
@@ -58,8 +59,13 @@ class Sum final : public Aggregate {
 }  // namespace
 
 AggregateSpec aggregates::sum() {
-  return {"sum", "sum(value)", "The sum; compensated, an int as long as all values are ints.", 1, 1,
-          0, [](const std::vector<double>&, std::string&) -> std::unique_ptr<const Aggregate> {
+  return {"sum",
+          "sum(value)",
+          "The sum; compensated, an int as long as all values are ints.",
+          1,
+          1,
+          0,
+          [](const std::vector<double>&, std::string&) -> std::unique_ptr<const Aggregate> {
             return std::make_unique<Sum>();
           }};
 }

@@ -15,7 +15,7 @@ namespace runnel::internal {
 
 }  // namespace runnel::internal
 
-#define CHECK(condition)                                                      \
-  (__builtin_expect(static_cast<bool>(condition), 1)                          \
-       ? static_cast<void>(0)                                                 \
+#define CHECK(condition)                             \
+  (__builtin_expect(static_cast<bool>(condition), 1) \
+       ? static_cast<void>(0)                        \
        : ::runnel::internal::CheckFailed(__FILE__, __LINE__, #condition))

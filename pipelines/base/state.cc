@@ -24,7 +24,8 @@ SizeClass ClassOf(std::size_t bytes) {
     const std::size_t units = std::max<std::size_t>(1, (bytes + 15) / 16);
     return {units * 16, static_cast<int>(units) - 1};
   }
-  const int power = static_cast<int>(std::bit_width(bytes - 1)) - 1;  // 2^power < bytes <= 2^(power+1)
+  const int power =
+      static_cast<int>(std::bit_width(bytes - 1)) - 1;  // 2^power < bytes <= 2^(power+1)
   const std::size_t step = std::size_t{1} << (power - 2);
   const std::size_t quarters = (bytes - (std::size_t{1} << power) + step - 1) / step;
   return {(std::size_t{1} << power) + quarters * step,
@@ -70,8 +71,8 @@ Result<StateRegion> StateRegion::Attach(Options options) {
     header->used = (sizeof *header + 63) / 64 * 64;
     return region;
   }
-  if (header->magic != kMagic || header->used > region.capacity_ ||
-      header->used < sizeof *header || header->used % kUnit != 0) {
+  if (header->magic != kMagic || header->used > region.capacity_ || header->used < sizeof *header ||
+      header->used % kUnit != 0) {
     return Error{ErrorKind::kGiveUp, "the state region is damaged or of another version"};
   }
   if (!region.EnsurePopulated(header->used)) {

@@ -58,9 +58,9 @@ class StateRegion final {
   static constexpr int kRoots = 32;
 
   struct Options {
-    std::byte* base = nullptr;   // aligned to 64; zeroed, or a region made before
-    std::size_t capacity = 0;    // bytes, a multiple of 64, at most 32 GiB
-    UndoLog* undo = nullptr;     // nullptr: no way back
+    std::byte* base = nullptr;  // aligned to 64; zeroed, or a region made before
+    std::size_t capacity = 0;   // bytes, a multiple of 64, at most 32 GiB
+    UndoLog* undo = nullptr;    // nullptr: no way back
     // Makes the first `bytes` of the region usable (a file's room, memory); false
     // when there is no more. Called before use, in growing steps; may be empty.
     std::function<bool(std::size_t bytes)> populate;
@@ -123,10 +123,12 @@ class StateRegion final {
   void SetRoot(int index, Ref ref);
 
   const std::byte* data() const { return base_; }
-  std::size_t used() const;      // bytes, allocated or free, below the high-water mark
+  std::size_t used() const;  // bytes, allocated or free, below the high-water mark
   std::size_t capacity() const { return capacity_; }
   // Lines logged since the last checkpoint; 0 without an undo log.
-  std::size_t dirty_lines() const { return undo_ == nullptr ? 0 : undo_->count.load(std::memory_order_relaxed); }
+  std::size_t dirty_lines() const {
+    return undo_ == nullptr ? 0 : undo_->count.load(std::memory_order_relaxed);
+  }
   // Room left in the undo log, in lines.
   std::size_t undo_room() const {
     if (undo_ == nullptr) return SIZE_MAX;

@@ -54,8 +54,12 @@ void WriteTime(Tag tag, const Value& value, ByteWriter& out) {
 
 bool Write(const Value& value, int depth, ByteWriter& out) {
   switch (value.type()) {
-    case Type::kNull: out.U8(kNull); return true;
-    case Type::kBool: out.U8(value.AsBool() ? kTrue : kFalse); return true;
+    case Type::kNull:
+      out.U8(kNull);
+      return true;
+    case Type::kBool:
+      out.U8(value.AsBool() ? kTrue : kFalse);
+      return true;
     case Type::kInt:
       out.U8(kInt);
       out.Signed(value.AsInt());
@@ -76,16 +80,23 @@ bool Write(const Value& value, int depth, ByteWriter& out) {
       out.U8(kBytes);
       out.String(value.AsBytes());
       return true;
-    case Type::kList: return WriteList(value, depth, out);
-    case Type::kMap: return WriteMap(value, depth, out);
-    case Type::kTimestamp: WriteTime(kTimestamp, value, out); return true;
-    case Type::kDuration: WriteTime(kDuration, value, out); return true;
+    case Type::kList:
+      return WriteList(value, depth, out);
+    case Type::kMap:
+      return WriteMap(value, depth, out);
+    case Type::kTimestamp:
+      WriteTime(kTimestamp, value, out);
+      return true;
+    case Type::kDuration:
+      WriteTime(kDuration, value, out);
+      return true;
     case Type::kType:
       out.U8(kType);
       out.U8(static_cast<std::uint8_t>(value.AsType()));
       return true;
     case Type::kMissing:
-    case Type::kError: break;
+    case Type::kError:
+      break;
   }
   return false;
 }
@@ -97,20 +108,34 @@ class ValueReader final {
 
   Value Read(int depth) {
     switch (reader_.U8()) {
-      case kNull: return reader_.ok() ? Value::Null() : Value();
-      case kFalse: return Value::Bool(false);
-      case kTrue: return Value::Bool(true);
-      case kInt: return Value::Int(reader_.Signed());
-      case kUint: return Value::Uint(reader_.Varint());
-      case kDouble: return Value::Double(reader_.F64());
-      case kString: return ReadText();
-      case kBytes: return Value::Bytes(reader_.String());
-      case kList: return ReadList(depth);
-      case kMap: return ReadMap(depth);
-      case kTimestamp: return ReadTime(Type::kTimestamp);
-      case kDuration: return ReadTime(Type::kDuration);
-      case kType: return ReadType();
-      default: return Value();
+      case kNull:
+        return reader_.ok() ? Value::Null() : Value();
+      case kFalse:
+        return Value::Bool(false);
+      case kTrue:
+        return Value::Bool(true);
+      case kInt:
+        return Value::Int(reader_.Signed());
+      case kUint:
+        return Value::Uint(reader_.Varint());
+      case kDouble:
+        return Value::Double(reader_.F64());
+      case kString:
+        return ReadText();
+      case kBytes:
+        return Value::Bytes(reader_.String());
+      case kList:
+        return ReadList(depth);
+      case kMap:
+        return ReadMap(depth);
+      case kTimestamp:
+        return ReadTime(Type::kTimestamp);
+      case kDuration:
+        return ReadTime(Type::kDuration);
+      case kType:
+        return ReadType();
+      default:
+        return Value();
     }
   }
 

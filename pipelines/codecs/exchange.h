@@ -53,7 +53,7 @@ class ExchangeDecoder final {
   const FieldTable* sender_;
   const FieldTable* receiver_;
   Unmentioned unmentioned_;
-  std::uint32_t digest_;  // of the sender's table
+  std::uint32_t digest_;      // of the sender's table
   std::vector<int> numbers_;  // the receiver's number by the sender's, or -1
 };
 

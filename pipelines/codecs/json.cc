@@ -68,10 +68,10 @@ class JsonDecoder final : public Decoder {
   Unmentioned unmentioned_;
   Prediction prediction_;
   JsonReader reader_;
-  std::uint64_t seen_ = 0;      // bits of the names kept of this record
-  bool seen_twice_ = false;     // two kept names have the same bit
-  std::uint8_t first_ = 0;      // number of the segment that came first the last time
-  std::array<Segment, 64> segments_;  // the first stands for what is not remembered
+  std::uint64_t seen_ = 0;               // bits of the names kept of this record
+  bool seen_twice_ = false;              // two kept names have the same bit
+  std::uint8_t first_ = 0;               // number of the segment that came first the last time
+  std::array<Segment, 64> segments_;     // the first stands for what is not remembered
   std::vector<std::string_view> names_;  // of KeptTwice; keeps its memory
 };
 
@@ -186,7 +186,7 @@ const char* JsonDecoder::ReadKnown(const char* at, std::uint16_t field, Record& 
 }
 
 const char* JsonDecoder::ReadKept(const char* at, std::string_view name, std::uint8_t bit,
-                                         Record& record) {
+                                  Record& record) {
   seen_twice_ |= (seen_ >> bit & 1) != 0;
   seen_ |= std::uint64_t{1} << bit;
   return reader_.ReadValue(at, 1, record.Append(name));

@@ -31,15 +31,24 @@ bool IsLowSurrogate(std::uint32_t unit) { return (unit & 0xfc00) == 0xdc00; }
 // What `\x` stands for, or 0.
 char SimpleEscape(char letter) {
   switch (letter) {
-    case '"': return '"';
-    case '\\': return '\\';
-    case '/': return '/';
-    case 'b': return '\b';
-    case 'f': return '\f';
-    case 'n': return '\n';
-    case 'r': return '\r';
-    case 't': return '\t';
-    default: return 0;
+    case '"':
+      return '"';
+    case '\\':
+      return '\\';
+    case '/':
+      return '/';
+    case 'b':
+      return '\b';
+    case 'f':
+      return '\f';
+    case 'n':
+      return '\n';
+    case 'r':
+      return '\r';
+    case 't':
+      return '\t';
+    default:
+      return 0;
   }
 }
 
@@ -229,8 +238,7 @@ const char* JsonReader::ConvertNumber(const char* at, const char* end, const Num
     const std::string_view text(digits, static_cast<std::size_t>(end - digits));
     const std::size_t point = text.find('.');
     const std::size_t e = std::min(text.find_first_of("eE"), text.size());
-    const std::int64_t fraction =
-        point < e ? static_cast<std::int64_t>(e - point - 1) : 0;
+    const std::int64_t fraction = point < e ? static_cast<std::int64_t>(e - point - 1) : 0;
     if (IsLarge(text, number.exponent + fraction)) return Fail(at, "json_number_out_of_range");
     result = number.negative ? -0.0 : 0.0;
   }

@@ -51,11 +51,13 @@ class JsonReader final {
     const char first = *at;
     if (first == '"') {
       const char* const close = at + 1 + scan::PlainPrefix(at + 1);
-      if (close >= end_ || *close != '"') [[unlikely]] return ReadLongText(at, value);
+      if (close >= end_ || *close != '"') [[unlikely]]
+        return ReadLongText(at, value);
       value = Value::String({at + 1, static_cast<std::size_t>(close - at - 1)});
       return close + 1;
     }
-    if (first == '-' || (first >= '0' && first <= '9')) [[likely]] return ReadNumber(at, value);
+    if (first == '-' || (first >= '0' && first <= '9')) [[likely]]
+      return ReadNumber(at, value);
     return ReadOther(at, depth, value);
   }
   // Checks the grammar of a value without making it; neither the range of numbers
@@ -75,7 +77,8 @@ class JsonReader final {
   // REQUIRES: *at is a quote. `text` has the content with its escapes resolved.
   const char* ReadString(const char* at, std::string_view& text) {
     const char* const close = at + 1 + scan::PlainPrefix(at + 1);
-    if (close >= end_ || *close != '"') [[unlikely]] return ReadLongString(at, text);
+    if (close >= end_ || *close != '"') [[unlikely]]
+      return ReadLongString(at, text);
     text = {at + 1, static_cast<std::size_t>(close - at - 1)};
     return close + 1;
   }
@@ -118,8 +121,7 @@ class JsonReader final {
     // The digits without the point, moved to the end of the word.
     const std::uint64_t before = (std::uint64_t{1} << (8 * whole)) - 1;
     const std::uint64_t joined = (digits & before) | (digits >> 8 & ~before);
-    const auto mantissa =
-        static_cast<std::int64_t>(scan::EightDigits(joined << (72 - 8 * size)));
+    const auto mantissa = static_cast<std::int64_t>(scan::EightDigits(joined << (72 - 8 * size)));
     // Both operands are exact, so the one rounding is the right one (Clinger, 1990).
     const double magnitude = static_cast<double>(mantissa) / kPowers[places];
     value = Value::Double(negative ? -magnitude : magnitude);

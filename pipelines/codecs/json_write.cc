@@ -96,8 +96,7 @@ bool IsPlain(std::string_view text) {
     return (special | scan::SpecialBytes(scan::Load8(at + size - 8))) == 0;
   }
   if (size >= 4) {
-    const std::uint64_t both =
-        scan::Load4(at) | std::uint64_t{scan::Load4(at + size - 4)} << 32;
+    const std::uint64_t both = scan::Load4(at) | std::uint64_t{scan::Load4(at + size - 4)} << 32;
     return scan::SpecialBytes(both) == 0;
   }
   std::uint64_t word = scan::kOnes * 'x';
@@ -108,13 +107,27 @@ bool IsPlain(std::string_view text) {
 void AppendEscape(char c, std::string& out) {
   constexpr const char* kHex = "0123456789abcdef";
   switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\b': out += "\\b"; return;
-    case '\f': out += "\\f"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\b':
+      out += "\\b";
+      return;
+    case '\f':
+      out += "\\f";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
     default:
       out += "\\u00";
       out += kHex[static_cast<unsigned char>(c) >> 4];
@@ -136,8 +149,10 @@ void AppendEscaped(std::string_view text, std::string& out) {
     }
     if (size == 0) {
       out.append(run, at);
-      if (byte < 0x80) AppendEscape(*at, out);
-      else out += "\xef\xbf\xbd";
+      if (byte < 0x80)
+        AppendEscape(*at, out);
+      else
+        out += "\xef\xbf\xbd";
       run = at + 1;
     }
     at += size == 0 ? 1 : size;
@@ -208,8 +223,9 @@ void AppendTimestamp(std::int64_t seconds, std::int32_t nanoseconds, std::string
 void AppendDuration(std::int64_t seconds, std::int32_t nanoseconds, std::string& out) {
   out += '"';
   if (seconds < 0 || nanoseconds < 0) out += '-';
-  AppendInteger(seconds < 0 ? 0 - static_cast<std::uint64_t>(seconds)
-                            : static_cast<std::uint64_t>(seconds), out);
+  AppendInteger(
+      seconds < 0 ? 0 - static_cast<std::uint64_t>(seconds) : static_cast<std::uint64_t>(seconds),
+      out);
   if (nanoseconds != 0) {
     out += '.';
     AppendPadded(static_cast<std::uint64_t>(std::abs(std::int64_t{nanoseconds})), 9, out);
@@ -323,24 +339,36 @@ void AppendJsonString(std::string_view text, std::string& out) {
 
 void AppendJson(const Value& value, std::string& out) {
   switch (value.type()) {
-    case Type::kBool: out += value.AsBool() ? "true" : "false"; return;
-    case Type::kInt: return AppendInteger(value.AsInt(), out);
-    case Type::kUint: return AppendInteger(value.AsUint(), out);
-    case Type::kDouble: return AppendNumber(value.AsDouble(), out);
-    case Type::kString: return AppendJsonString(value.AsString(), out);
+    case Type::kBool:
+      out += value.AsBool() ? "true" : "false";
+      return;
+    case Type::kInt:
+      return AppendInteger(value.AsInt(), out);
+    case Type::kUint:
+      return AppendInteger(value.AsUint(), out);
+    case Type::kDouble:
+      return AppendNumber(value.AsDouble(), out);
+    case Type::kString:
+      return AppendJsonString(value.AsString(), out);
     case Type::kBytes:
       out += '"';
       AppendBase64(value.AsBytes(), out);
       out += '"';
       return;
-    case Type::kList: return AppendList(value.AsList(), out);
-    case Type::kMap: return AppendMap(value.AsMap(), out);
-    case Type::kTimestamp: return AppendTimestamp(value.Seconds(), value.Nanoseconds(), out);
-    case Type::kDuration: return AppendDuration(value.Seconds(), value.Nanoseconds(), out);
-    case Type::kType: return AppendJsonString(TypeName(value.AsType()), out);
+    case Type::kList:
+      return AppendList(value.AsList(), out);
+    case Type::kMap:
+      return AppendMap(value.AsMap(), out);
+    case Type::kTimestamp:
+      return AppendTimestamp(value.Seconds(), value.Nanoseconds(), out);
+    case Type::kDuration:
+      return AppendDuration(value.Seconds(), value.Nanoseconds(), out);
+    case Type::kType:
+      return AppendJsonString(TypeName(value.AsType()), out);
     case Type::kMissing:
     case Type::kNull:
-    case Type::kError: break;
+    case Type::kError:
+      break;
   }
   out += "null";
 }

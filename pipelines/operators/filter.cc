@@ -50,10 +50,10 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
       CompileExpression(context, options->condition, context.node.position);
   if (condition == nullptr) return nullptr;
   if (condition->type() != Type::kMissing && condition->type() != Type::kBool) {
-    context.diagnostics.Error(context.node.position,
-                              "`filter` takes a bool, found " +
-                                  std::string(TypeName(condition->type())),
-                              "compare it with something, such as `temp > 20`");
+    context.diagnostics.Error(
+        context.node.position,
+        "`filter` takes a bool, found " + std::string(TypeName(condition->type())),
+        "compare it with something, such as `temp > 20`");
     return nullptr;
   }
   return std::make_unique<Filter>(options->condition, std::move(condition));

@@ -88,16 +88,16 @@ class Operator {
 
 // What compiling a step needs and gives.
 struct StepContext {
-  const Node& node;                 // the value behind the operator's name
-  const Position& at;               // of the operator's name
-  std::string stage;                // `steps[2].filter`, for messages and dead letters
+  const Node& node;    // the value behind the operator's name
+  const Position& at;  // of the operator's name
+  std::string stage;   // `steps[2].filter`, for messages and dead letters
   const Registry& registry;
   Diagnostics& diagnostics;
   // The fields of the records that come in; expressions add to it.
   FieldTable* fields = nullptr;
   // Behind a window: the only names there are.
   const std::vector<std::string>* known = nullptr;
-  bool event_time = false;          // the pipeline names a timestamp
+  bool event_time = false;  // the pipeline names a timestamp
   const std::vector<std::string>* captures = nullptr;
   // Set by operators that make records of a new kind: their fields, in order.
   std::optional<std::vector<std::string>> produces;

@@ -69,7 +69,8 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
     if (!options.has_value()) return nullptr;
     wanted = options->fields;
   } else {
-    const auto options = Read<ListOptions>(context.node, "select", context.diagnostics, &context.at);
+    const auto options =
+        Read<ListOptions>(context.node, "select", context.diagnostics, &context.at);
     if (!options.has_value()) return nullptr;
     for (const std::string& name : options->names) wanted.emplace_back(name, name);
   }

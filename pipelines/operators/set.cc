@@ -59,7 +59,8 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
       Read<Options>(context.node, "set", context.diagnostics, &context.at);
   if (!options.has_value()) return nullptr;
   std::vector<Assignment> assignments;
-  std::vector<std::string> known = context.known == nullptr ? std::vector<std::string>() : *context.known;
+  std::vector<std::string> known =
+      context.known == nullptr ? std::vector<std::string>() : *context.known;
   StepContext inner = context;
   std::string text;
   bool ok = true;
@@ -82,8 +83,6 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
 
 }  // namespace
 
-OperatorSpec operators::set() {
-  return {"set", "Computes fields.", Compile, Describe<Options>};
-}
+OperatorSpec operators::set() { return {"set", "Computes fields.", Compile, Describe<Options>}; }
 
 }  // namespace runnel

@@ -47,8 +47,9 @@ struct FileOptions {
     schema.Optional("late", &FileOptions::late,
                     "Where late records go; without it they are dead letters.");
     schema.Optional("encode", &FileOptions::encode, "How a result becomes a payload.");
-    schema.Optional("partitions", &FileOptions::partitions,
-                    "Tasks that the keys are spread over; more of them use more workers.")
+    schema
+        .Optional("partitions", &FileOptions::partitions,
+                  "Tasks that the keys are spread over; more of them use more workers.")
         .Between(1, 64);
     schema.Optional("tests", &FileOptions::tests, "Cases for `runnel test`.");
   }
@@ -103,8 +104,8 @@ class PlanCompiler final {
   void CheckCodecs() {
     std::vector<std::string_view> names;
     for (const Codec& codec : Codecs()) names.push_back(codec.name);
-    for (const auto& [option, value] : {std::pair("decode", &options_.decode),
-                                        std::pair("encode", &options_.encode)}) {
+    for (const auto& [option, value] :
+         {std::pair("decode", &options_.decode), std::pair("encode", &options_.encode)}) {
       if (std::find(names.begin(), names.end(), *value) != names.end()) continue;
       const std::string_view meant = DidYouMean(*value, names);
       diagnostics_.Error(ValueOf(option), "unknown codec `" + *value + "`",

@@ -41,18 +41,18 @@ class CompiledPlan final : public Plan {
   std::string encode = "json";
   // Records have a table each until a window makes records of a new kind.
   std::vector<std::unique_ptr<FieldTable>> tables;
-  std::vector<std::string> captures;            // of the topic, in order
-  std::vector<std::uint16_t> capture_fields;    // their fields in tables[0]
-  std::vector<std::uint32_t> capture_levels;    // of the topic, from 0
+  std::vector<std::string> captures;          // of the topic, in order
+  std::vector<std::uint16_t> capture_fields;  // their fields in tables[0]
+  std::vector<std::uint32_t> capture_levels;  // of the topic, from 0
   Unmentioned unmentioned = Unmentioned::kSkip;
-  bool whole_record = false;                    // passes on what came in: captures stay hidden
-  std::optional<std::uint16_t> timestamp;       // field in tables[0]
+  bool whole_record = false;               // passes on what came in: captures stay hidden
+  std::optional<std::uint16_t> timestamp;  // field in tables[0]
   TimeUnit unit = TimeUnit::kMilliseconds;
   std::vector<CompiledStep> steps;
-  std::size_t cut = 0;                          // first step of the second stage
-  std::vector<CompiledSink> compiled_sinks;     // as Plan::sinks(); [0] `sink`, [1] `late`
+  std::size_t cut = 0;                       // first step of the second stage
+  std::vector<CompiledSink> compiled_sinks;  // as Plan::sinks(); [0] `sink`, [1] `late`
   PlanLimits limits;
-  std::string why_partitioned;                  // for explain
+  std::string why_partitioned;  // for explain
 
   friend class PlanCompiler;
 };

@@ -12,20 +12,23 @@ struct SourceOptions {
   RedeliveryPolicy redelivery = RedeliveryPolicy::kDrop;
 
   static void Describe(Schema<SourceOptions>& schema) {
-    schema.Required("topic", &SourceOptions::topic,
-                    "Topic filter; `{name}` captures a level, `+` and `#` work too.")
+    schema
+        .Required("topic", &SourceOptions::topic,
+                  "Topic filter; `{name}` captures a level, `+` and `#` work too.")
         .NotEmpty()
         .Example("sensors/{device}/climate");
     schema.Optional("broker", &SourceOptions::broker, "Name in runnel.yaml; the first without it.");
     schema.Optional("qos", &SourceOptions::qos, "Quality of service of the subscription.")
         .Between(0, 2);
-    schema.Optional("overload", &SourceOptions::overload,
-                    "Where a journal is full; without it QoS 0 drops and QoS 1 and 2 wait.")
+    schema
+        .Optional("overload", &SourceOptions::overload,
+                  "Where a journal is full; without it QoS 0 drops and QoS 1 and 2 wait.")
         .OneOf({{"block", Overload::kBlock}, {"drop_newest", Overload::kDropNewest}});
     schema.Optional("retained", &SourceOptions::retained, "What happens to retained messages.")
         .OneOf({{"once", RetainedPolicy::kOnce}, {"ignore", RetainedPolicy::kIgnore}});
-    schema.Optional("redelivery", &SourceOptions::redelivery,
-                    "What happens to a message that the broker sends again after a kill.")
+    schema
+        .Optional("redelivery", &SourceOptions::redelivery,
+                  "What happens to a message that the broker sends again after a kill.")
         .OneOf({{"drop", RedeliveryPolicy::kDrop}, {"keep", RedeliveryPolicy::kKeep}});
   }
 };
@@ -75,8 +78,8 @@ std::optional<MqttSource> ReadSource(const Node& node, const Position& at,
   source.broker = std::move(options->broker);
   source.topic = std::move(options->topic);
   source.qos = options->qos;
-  source.overload = options->overload.value_or(source.qos == 0 ? Overload::kDropNewest
-                                                               : Overload::kBlock);
+  source.overload =
+      options->overload.value_or(source.qos == 0 ? Overload::kDropNewest : Overload::kBlock);
   source.retained = options->retained;
   source.redelivery = options->redelivery;
   return source;

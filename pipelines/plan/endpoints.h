@@ -13,7 +13,8 @@ namespace runnel {
 
 // `source:` and `sink:` are maps with one member, the kind: `mqtt: { … }`.
 // nullopt after an error.
-std::optional<MqttSource> ReadSource(const Node& node, const Position& at, Diagnostics& diagnostics);
+std::optional<MqttSource> ReadSource(const Node& node, const Position& at,
+                                     Diagnostics& diagnostics);
 std::optional<MqttSink> ReadSink(const Node& node, const Position& at, std::string_view what,
                                  Diagnostics& diagnostics);
 

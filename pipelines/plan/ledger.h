@@ -20,7 +20,7 @@ struct Ledger {
   std::uint64_t dropped = 0;        // by a named policy (keys_max, windows_max, max_ahead)
   std::uint64_t dead_lettered = 0;  // decode, expression or output error, poison
 
-  std::uint64_t results = 0;        // windows that closed
+  std::uint64_t results = 0;  // windows that closed
   std::uint64_t results_filtered = 0;
   std::uint64_t results_absorbed = 0;  // by a later window
   std::uint64_t results_passed = 0;
@@ -30,8 +30,8 @@ struct Ledger {
     return filtered + absorbed + passed + late + dropped + dead_lettered;
   }
   bool Balances() const {
-    return received == settled() && results == results_filtered + results_absorbed +
-                                                   results_passed + results_dead_lettered;
+    return received == settled() &&
+           results == results_filtered + results_absorbed + results_passed + results_dead_lettered;
   }
 };
 

@@ -24,24 +24,25 @@
 namespace runnel {
 
 enum class InputKind : std::uint8_t {
-  kMessage = 1,    // a message of the source: topic and payload
-  kTick = 2,       // time has come: arrival is now
-  kResume = 3,     // the source brings messages again (start, reconnect, end of back-pressure)
-  kExchange = 4,   // a record of an earlier stage, encoded by codecs/exchange
-  kPlan = 5,       // the plan from here on; handled by the host, never pushed
-  kEnd = 6,        // the plan does not have this task any more: emit what is open
-  kOversize = 7,   // a message larger than limits.record; the payload is its beginning
-  kPause = 8,      // the source brings no messages for now: idle time does not count until kResume
+  kMessage = 1,   // a message of the source: topic and payload
+  kTick = 2,      // time has come: arrival is now
+  kResume = 3,    // the source brings messages again (start, reconnect, end of back-pressure)
+  kExchange = 4,  // a record of an earlier stage, encoded by codecs/exchange
+  kPlan = 5,      // the plan from here on; handled by the host, never pushed
+  kEnd = 6,       // the plan does not have this task any more: emit what is open
+  kOversize = 7,  // a message larger than limits.record; the payload is its beginning
+  kPause = 8,     // the source brings no messages for now: idle time does not count until kResume
 };
 
 struct Input {
   InputKind kind = InputKind::kMessage;
-  Time arrival{};            // never goes back within one journal
-  std::string_view topic;    // kMessage, kOversize
+  Time arrival{};          // never goes back within one journal
+  std::string_view topic;  // kMessage, kOversize
   // kMessage, kOversize: the message; at least 64 readable bytes follow it.
   // kExchange: see codecs/exchange.
   std::string_view payload;
-  std::uint32_t source = 0;  // kExchange: the task of the earlier stage; kTick from a stage: the same
+  std::uint32_t source =
+      0;  // kExchange: the task of the earlier stage; kTick from a stage: the same
 };
 
 enum class OutputKind : std::uint8_t {
@@ -53,14 +54,14 @@ enum class OutputKind : std::uint8_t {
 
 struct Output {
   OutputKind kind = OutputKind::kResult;
-  std::uint16_t sink = 0;      // kResult: index into Plan::sinks
-  std::uint64_t shard = 0;     // kExchange: hash of the key; the task is shard % partitions
-  Time time{};                 // kResult: of the result; else arrival of the input
-  std::string_view topic;      // kDeadLetter: of the message
-  std::string_view payload;    // kDeadLetter: the original bytes
-  std::string_view reason;     // kDeadLetter: literal
-  std::string_view stage;      // kDeadLetter: `decode`, `steps[2].filter`, `sink`, …
-  int signal = 0;              // kDeadLetter of a poison record: what killed the worker
+  std::uint16_t sink = 0;    // kResult: index into Plan::sinks
+  std::uint64_t shard = 0;   // kExchange: hash of the key; the task is shard % partitions
+  Time time{};               // kResult: of the result; else arrival of the input
+  std::string_view topic;    // kDeadLetter: of the message
+  std::string_view payload;  // kDeadLetter: the original bytes
+  std::string_view reason;   // kDeadLetter: literal
+  std::string_view stage;    // kDeadLetter: `decode`, `steps[2].filter`, `sink`, …
+  int signal = 0;            // kDeadLetter of a poison record: what killed the worker
 };
 
 // Where outputs go; made by the host, which has seen to it that there is room.

@@ -200,8 +200,10 @@ const char* Stage::SetEventTime() {
       record.time = *time;
       return nullptr;
     }
-    case Type::kMissing: return "timestamp_is_missing";
-    default: return "timestamp_not_a_time";
+    case Type::kMissing:
+      return "timestamp_is_missing";
+    default:
+      return "timestamp_not_a_time";
   }
 }
 

@@ -30,8 +30,8 @@ class Stage final : public Pipeline {
     Ledger ledger;
     std::uint32_t paused;
     std::uint32_t reserved;
-    std::int64_t now;                    // microseconds
-    std::int64_t sources[kSourcesMax];   // time of each source; stage 1 and later
+    std::int64_t now;                   // microseconds
+    std::int64_t sources[kSourcesMax];  // time of each source; stage 1 and later
   };
   enum class Origin { kInput, kResult };
 
@@ -65,12 +65,12 @@ class Stage final : public Pipeline {
   std::unique_ptr<ExchangeDecoder> from_exchange_;  // later stages
   std::unique_ptr<ExchangeEncoder> to_exchange_;    // all but the last
   std::unique_ptr<Encoder> encoder_;
-  std::vector<std::unique_ptr<Record>> records_;    // one per table
+  std::vector<std::unique_ptr<Record>> records_;  // one per table
   Arena arena_;
-  std::vector<std::string_view> captures_;          // scratch
-  std::string topic_;                               // scratch of Publish
-  std::string payload_;                             // scratch
-  const Input* input_ = nullptr;                    // of the turn; for dead letters
+  std::vector<std::string_view> captures_;  // scratch
+  std::string topic_;                       // scratch of Publish
+  std::string payload_;                     // scratch
+  const Input* input_ = nullptr;            // of the turn; for dead letters
 };
 
 }  // namespace runnel

@@ -25,14 +25,21 @@ void AppendEncoded(std::string_view text, std::string& topic) {
 
 const char* AppendValue(const Value& value, std::string& topic) {
   switch (value.type()) {
-    case Type::kString: AppendEncoded(value.AsString(), topic); return nullptr;
+    case Type::kString:
+      AppendEncoded(value.AsString(), topic);
+      return nullptr;
     case Type::kInt:
     case Type::kUint:
     case Type::kDouble:
-    case Type::kBool: AppendJson(value, topic); return nullptr;
-    case Type::kMissing: return "topic_field_is_missing";
-    case Type::kNull: return "topic_field_is_null";
-    default: return "topic_field_is_not_a_scalar";
+    case Type::kBool:
+      AppendJson(value, topic);
+      return nullptr;
+    case Type::kMissing:
+      return "topic_field_is_missing";
+    case Type::kNull:
+      return "topic_field_is_null";
+    default:
+      return "topic_field_is_not_a_scalar";
   }
 }
 
@@ -59,7 +66,8 @@ std::optional<TopicTemplate> TopicTemplate::Compile(std::string_view text, const
     const std::size_t open = text.find('{', at);
     const std::string_view literal = text.substr(at, open - at);
     if (const std::size_t bad = literal.find_first_of("+#}"); bad != std::string_view::npos) {
-      return fail(at + bad, "`" + std::string(1, literal[bad]) + "` cannot stand in the topic of a sink");
+      return fail(at + bad,
+                  "`" + std::string(1, literal[bad]) + "` cannot stand in the topic of a sink");
     }
     if (!literal.empty()) result.parts_.push_back({std::string(literal), -1});
     if (open == std::string_view::npos) break;

@@ -81,7 +81,8 @@ void KeyTable::Remove(Ref ref) {
   std::uint32_t hole = Place(entry->hash);
   while (slots[hole].ref != ref) hole = (hole + 1) & mask;
   region_->Touch(&slots[hole], sizeof(Slot));
-  for (std::uint32_t i = (hole + 1) & mask; slots[i].ref != StateRegion::kNone; i = (i + 1) & mask) {
+  for (std::uint32_t i = (hole + 1) & mask; slots[i].ref != StateRegion::kNone;
+       i = (i + 1) & mask) {
     const std::uint32_t home = Place(Get(slots[i].ref)->hash);
     if (((i - home) & mask) < ((i - hole) & mask)) continue;  // reachable without the hole
     slots[hole] = slots[i];

@@ -16,26 +16,26 @@ namespace runnel {
 
 struct KeyEntry {
   std::uint64_t hash;
-  StateRegion::Ref next;         // in its list
+  StateRegion::Ref next;  // in its list
   StateRegion::Ref previous;
-  StateRegion::Ref windows;      // open ones, earliest first
+  StateRegion::Ref windows;  // open ones, earliest first
   std::uint32_t windows_open;
-  std::uint32_t key_size;        // bytes, behind the entry
-  std::uint32_t open;            // 1: in the open list
-  std::int64_t time_max;         // highest event time; microseconds, as all below
-  std::int64_t closed_until;     // end of the last window that has closed
+  std::uint32_t key_size;     // bytes, behind the entry
+  std::uint32_t open;         // 1: in the open list
+  std::int64_t time_max;      // highest event time; microseconds, as all below
+  std::int64_t closed_until;  // end of the last window that has closed
   std::int64_t last_arrival;
-  std::int64_t listed;           // arrival by which it stands in its list
+  std::int64_t listed;  // arrival by which it stands in its list
 
   std::string_view Key() const { return {reinterpret_cast<const char*>(this + 1), key_size}; }
 };
 
 struct KeyTableState {
-  StateRegion::Ref index;        // slots
-  std::uint32_t capacity;        // of slots, a power of two
+  StateRegion::Ref index;  // slots
+  std::uint32_t capacity;  // of slots, a power of two
   std::uint32_t keys;
   std::uint32_t open_keys;
-  StateRegion::Ref first[2];     // of the closed and the open list
+  StateRegion::Ref first[2];  // of the closed and the open list
   StateRegion::Ref last[2];
 };
 

@@ -37,14 +37,16 @@ struct Options {
     schema.Required("tumbling", &Options::tumbling, "Length of a window; aligned to 1970 UTC.")
         .AtLeast(milliseconds(1))
         .Example("10s");
-    schema.Optional("key", &Options::key,
-                    "A field or expression, or a list of them; each key has windows of its own.")
+    schema
+        .Optional("key", &Options::key,
+                  "A field or expression, or a list of them; each key has windows of its own.")
         .Example("device");
     schema.Optional("lateness", &Options::lateness,
                     "How far a key's records may come behind its latest one, in event time.");
-    schema.Optional("idle", &Options::idle,
-                    "Silence of a key after which its windows close; without it the window "
-                    "plus lateness, at least 30s.")
+    schema
+        .Optional("idle", &Options::idle,
+                  "Silence of a key after which its windows close; without it the window "
+                  "plus lateness, at least 30s.")
         .AtLeast(milliseconds(1));
     schema.Optional("max_ahead", &Options::max_ahead,
                     "How far an event time may be ahead of the arrival.");
@@ -111,7 +113,8 @@ std::string_view Trim(std::string_view text) {
 std::optional<Call> SplitCall(std::string_view text) {
   const std::size_t open = text.find('(');
   const std::string_view trimmed = Trim(text);
-  if (open == std::string_view::npos || trimmed.empty() || trimmed.back() != ')') return std::nullopt;
+  if (open == std::string_view::npos || trimmed.empty() || trimmed.back() != ')')
+    return std::nullopt;
   Call call;
   call.name = std::string(Trim(text.substr(0, open)));
   const std::size_t close = text.rfind(')');
@@ -121,10 +124,10 @@ std::optional<Call> SplitCall(std::string_view text) {
   const auto add = [&](std::size_t end) {
     const std::string_view raw = text.substr(begin, end - begin);
     const std::string_view argument = Trim(raw);
-    const std::size_t at = begin + static_cast<std::size_t>(raw.find_first_not_of(' ') ==
-                                                                    std::string_view::npos
-                                                                ? 0
-                                                                : raw.find_first_not_of(' '));
+    const std::size_t at =
+        begin + static_cast<std::size_t>(raw.find_first_not_of(' ') == std::string_view::npos
+                                             ? 0
+                                             : raw.find_first_not_of(' '));
     call.arguments.emplace_back(argument, at);
     begin = end + 1;
   };
@@ -176,8 +179,8 @@ class Compiler final {
     plan_.tumbling.size = options_.tumbling.count();
     plan_.event_time = context_.event_time;
     plan_.lateness = options_.lateness.count();
-    const Duration idle =
-        options_.idle.value_or(std::max<Duration>(options_.tumbling + options_.lateness, seconds(30)));
+    const Duration idle = options_.idle.value_or(
+        std::max<Duration>(options_.tumbling + options_.lateness, seconds(30)));
     plan_.idle = idle.count();
     plan_.idle_grid = std::clamp<std::int64_t>(plan_.idle / 8, 1000, 1'000'000);
     plan_.max_ahead = options_.max_ahead.count();
@@ -215,8 +218,9 @@ class Compiler final {
       return;
     }
     const int field = part.expression->AsField();
-    part.name = field >= 0 ? std::string(context_.fields->name(static_cast<std::uint16_t>(field)))
-                           : (plan_.key.empty() ? "key" : "key" + std::to_string(plan_.key.size() + 1));
+    part.name = field >= 0
+                    ? std::string(context_.fields->name(static_cast<std::uint16_t>(field)))
+                    : (plan_.key.empty() ? "key" : "key" + std::to_string(plan_.key.size() + 1));
     AddName(part.name, node.position);
     plan_.key.push_back(std::move(part));
   }
@@ -331,11 +335,12 @@ class Compiler final {
       aggregates += (aggregates.empty() ? "" : ", ") + column.name + " = " + column.text;
     }
     const std::string size = FormatDuration(microseconds(plan_.tumbling.size));
-    plan_.text = "window  tumbling " + size + (plan_.event_time ? ", event time" : ", arrival time") +
+    plan_.text = "window  tumbling " + size +
+                 (plan_.event_time ? ", event time" : ", arrival time") +
                  (key.empty() ? ", no key" : ", key " + key) + "\n        " + aggregates;
     if (plan_.event_time) {
-      plan_.text += "\n        lateness " + FormatDuration(microseconds(plan_.lateness)) + ", idle " +
-                    FormatDuration(microseconds(plan_.idle)) + ", max_ahead " +
+      plan_.text += "\n        lateness " + FormatDuration(microseconds(plan_.lateness)) +
+                    ", idle " + FormatDuration(microseconds(plan_.idle)) + ", max_ahead " +
                     FormatDuration(microseconds(plan_.max_ahead));
     }
     plan_.mark = "tumbling " + size + (plan_.event_time ? " event" : " arrival") + " key " + key +

@@ -11,7 +11,13 @@ namespace {
 
 using Ref = StateRegion::Ref;
 
-enum KeyTag : char { kBoolTag = 'b', kIntTag = 'i', kUintTag = 'u', kDoubleTag = 'd', kTextTag = 's' };
+enum KeyTag : char {
+  kBoolTag = 'b',
+  kIntTag = 'i',
+  kUintTag = 'u',
+  kDoubleTag = 'd',
+  kTextTag = 's'
+};
 
 void AppendFixed(std::string& out, char tag, std::uint64_t bits) {
   char bytes[9];
@@ -77,10 +83,14 @@ Value TakeKeyPart(std::string_view& key) {
   std::memcpy(&bits, key.data(), sizeof bits);
   key.remove_prefix(sizeof bits);
   switch (tag) {
-    case kBoolTag: return Value::Bool(bits != 0);
-    case kUintTag: return Value::Uint(bits);
-    case kDoubleTag: return Value::Double(std::bit_cast<double>(bits));
-    default: return Value::Int(static_cast<std::int64_t>(bits));
+    case kBoolTag:
+      return Value::Bool(bits != 0);
+    case kUintTag:
+      return Value::Uint(bits);
+    case kDoubleTag:
+      return Value::Double(std::bit_cast<double>(bits));
+    default:
+      return Value::Int(static_cast<std::int64_t>(bits));
   }
 }
 
@@ -132,7 +142,8 @@ void WindowRun::Save(ByteWriter& writer) const {
   writer.U8(static_cast<std::uint8_t>(root().flags));
   for (const KeyTable::List list : {KeyTable::List::kClosed, KeyTable::List::kOpen}) {
     std::uint64_t count = 0;
-    for (Ref ref = keys_.First(list); ref != StateRegion::kNone; ref = keys_.Get(ref)->next) ++count;
+    for (Ref ref = keys_.First(list); ref != StateRegion::kNone; ref = keys_.Get(ref)->next)
+      ++count;
     writer.Varint(count);
     for (Ref ref = keys_.First(list); ref != StateRegion::kNone; ref = keys_.Get(ref)->next) {
       SaveKey(*keys_.Get(ref), writer);

@@ -18,7 +18,7 @@ enum class Ahead { kReject, kClamp };
 enum class KeysFull { kReject, kEvictOldest };
 
 struct KeyPart {
-  std::string name;   // of the field in the result
+  std::string name;  // of the field in the result
   std::string text;
   std::uint16_t result_field = 0;
   std::unique_ptr<Expression> expression;
@@ -29,14 +29,14 @@ struct AggregateColumn {
   std::string text;
   std::uint16_t result_field = 0;
   std::unique_ptr<const Aggregate> aggregate;
-  int argument = -1;         // index into WindowPlan::arguments; -1: none
-  std::size_t offset = 0;    // of its state in the window's block
+  int argument = -1;       // index into WindowPlan::arguments; -1: none
+  std::size_t offset = 0;  // of its state in the window's block
 };
 
 struct WindowPlan {
   Tumbling tumbling;
   bool event_time = false;
-  std::int64_t lateness = 0;   // microseconds, as all below
+  std::int64_t lateness = 0;  // microseconds, as all below
   std::int64_t idle = 0;
   std::int64_t idle_grid = 0;  // idle deadlines are multiples of this
   std::int64_t max_ahead = 0;
@@ -51,13 +51,12 @@ struct WindowPlan {
   std::uint16_t start_field = 0;
   std::uint16_t end_field = 0;
   std::uint16_t partial_field = 0;
-  std::string text;            // for explain
+  std::string text;  // for explain
   std::string mark;
 };
 
 // Appends the encoded key of `record`; a literal reason on failure.
-const char* EncodeKey(const WindowPlan& plan, const Record& record, Arena& arena,
-                      std::string& key);
+const char* EncodeKey(const WindowPlan& plan, const Record& record, Arena& arena, std::string& key);
 
 class WindowRun final : public OperatorRun {
  public:

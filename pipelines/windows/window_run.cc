@@ -145,7 +145,8 @@ Ref WindowRun::FindOrAddWindow(Ref key_ref, std::int64_t start, const char*& ref
   window->start = start;
   window->next = at;
   auto* states = reinterpret_cast<std::byte*>(window + 1);
-  for (const AggregateColumn& column : plan_->columns) column.aggregate->Init(states + column.offset);
+  for (const AggregateColumn& column : plan_->columns)
+    column.aggregate->Init(states + column.offset);
   KeyEntry* key = region_->Change<KeyEntry>(key_ref);
   ++key->windows_open;
   if (previous == StateRegion::kNone) {

@@ -18,7 +18,8 @@ using namespace runnel;
 
 void ReadHeaders(const std::uint8_t* data, std::size_t size) {
   static const int fd = memfd_create("control-fuzz", 0);
-  if (ftruncate(fd, 0) != 0 || write(fd, data, size) < 0 || lseek(fd, 0, SEEK_SET) != 0) std::abort();
+  if (ftruncate(fd, 0) != 0 || write(fd, data, size) < 0 || lseek(fd, 0, SEEK_SET) != 0)
+    std::abort();
   for (const FileKind kind : {FileKind::kIn, FileKind::kWork, FileKind::kSettle}) {
     const Result<FileHeader> header = ReadFileHeader(fd, kind);
     if (header.ok() && LayoutOfWork(header.value()).size < header.value().ring_bytes) std::abort();

@@ -29,8 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   const std::size_t split = bytes.find('\n');
   const std::string_view first = bytes.substr(0, split);
-  const std::string_view second =
-      split == std::string_view::npos ? first : bytes.substr(split + 1);
+  const std::string_view second = split == std::string_view::npos ? first : bytes.substr(split + 1);
   const runnel::FieldTable table = runnel::codec_test::TableOf({"ts", "temp", "device", "a"});
   CheckPrediction(first, second, table, runnel::Unmentioned::kSkip);
   CheckPrediction(first, second, table, runnel::Unmentioned::kKeep);

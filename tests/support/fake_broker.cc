@@ -56,8 +56,7 @@ MqttPacket FakeBroker::Read() {
       size |= static_cast<std::size_t>(byte & 0x7f) << shift;
       if ((byte & 0x80) == 0) break;
     }
-    MqttPacket packet{static_cast<unsigned char>(first) >> 4, first & 0xf,
-                      std::string(size, '\0')};
+    MqttPacket packet{static_cast<unsigned char>(first) >> 4, first & 0xf, std::string(size, '\0')};
     if (!ReadExactly(packet.body.data(), size)) return {};
     if (packet.type != 12) return packet;
     Send(0xd0, "");

@@ -11,8 +11,12 @@ MqttHarness::MqttHarness(MqttOptions options) {
   handlers.on_message = [this](const MqttMessage& message) {
     if (on_message) on_message(message);
     const std::lock_guard lock(mutex_);
-    messages_.push_back({std::string(message.topic), std::string(message.payload), message.qos,
-                         message.retained, message.dup, message.packet_id,
+    messages_.push_back({std::string(message.topic),
+                         std::string(message.payload),
+                         message.qos,
+                         message.retained,
+                         message.dup,
+                         message.packet_id,
                          {message.subscription_ids.begin(), message.subscription_ids.end()}});
     changed_.notify_all();
     return MessageOutcome::kTaken;
@@ -88,8 +92,7 @@ void MqttHarness::Publish(std::string_view topic, std::string_view payload, int 
   EXPECT_FALSE(failure.has_value()) << failure->reason;
 }
 
-MqttOptions TestOptions(const std::string& url, const std::string& client_id,
-                        MqttVersion version) {
+MqttOptions TestOptions(const std::string& url, const std::string& client_id, MqttVersion version) {
   MqttOptions options;
   options.urls = {url};
   options.client_id = client_id;

@@ -65,8 +65,8 @@ class MqttHarness final {
   // By context.
   std::map<std::uint64_t, std::optional<MqttPublishFailure>> results();
   // Publishes, or fails the test.
-  void Publish(std::string_view topic, std::string_view payload, int qos,
-               std::uint64_t context = 0, bool retain = false);
+  void Publish(std::string_view topic, std::string_view payload, int qos, std::uint64_t context = 0,
+               bool retain = false);
 
   // Run in the message handler, before the message is recorded.
   std::function<void(const MqttMessage&)> on_message;

@@ -40,7 +40,8 @@ TEST(PlanSessions, GivesEverySessionEveryMessageOnce) {
       {"covered later", {{"a/#", 1}, {"a/b", 2}}, "a/#@2 |01"},
       {"covered earlier", {{"a/b", 2}, {"a/c", 1}, {"a/#", 0}}, "a/#@2 |012"},
       {"in part", {{"a/+/c", 1}, {"a/b/+", 1}}, "a/+/c@1 |0 ; a/b/+@1 |1"},
-      {"third fits the second", {{"a/+/c", 1}, {"a/b/+", 1}, {"a/b/d", 1}},
+      {"third fits the second",
+       {{"a/+/c", 1}, {"a/b/+", 1}, {"a/b/d", 1}},
        "a/+/c@1 a/b/d@1 |02 ; a/b/+@1 |1"},
       {"shared beside plain", {{"a/b", 1}, {"$share/g/a/b", 1}}, "a/b@1 |0 ; $share/g/a/b@1 |1"},
   };

@@ -71,17 +71,21 @@ TEST(TopicFilter, RefusesWhatABrokerWouldRefuse) {
       {"a/#/b", "the topic filter `a/#/b` has `#` before its last level"},
       {"a/b#", "a wildcard fills a whole level, but the topic filter `a/b#` has `b#`"},
       {"a+/b", "a wildcard fills a whole level, but the topic filter `a+/b` has `a+`"},
-      {"a/{x}y", "a capture fills a whole level, as in `a/{name}/b`, but the topic filter "
-                 "`a/{x}y` has `{x}y`"},
-      {"a/{}", "a capture fills a whole level, as in `a/{name}/b`, but the topic filter "
-               "`a/{}` has `{}`"},
-      {"a/{1x}", "a capture fills a whole level, as in `a/{name}/b`, but the topic filter "
-                 "`a/{1x}` has `{1x}`"},
+      {"a/{x}y",
+       "a capture fills a whole level, as in `a/{name}/b`, but the topic filter "
+       "`a/{x}y` has `{x}y`"},
+      {"a/{}",
+       "a capture fills a whole level, as in `a/{name}/b`, but the topic filter "
+       "`a/{}` has `{}`"},
+      {"a/{1x}",
+       "a capture fills a whole level, as in `a/{name}/b`, but the topic filter "
+       "`a/{1x}` has `{1x}`"},
       {"{x}/{x}", "the topic filter `{x}/{x}` captures `x` twice"},
       {"$share/g", "the shared subscription `$share/g` is not of the form `$share/GROUP/FILTER`"},
       {"$share/g/", "the shared subscription `$share/g/` is not of the form `$share/GROUP/FILTER`"},
       {"$share//a", "the shared subscription `$share//a` is not of the form `$share/GROUP/FILTER`"},
-      {"$share/+/a", "the shared subscription `$share/+/a` is not of the form `$share/GROUP/FILTER`"},
+      {"$share/+/a",
+       "the shared subscription `$share/+/a` is not of the form `$share/GROUP/FILTER`"},
       {"a\0b"sv, "the topic filter `a?b` has a NUL character"},
       {"a/\xed\xa0\x80", "the topic filter `a/\xed\xa0\x80` is not valid UTF-8"},
       {"\xc0\xaf", "the topic filter `\xc0\xaf` is not valid UTF-8"},

@@ -39,7 +39,8 @@ class JournalTest : public testing::Test {
     work_ = reinterpret_cast<WorkPage*>(work_mapping_.data());
     const InLayout layout = LayoutOfIn(files_.in_header);
     in_pages_ = Mapping::Map(files_.in.get(), 0, layout.ring, Access::kRead).value();
-    in_ring_ = Mapping::MapTwice(files_.in.get(), layout.ring, sizes_.in_ring, Access::kRead).value();
+    in_ring_ =
+        Mapping::MapTwice(files_.in.get(), layout.ring, sizes_.in_ring, Access::kRead).value();
     return std::move(journal).value();
   }
   RingReader Reader(std::uint64_t position = 0) {
@@ -129,8 +130,10 @@ TEST_F(JournalTest, DropsWhatIsRedeliveredAndNothingElse) {
   }
   journal = Open();  // the daemon was killed
   journal->SessionBegins(7, SessionState::kPresent);
-  EXPECT_EQ(journal->AppendMessage("t", "same", Time{}, FromBroker(4, true)), Appended::kRedelivered);
-  EXPECT_EQ(journal->AppendMessage("t", "same", Time{}, FromBroker(5, true)), Appended::kRedelivered);
+  EXPECT_EQ(journal->AppendMessage("t", "same", Time{}, FromBroker(4, true)),
+            Appended::kRedelivered);
+  EXPECT_EQ(journal->AppendMessage("t", "same", Time{}, FromBroker(5, true)),
+            Appended::kRedelivered);
   // Once used up, and out of order: not a repeat.
   EXPECT_EQ(journal->AppendMessage("t", "same", Time{}, FromBroker(5, true)), Appended::kDone);
   EXPECT_EQ(journal->AppendMessage("t", "same", Time{}, FromBroker(3, true)), Appended::kDone);
@@ -152,7 +155,8 @@ TEST_F(JournalTest, ALostSessionMakesPacketIdentifiersMeaningless) {
 TEST_F(JournalTest, ExchangeTakesEverySequenceOnce) {
   std::unique_ptr<InJournal> journal = Open();
   EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 2, 0, Time{}, "a"), Appended::kDone);
-  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 2, 0, Time{}, "a"), Appended::kRedelivered);
+  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 2, 0, Time{}, "a"),
+            Appended::kRedelivered);
   EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 3, 0, Time{}, "b"), Appended::kDone);
   // Killed between the record and the note of it.
   Mapping pages = Mapping::Map(files_.in.get(), 0, PageSize(), Access::kWrite).value();
@@ -161,7 +165,8 @@ TEST_F(JournalTest, ExchangeTakesEverySequenceOnce) {
   page->exchange_high[3] = 0;
   page->exchange_noted = 0;
   journal = Open();
-  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 2, 0, Time{}, "a"), Appended::kRedelivered);
+  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 2, 0, Time{}, "a"),
+            Appended::kRedelivered);
   EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 3, 1, Time{}, "c"), Appended::kDone);
 }
 
@@ -233,8 +238,8 @@ TEST_F(JournalTest, ASecondHolderOfALockIsToldTheFirstOnesPid) {
   ASSERT_TRUE(first.ok());
   const Result<Fd> second = LockFile(folder_ + "/lock");
   ASSERT_FALSE(second.ok());
-  EXPECT_EQ(second.error().message, "`" + folder_ + "/lock` is held by another runnel, pid " +
-                                        std::to_string(getpid()));
+  EXPECT_EQ(second.error().message,
+            "`" + folder_ + "/lock` is held by another runnel, pid " + std::to_string(getpid()));
 }
 
 }  // namespace

@@ -13,6 +13,17 @@
 namespace runnel {
 namespace {
 
+template <typename HasWork>
+void Sleep(SleepWord& word, const Doorbell& bell, const HasWork& has_work) {
+  word.GoToSleep();
+  if (!has_work()) {
+    pollfd source{bell.fd(), POLLIN, 0};
+    poll(&source, 1, -1);
+  }
+  word.WakeUp();
+  bell.Clear();
+}
+
 TEST(RingThreads, AReaderThatSleepsMissesNothing) {
   constexpr std::size_t kRing = 16 * 1024;
   constexpr std::uint64_t kRecords = 200'000;
@@ -27,23 +38,13 @@ TEST(RingThreads, AReaderThatSleepsMissesNothing) {
   const Doorbell reader_bell = Doorbell::Create().value();
   const Doorbell writer_bell = Doorbell::Create().value();
 
-  const auto sleep = [](SleepWord& word, const Doorbell& bell, const auto& has_work) {
-    word.GoToSleep();
-    if (!has_work()) {
-      pollfd source{bell.fd(), POLLIN, 0};
-      poll(&source, 1, -1);
-    }
-    word.WakeUp();
-    bell.Clear();
-  };
-
   std::thread writing([&] {
     RingWriter writer(data.data(), kRing, head, reclaim);
     Ringer reader(reader_word, reader_bell);
     std::string payload(kPayload, 'x');
     for (std::uint64_t i = 0; i < kRecords;) {
       if (!writer.HasRoom(128)) {
-        sleep(writer_word, writer_bell, [&] { return writer.HasRoom(128); });
+        Sleep(writer_word, writer_bell, [&] { return writer.HasRoom(128); });
         continue;
       }
       payload[i % kPayload] = static_cast<char>('a' + i % 26);
@@ -62,7 +63,7 @@ TEST(RingThreads, AReaderThatSleepsMissesNothing) {
   while (seen < kRecords) {
     RecordView record;
     if (reader.Peek(record) != RingReader::Found::kRecord) {
-      sleep(reader_word, reader_bell, [&] { return reader.HasMore(); });
+      Sleep(reader_word, reader_bell, [&] { return reader.HasMore(); });
       continue;
     }
     ASSERT_EQ(record.header.sequence, seen);

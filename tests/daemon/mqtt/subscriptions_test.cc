@@ -69,9 +69,10 @@ TEST(Subscriptions, ALostSessionGetsEverything) {
 }
 
 TEST(Subscriptions, AKeptSessionGetsTheDifference) {
-  const std::vector<KnownSubscription> known = {
-      {Wanted("kept"), true}, {Wanted("unsure"), false}, {Wanted("other", 0), true},
-      {Wanted("gone"), true}};
+  const std::vector<KnownSubscription> known = {{Wanted("kept"), true},
+                                                {Wanted("unsure"), false},
+                                                {Wanted("other", 0), true},
+                                                {Wanted("gone"), true}};
   const std::vector<MqttSubscription> wanted = {Wanted("kept"), Wanted("unsure"), Wanted("other"),
                                                 Wanted("new")};
   const SubscriptionPlan old = PlanSubscriptions(MqttVersion::k311, wanted, known);

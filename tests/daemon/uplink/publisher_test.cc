@@ -37,7 +37,8 @@ class PublisherTest : public testing::Test {
     files_ = TaskFiles::Prepare(folder_ + "/task", sizes, 0xabc).value();
     const WorkLayout layout = LayoutOfWork(files_.work_header);
     page_ = Mapping::Map(files_.work.get(), 0, layout.ring, Access::kWrite).value();
-    ring_ = Mapping::MapTwice(files_.work.get(), layout.ring, sizes.out_ring, Access::kWrite).value();
+    ring_ =
+        Mapping::MapTwice(files_.work.get(), layout.ring, sizes.out_ring, Access::kWrite).value();
     settle_ = Mapping::Map(files_.settle.get(), 0, PageSize(), Access::kRead).value();
     work_ = reinterpret_cast<WorkPage*>(page_.data());
     writer_.emplace(ring_.data(), ring_.size(), work_->out_head, Settle().settled);
@@ -52,7 +53,8 @@ class PublisherTest : public testing::Test {
   const SettlePage& Settle() { return *reinterpret_cast<const SettlePage*>(settle_.data()); }
   // A new uplink process.
   void Start() {
-    publisher_ = std::make_unique<Publisher>([this](const Error& e) { errors_.push_back(e.message); });
+    publisher_ =
+        std::make_unique<Publisher>([this](const Error& e) { errors_.push_back(e.message); });
     Publisher::Source source;
     source.id = {"p", 0, 1};
     source.reader = OutReader::Open(files_.work.get(), files_.settle.get()).value();
@@ -61,7 +63,8 @@ class PublisherTest : public testing::Test {
     source.dead_letters = &letters_;
     publisher_->Add(std::move(source));
   }
-  void Write(OutputKind kind, std::uint64_t sequence, std::string_view topic, std::string_view payload) {
+  void Write(OutputKind kind, std::uint64_t sequence, std::string_view topic,
+             std::string_view payload) {
     RecordHeader header{};
     header.kind = static_cast<std::uint8_t>(kind);
     header.sequence = sequence;

@@ -38,8 +38,9 @@ TEST(ChildProcess, GivesTheChildItsChannelAndNothingElse) {
   const Fd secret(dup(0));
   ASSERT_TRUE(secret.valid());
   Result<ChildProcess> child = ChildProcess::Start(
-      "/bin/sh", {"-c", "cd /proc/self/fd && for fd in *; do [ -S $fd ] && printf \"$fd \" >&3; done;"
-                        "read line <&3; printf \"got $line\" >&3"});
+      "/bin/sh", {"-c",
+                  "cd /proc/self/fd && for fd in *; do [ -S $fd ] && printf \"$fd \" >&3; done;"
+                  "read line <&3; printf \"got $line\" >&3"});
   ASSERT_TRUE(child.ok());
   const Result<ChannelMessage> fds = child.value().channel().Receive();
   ASSERT_TRUE(fds.ok());

@@ -160,10 +160,10 @@ TEST_F(ExchangeTest, RefusesWhatAnEncoderDoesNotWrite) {
   EXPECT_EQ(with("\x01\x01\x06\x01\xff"sv), "exchange_bad_record");  // text that is not UTF-8
   EXPECT_EQ(with("\x01\x00\x01\xff\x00"sv), "exchange_bad_record");  // a name that is not UTF-8
   EXPECT_EQ(with("\x01\x01\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"sv), "exchange_bad_record");
-  EXPECT_EQ(with("\x01\x01\x09\x01\x00\x00"sv), "exchange_bad_record");      // null as a key
-  EXPECT_EQ(with("\x01\x01\x0a\x00\x01"sv), "exchange_bad_record");          // -1 ns of a timestamp
-  EXPECT_EQ(with("\x01\x01\x0b\x02\x01"sv), "exchange_bad_record");          // mixed signs
-  EXPECT_EQ(with("\x01\x01\x0c\x0e"sv), "exchange_bad_record");              // no such type
+  EXPECT_EQ(with("\x01\x01\x09\x01\x00\x00"sv), "exchange_bad_record");  // null as a key
+  EXPECT_EQ(with("\x01\x01\x0a\x00\x01"sv), "exchange_bad_record");      // -1 ns of a timestamp
+  EXPECT_EQ(with("\x01\x01\x0b\x02\x01"sv), "exchange_bad_record");      // mixed signs
+  EXPECT_EQ(with("\x01\x01\x0c\x0e"sv), "exchange_bad_record");          // no such type
   EXPECT_EQ(with("\x01\x01\x08\x02\x00\x00"sv), "a=8[1:01:0] ");
   EXPECT_EQ(with("\x01\x01\x08\x02\x00\x00"sv, 31), "exchange_bad_record");  // arena full
 }

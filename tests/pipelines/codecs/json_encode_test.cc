@@ -100,11 +100,16 @@ TEST(JsonEncode, EscapesNoMoreThanItMust) {
       {"\"", R"("\"")"},
       {"abc\\", R"("abc\\")"},
       {"abcdefg\n", R"("abcdefg\n")"},
-      {"\x01" "abcdefghijklmnop", R"("\u0001abcdefghijklmnop")"},
+      {"\x01"
+       "abcdefghijklmnop",
+       R"("\u0001abcdefghijklmnop")"},
       {"\b\f\n\r\t\x1f", R"("\b\f\n\r\t\u001f")"},
       {"/<>&'\x7f", "\"/<>&'\x7f\""},
       {"\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e", "\"\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e\""},
-      {"a\xff" "b\xc3", "\"a\xef\xbf\xbd" "b\xef\xbf\xbd\""},
+      {"a\xff"
+       "b\xc3",
+       "\"a\xef\xbf\xbd"
+       "b\xef\xbf\xbd\""},
       {"\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
   };
   for (const auto& c : cases) EXPECT_EQ(Text(Value::String(c.text)), c.json);

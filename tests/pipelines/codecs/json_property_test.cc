@@ -44,10 +44,17 @@ class Generator final {
       const auto at = static_cast<std::size_t>(Below(static_cast<int>(text.size())));
       const char byte = kBytes[static_cast<std::size_t>(Below(static_cast<int>(kBytes.size())))];
       switch (Below(4)) {
-        case 0: text[at] = byte; break;
-        case 1: text.erase(at, 1 + static_cast<std::size_t>(Below(3))); break;
-        case 2: text.insert(at, 1, byte); break;
-        default: text.resize(at);
+        case 0:
+          text[at] = byte;
+          break;
+        case 1:
+          text.erase(at, 1 + static_cast<std::size_t>(Below(3)));
+          break;
+        case 2:
+          text.insert(at, 1, byte);
+          break;
+        default:
+          text.resize(at);
       }
     }
     return text;
@@ -59,9 +66,19 @@ class Generator final {
   std::string Space() { return Below(12) == 0 ? std::string(1, " \t\r\n"[Below(4)]) : ""; }
   std::string Name() {
     static constexpr std::string_view kNames[] = {
-        "ts", "temp", "a", "b", "device", "humidity", "c\\u0061p", "cap", "",
-        "a_name_of_more_than_sixteen_bytes", "a_name_of_more_than_sixteen_bytes_x",
-        "a name that is too long for a segment that is remembered", "\xc3\xa9t\xc3\xa9"};
+        "ts",
+        "temp",
+        "a",
+        "b",
+        "device",
+        "humidity",
+        "c\\u0061p",
+        "cap",
+        "",
+        "a_name_of_more_than_sixteen_bytes",
+        "a_name_of_more_than_sixteen_bytes_x",
+        "a name that is too long for a segment that is remembered",
+        "\xc3\xa9t\xc3\xa9"};
     return "\"" + std::string(kNames[Below(std::size(kNames))]) + "\"";
   }
   std::string Digits(int count) {
@@ -82,7 +99,7 @@ class Generator final {
   }
   std::string String() {
     static constexpr std::string_view kParts[] = {
-        "x",         "dev-0042",         "0123456789abcdef", "\\n", "/",
+        "x",       "dev-0042",       "0123456789abcdef", "\\n",  "/",
         "\\u20ac", "\\ud834\\udd1e", "\xe2\x82\xac",     "\\\"", "{:,}"};
     std::string out = "\"";
     for (int i = Below(4); i > 0; --i) out += kParts[Below(std::size(kParts))];
@@ -90,16 +107,22 @@ class Generator final {
   }
   std::string Value(int depth) {
     switch (Below(depth > 0 ? 10 : 8)) {
-      case 0: return "true";
-      case 1: return "null";
-      case 2: case 3: return String();
-      case 8: return Object(depth - 1);
+      case 0:
+        return "true";
+      case 1:
+        return "null";
+      case 2:
+      case 3:
+        return String();
+      case 8:
+        return Object(depth - 1);
       case 9: {
         std::string out = "[";
         for (int i = Below(4); i > 0; --i) out += Value(depth - 1) + (i > 1 ? "," : "");
         return out + "]";
       }
-      default: return Number();
+      default:
+        return Number();
     }
   }
 
@@ -147,8 +170,10 @@ TEST(JsonProperty, EncodedTextReadsBackTheSame) {
 bool Same(const Value& value, simdjson::dom::element element) {
   using simdjson::dom::element_type;
   switch (element.type()) {
-    case element_type::NULL_VALUE: return value.IsNull();
-    case element_type::BOOL: return value.type() == Type::kBool && value.AsBool() == bool(element);
+    case element_type::NULL_VALUE:
+      return value.IsNull();
+    case element_type::BOOL:
+      return value.type() == Type::kBool && value.AsBool() == bool(element);
     case element_type::STRING:
       return value.type() == Type::kString && value.AsString() == std::string_view(element);
     case element_type::INT64:
@@ -162,9 +187,8 @@ bool Same(const Value& value, simdjson::dom::element element) {
       return value.type() == Type::kDouble &&
              value.AsDouble() == static_cast<double>(std::uint64_t(element));
     case element_type::DOUBLE:
-      return value.type() == Type::kDouble &&
-             std::bit_cast<std::uint64_t>(value.AsDouble()) ==
-                 std::bit_cast<std::uint64_t>(double(element));
+      return value.type() == Type::kDouble && std::bit_cast<std::uint64_t>(value.AsDouble()) ==
+                                                  std::bit_cast<std::uint64_t>(double(element));
     case element_type::ARRAY: {
       const simdjson::dom::array array = element;
       if (value.type() != Type::kList || value.AsList().size() != array.size()) return false;

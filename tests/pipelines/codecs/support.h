@@ -72,7 +72,8 @@ inline void Describe(const Value& value, std::string& out) {
       out += value.AsBytes();
       out += '\'';
       break;
-    default: out += ':' + std::to_string(value.AsInt());
+    default:
+      out += ':' + std::to_string(value.AsInt());
   }
 }
 
@@ -103,8 +104,7 @@ inline std::string Again(std::string_view payload, const FieldTable& table, Unme
   const Payload padded(payload);
   Arena arena(arena_size);
   Record record(table);
-  const Outcome outcome =
-      MakeJsonDecoder(table, unmentioned)->Decode(padded.view(), arena, record);
+  const Outcome outcome = MakeJsonDecoder(table, unmentioned)->Decode(padded.view(), arena, record);
   if (!outcome.ok()) return outcome.reason();
   std::string out;
   if (!MakeJsonEncoder()->Encode(record, out).ok()) return "not encoded";

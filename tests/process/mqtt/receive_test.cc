@@ -17,9 +17,7 @@ using ::testing::ElementsAre;
 
 class EachVersion : public ::testing::TestWithParam<MqttVersion> {
  protected:
-  MqttOptions Options(const std::string& id) {
-    return TestOptions(broker_.url(), id, GetParam());
-  }
+  MqttOptions Options(const std::string& id) { return TestOptions(broker_.url(), id, GetParam()); }
   Mosquitto broker_;
 };
 INSTANTIATE_TEST_SUITE_P(Versions, EachVersion,

@@ -30,8 +30,8 @@ class Passwords final {
 
 TEST(Refusal, ALoginIsToldWithTheBrokersReason) {
   Passwords passwords;
-  Mosquitto broker({.config = "allow_anonymous false\npassword_file " + passwords.file(),
-                    .listener = ""});
+  Mosquitto broker(
+      {.config = "allow_anonymous false\npassword_file " + passwords.file(), .listener = ""});
   const struct {
     MqttVersion version;
     std::optional<std::string> user, password;
@@ -95,10 +95,12 @@ class Certificates final {
  public:
   Certificates() {
     const std::string cd = "cd " + folder() + " && ";
-    Run(cd + "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
-             "-subj /CN=test-authority -keyout ca.key -out ca.pem");
-    Run(cd + "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
-             "-subj /CN=other-authority -keyout other.key -out other-ca.pem");
+    Run(cd +
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+        "-subj /CN=test-authority -keyout ca.key -out ca.pem");
+    Run(cd +
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+        "-subj /CN=other-authority -keyout other.key -out other-ca.pem");
     Make("here", "subjectAltName=IP:127.0.0.1");
     Make("elsewhere", "subjectAltName=DNS:elsewhere.example");
     Make("client", "extendedKeyUsage=clientAuth");
@@ -116,9 +118,9 @@ class Certificates final {
     std::ofstream((*this)(name + ".ext")) << extension << "\n";
     Run("cd " + folder() +
         " && openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=" + name +
-        " -keyout " + name + ".key -out " + name + ".csr && openssl x509 -req -days 2 -in " +
-        name + ".csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile " + name + ".ext -out " +
-        name + ".pem");
+        " -keyout " + name + ".key -out " + name + ".csr && openssl x509 -req -days 2 -in " + name +
+        ".csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile " + name + ".ext -out " + name +
+        ".pem");
   }
 
   TemporaryFolder folder_;
@@ -176,8 +178,8 @@ TEST_F(Tls, ACertificateOfAnotherHostIsRefused) {
 }
 
 TEST_F(Tls, AClientCertificateIsUsedAndItsAbsenceNamed) {
-  Mosquitto broker({.config = "",
-                    .listener = certificates_.Listener("here", "require_certificate true\n")});
+  Mosquitto broker(
+      {.config = "", .listener = certificates_.Listener("here", "require_certificate true\n")});
   MqttOptions options = Options(broker, certificates_("ca.pem"));
   const std::string without = Failure(options);
   EXPECT_TRUE(without.starts_with("the broker ended the TLS session: ") &&
@@ -210,8 +212,9 @@ TEST(Refusal, ANameWithoutAnAddressIsNamed) {
   MqttHarness client(TestOptions("mqtt://no-such-host.invalid", "client"));
   client.Start();
   const std::string message = client.WaitFor<MqttConnectFailed>().error.message;
-  EXPECT_TRUE(message.starts_with("connecting to `mqtt://no-such-host.invalid`: the host name "
-                                  "`no-such-host.invalid` has no address: "))
+  EXPECT_TRUE(
+      message.starts_with("connecting to `mqtt://no-such-host.invalid`: the host name "
+                          "`no-such-host.invalid` has no address: "))
       << message;
 }
 

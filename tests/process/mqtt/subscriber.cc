@@ -16,8 +16,8 @@ int RunSubscriber(int argc, char** argv) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   const int fd = open(argv[6], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   const bool v5 = std::string_view(argv[2]) == "5";
-  MqttOptions options = testing::TestOptions(
-      argv[0], argv[1], v5 ? MqttVersion::k5 : MqttVersion::k311);
+  MqttOptions options =
+      testing::TestOptions(argv[0], argv[1], v5 ? MqttVersion::k5 : MqttVersion::k311);
   options.inbound_store = argv[4];
   if (argv[5][0] != '\0') options.status = MqttStatusTopic{argv[5]};
   PahoControl control;

@@ -25,9 +25,9 @@ enum class Session { kNew, kPresent };
 
 void SendConnack(FakeBroker& broker, Session session = Session::kNew,
                  const std::string& properties = "") {
-  broker.Send(0x20, Bytes({session == Session::kPresent ? 1 : 0, 0,
-                           static_cast<int>(properties.size())}) +
-                        properties);
+  broker.Send(
+      0x20, Bytes({session == Session::kPresent ? 1 : 0, 0, static_cast<int>(properties.size())}) +
+                properties);
 }
 
 // The packet identifier of a SUBSCRIBE or PUBLISH with a topic of one character.
@@ -49,10 +49,10 @@ TEST(Wire, ConnectSaysWhatTheOptionsSay) {
   const MqttPacket connect = broker.Accept();
   // User, password, will retained with QoS 1, no clean start; then keep alive, properties
   // (session expiry, receive maximum), client id, will (no properties), user, password.
-  EXPECT_EQ(connect.body,
-            Bytes({0, 4}) + "MQTT" + Bytes({5, 0xec, 0, 61, 8, 0x11, 1, 2, 3, 4, 0x21, 5, 6}) +
-                Bytes({0, 2}) + "id" + Bytes({0, 0, 1}) + "s" + Bytes({0, 4}) + "gone" +
-                Bytes({0, 1}) + "u" + Bytes({0, 1}) + "p");
+  EXPECT_EQ(connect.body, Bytes({0, 4}) + "MQTT" +
+                              Bytes({5, 0xec, 0, 61, 8, 0x11, 1, 2, 3, 4, 0x21, 5, 6}) +
+                              Bytes({0, 2}) + "id" + Bytes({0, 0, 1}) + "s" + Bytes({0, 4}) +
+                              "gone" + Bytes({0, 1}) + "u" + Bytes({0, 1}) + "p");
   SendConnack(broker);
   const MqttPacket birth = broker.ReadType(3);
   EXPECT_EQ(birth.flags, 3);  // QoS 1, retained
@@ -63,8 +63,7 @@ TEST(Wire, Version311HasItsOwnConnect) {
   FakeBroker broker;
   MqttHarness client(TestOptions(broker.url(), "id", MqttVersion::k311));
   client.Start();
-  EXPECT_EQ(broker.Accept().body,
-            Bytes({0, 4}) + "MQTT" + Bytes({4, 0, 0, 60, 0, 2}) + "id");
+  EXPECT_EQ(broker.Accept().body, Bytes({0, 4}) + "MQTT" + Bytes({4, 0, 0, 60, 0, 2}) + "id");
 }
 
 TEST(Wire, ACleanSessionEndsWithTheConnection) {
@@ -73,8 +72,8 @@ TEST(Wire, ACleanSessionEndsWithTheConnection) {
   options.session = MqttSession::kClean;
   MqttHarness client(options);
   client.Start();
-  EXPECT_EQ(broker.Accept().body, Bytes({0, 4}) + "MQTT" +
-                                      Bytes({5, 2, 0, 60, 3, 0x21, 0, 100, 0, 2}) + "id");
+  EXPECT_EQ(broker.Accept().body,
+            Bytes({0, 4}) + "MQTT" + Bytes({5, 2, 0, 60, 3, 0x21, 0, 100, 0, 2}) + "id");
 }
 
 TEST(Wire, SubscribeHasIdentifierAndRetainHandling) {
