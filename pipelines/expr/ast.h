@@ -54,6 +54,7 @@ enum class Op : std::uint8_t {
   kTransformMap,
   kTransformMapEntry,
   kDynamic,  // dyn(value)
+  kBind,     // cel.bind(x, value, body)
 };
 
 struct ExprNode {

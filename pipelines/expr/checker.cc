@@ -66,6 +66,8 @@ class Checker final {
         return Logic(node);
       case Op::kTernary:
         return Ternary(node);
+      case Op::kBind:
+        return ChildType(node, 1);
       case Op::kCall:
         return Call(node);
       case Op::kList:
@@ -170,6 +172,7 @@ class Checker final {
     const Type other = text_left ? right : left;
     if (!text_left && right != Type::kString) return {};
     if (!kNumberType.Has(other)) return {};
+    if (op == Op::kIn) return {};
     if (op == Op::kAdd) return "string(x) makes text of a number";
     return "double(x) makes a number of text";
   }

@@ -222,6 +222,9 @@ Value Run(Machine& machine, const Node& node) {
       return Map(machine, node);
     case Code::kMacro:
       return RunLoop(machine, machine.program.loops[node.third]);
+    case Code::kBind:
+      machine.locals[node.field] = Operand(machine, node.operands[0]);
+      return Operand(machine, node.operands[1]);
   }
   return Value::Error(kNoOverload);
 }
@@ -229,8 +232,10 @@ Value Run(Machine& machine, const Node& node) {
 Value Evaluate(const Program& program, std::uint32_t index, const Record& record, Arena& arena) {
   Machine machine{program, record, arena, nullptr, program.cost_max};
   if (program.locals == 0) return Run(machine, program.nodes[index]);
-  std::array<Value, kLocalsMax> locals;
-  machine.locals = locals.data();
+  // Each variable is set before it is read; setting them here first would cost more
+  // than many an expression.
+  alignas(Value) std::array<std::byte, kLocalsMax * sizeof(Value)> locals;
+  machine.locals = reinterpret_cast<Value*>(locals.data());
   return Run(machine, program.nodes[index]);
 }
 

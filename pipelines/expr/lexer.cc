@@ -169,8 +169,18 @@ class Lexer final {
     if (!fraction) return Integer(token, begin, text_.substr(begin, at_ - begin), 10);
     token.kind = TokenKind::kDouble;
     const auto result = std::from_chars(first, text_.data() + at_, token.number);
-    if (result.ec != std::errc()) return Fail(begin, "a number that does not fit a double");
+    const std::string_view digits = text_.substr(begin, at_ - begin);
+    if (result.ec != std::errc() && IsTooLarge(digits)) {
+      return Fail(begin, "a number that does not fit a double");
+    }
     return NoLetterBehind(begin);
+  }
+
+  // Of a number that no double is near to: whether it is too large, or next to 0.
+  static bool IsTooLarge(std::string_view digits) {
+    const std::size_t exponent = digits.find_first_of("eE");
+    if (exponent != std::string_view::npos) return digits[exponent + 1] != '-';
+    return digits.substr(0, digits.find('.')).find_first_not_of('0') != std::string_view::npos;
   }
 
   bool Integer(Token& token, std::size_t begin, std::string_view digits, int base) {

@@ -137,6 +137,8 @@ class Lowerer final {
       case Op::kTransformMap:
       case Op::kTransformMapEntry:
         return Macro(node);
+      case Op::kBind:
+        return Bind(node);
       default:
         return Binary(node, IsComparison(node.op) ? Code::kCompare : Code::kArithmetic);
     }
@@ -321,6 +323,14 @@ class Lowerer final {
     Node node = Make(Code::kMacro);
     node.third = static_cast<std::uint32_t>(program_->loops.size());
     program_->loops.push_back(loop);
+    return Push(node);
+  }
+
+  std::uint32_t Bind(const ExprNode& from) {
+    Node node = Make(Code::kBind);
+    node.field = from.field;
+    node.operands[0] = Child(from, 0);
+    node.operands[1] = Child(from, 1);
     return Push(node);
   }
 

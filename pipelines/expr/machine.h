@@ -39,6 +39,7 @@ inline Value Operand(Machine& machine, std::uint32_t index) {
     const Value& value = machine.record.Get(node.field);
     return value.IsMissing() ? Value::Error(kNoField) : value;
   }
+  if (node.code == Code::kLocal) return machine.locals[node.field];
   return Run(machine, node);
 }
 

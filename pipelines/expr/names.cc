@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pipelines/expr/functions.h"
+#include "pipelines/expr/macros.h"
 
 namespace runnel::expr {
 namespace {
@@ -40,6 +41,16 @@ std::ptrdiff_t Names::KnownIndex(std::string_view name) const {
   return found == scope_.known->end() ? -1 : found - scope_.known->begin();
 }
 
+std::string Names::Resolve(std::string_view name) const {
+  for (std::string_view prefix = scope_.container; !prefix.empty();) {
+    const std::string whole = std::string(prefix) + "." + std::string(name);
+    if (IsKnown(whole)) return whole;
+    const std::size_t dot = prefix.rfind('.');
+    prefix = prefix.substr(0, dot == std::string_view::npos ? 0 : dot);
+  }
+  return std::string(name);
+}
+
 Type Names::StaticType(std::string_view name) const {
   const std::ptrdiff_t index = KnownIndex(name);
   if (index < 0 || scope_.types == nullptr) return Type::kMissing;
@@ -54,12 +65,24 @@ std::string Names::FieldHint(std::string_view name) const {
   return Hint(DidYouMean(name, candidates));
 }
 
-std::string Names::FunctionHint(std::string_view name) {
-  std::vector<std::string_view> candidates = {"has",    "all",           "exists",
-                                              "filter", "exists_one",    "map",
-                                              "dyn",    "transformList", "transformMap"};
-  for (const Function* function : Functions()) candidates.push_back(function->name);
-  return Hint(DidYouMean(name, candidates));
+Names::Problem Names::FunctionProblem(std::string_view name, bool receiver, std::size_t arguments) {
+  const std::string quoted = "`" + std::string(name) + "`";
+  if (name == "matches") return {quoted + " is not supported yet", "use contains or startsWith"};
+  std::string calls;
+  std::vector<std::string_view> candidates = {"has", "dyn", "cel.bind"};
+  for (const Macro& macro : kMacros) candidates.push_back(macro.name);
+  for (const Function* function : Functions()) {
+    candidates.push_back(function->name);
+    if (function->name != name) continue;
+    calls += (calls.empty() ? "`" : " or `") + std::string(function->signature) + "`";
+  }
+  if (calls.empty()) {
+    return {"there is no function " + quoted, Hint(DidYouMean(name, candidates))};
+  }
+  const std::size_t shown = receiver ? arguments - 1 : arguments;
+  return {quoted + " does not take " + std::to_string(shown) +
+              (shown == 1 ? " argument" : " arguments") + (receiver ? " behind a value" : ""),
+          "it is called as " + calls};
 }
 
 std::optional<Type> Names::FindType(std::string_view name) {

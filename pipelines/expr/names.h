@@ -25,13 +25,20 @@ class Names final {
 
   // Whether the scope lists this name.
   bool IsKnown(std::string_view name) const { return KnownIndex(name) >= 0; }
+  // The name that `name` stands for inside the scope's container.
+  std::string Resolve(std::string_view name) const;
   // Whether any name may be a field.
   bool IsOpen() const { return scope_.known == nullptr; }
   std::uint16_t Intern(std::string_view name) const { return scope_.fields->Intern(name); }
   Type StaticType(std::string_view name) const;
   // `did you mean …?`, or nothing.
   std::string FieldHint(std::string_view name) const;
-  static std::string FunctionHint(std::string_view name);
+  // What is wrong with a call that no function takes.
+  struct Problem {
+    std::string message;
+    std::string hint;
+  };
+  static Problem FunctionProblem(std::string_view name, bool receiver, std::size_t arguments);
 
   // The type that `name` denotes, such as `int`.
   static std::optional<Type> FindType(std::string_view name);

@@ -9,9 +9,10 @@ namespace {
 
 constexpr const char* kOverflow = "overflow";
 constexpr Int128 kNanosecondsPerSecond = 1'000'000'000;
-constexpr std::int64_t kFirstSecond = -62'135'596'800;         // 0001-01-01T00:00:00Z
-constexpr std::int64_t kLastSecond = 253'402'300'799;          // 9999-12-31T23:59:59Z
-constexpr std::int64_t kDurationSecondsMax = 315'576'000'000;  // 10,000 years
+constexpr std::int64_t kFirstSecond = -62'135'596'800;  // 0001-01-01T00:00:00Z
+constexpr std::int64_t kLastSecond = 253'402'300'799;   // 9999-12-31T23:59:59Z
+// 64 bits of nanoseconds, as the other implementations of CEL have it: 292 years.
+constexpr Int128 kDurationMax = INT64_MAX;
 
 template <typename Integer>
 bool Overflows(Op op, Integer a, Integer b, Integer& result) {
@@ -190,10 +191,10 @@ Value CheckedTimestamp(Int128 nanoseconds) {
 }
 
 Value CheckedDuration(Int128 nanoseconds) {
-  const Int128 seconds = nanoseconds / kNanosecondsPerSecond;
-  if (seconds > kDurationSecondsMax || seconds < -kDurationSecondsMax) {
+  if (nanoseconds > kDurationMax || nanoseconds < -kDurationMax - 1) {
     return Value::Error("range_error");
   }
+  const Int128 seconds = nanoseconds / kNanosecondsPerSecond;
   return Value::Duration(static_cast<std::int64_t>(seconds),
                          static_cast<std::int32_t>(nanoseconds % kNanosecondsPerSecond));
 }

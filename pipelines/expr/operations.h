@@ -73,7 +73,7 @@ Value In(const Value& item, const Value& container);
 // Adds an entry behind `count` others; an error for a key of a wrong type or twice.
 Value AddEntry(MapEntry* entries, std::size_t count, const Value& key, const Value& value);
 
-// Times with the limits of CEL: years 1 to 9999, and as long for a duration.
+// Times with the limits of CEL: years 1 to 9999, and 64 bits of nanoseconds.
 Value CheckedTimestamp(Int128 nanoseconds);
 Value CheckedDuration(Int128 nanoseconds);
 // REQUIRES: kTimestamp or kDuration.

@@ -205,11 +205,16 @@ class Parser final {
     return kNone;
   }
 
+  // Whether the token may name a variable or a member.
+  static bool IsName(const Token& token) {
+    const std::string_view text = token.text;
+    return token.kind == TokenKind::kIdentifier && text != "true" && text != "false" &&
+           text != "null" && text != "in";
+  }
+
   std::uint32_t Selected(std::uint32_t value) {
     const Token name = cursor_.Next();
-    const bool keyword =
-        name.text == "true" || name.text == "false" || name.text == "null" || name.text == "in";
-    if (name.kind == TokenKind::kIdentifier && !keyword) {
+    if (IsName(name)) {
       if (!cursor_.Is("(")) return Named(Op::kSelect, name, value);
       const Macro* macro = FindMacro(name.text);
       return macro != nullptr ? Expand(*macro, name, value) : Call(name, name.text, value);
@@ -288,7 +293,7 @@ class Parser final {
       name += "." + std::string(cursor_.Ahead(count + 1).text);
       count += 2;
       const bool call = Cursor::IsSymbol(cursor_.Ahead(count), "(");
-      if (call ? HasGlobalFunction(name) : IsWholeName(name)) {
+      if (call ? name == "cel.bind" || HasGlobalFunction(name) : IsWholeName(name)) {
         longest = name;
         tokens = count;
       }
@@ -296,16 +301,17 @@ class Parser final {
     if (Cursor::IsSymbol(cursor_.Ahead(tokens), "(")) {
       cursor_.Skip(tokens);
       if (longest == "has") return Has(first.at);
+      if (longest == "cel.bind") return Bind(first.at);
       return Call(first, longest, kNone);
     }
     if (Cursor::IsSymbol(cursor_.Ahead(tokens), "{")) {
       return Stop(first.at, "messages of protocol buffers, such as `" + longest +
                                 "{...}`, are not supported");
     }
-    return Field(longest, first.at, tokens);
+    return Field(sight == Sight::kAll ? names_.Resolve(longest) : longest, first.at, tokens);
   }
   bool IsWholeName(std::string_view name) const {
-    return names_.IsKnown(name) || Names::FindType(name).has_value();
+    return names_.IsKnown(names_.Resolve(name)) || Names::FindType(name).has_value();
   }
   static bool HasGlobalFunction(std::string_view name) {
     const std::vector<const Function*> all = Functions();
@@ -321,7 +327,9 @@ class Parser final {
   std::uint32_t Field(const std::string& name, std::size_t at, std::size_t tokens) {
     const bool quoted = cursor_.Now().kind == TokenKind::kQuotedName;
     cursor_.Skip(tokens);
-    if (!quoted && name != "type" && !names_.IsKnown(name)) {
+    // Many records have a field `type`; see TakeTypeName().
+    const bool may_be_type = name != "type" || !names_.IsOpen();
+    if (!quoted && may_be_type && !names_.IsKnown(name)) {
       if (const auto type = Names::FindType(name))
         return builder_.Constant(Value::OfType(*type), at);
     }
@@ -352,6 +360,30 @@ class Parser final {
     return inner;
   }
 
+  // cel.bind(x, value, body): the body with x for the value.
+  std::uint32_t Bind(std::size_t at) {
+    cursor_.Skip(1);
+    const Token name = cursor_.Next();
+    if (!IsName(name)) {
+      return Stop(name.at, "`cel.bind` takes the name of a variable first",
+                  "it is called as `cel.bind(x, value, body)`");
+    }
+    const std::uint32_t value = cursor_.Expect(",") ? Ternary() : kNone;
+    if (value == kNone || !cursor_.Expect(",") || !RoomForVariables(1, at)) return kNone;
+    ExprNode node = Builder::Make(Op::kBind, at);
+    node.field = names_.Enter(name.text);
+    const std::uint32_t body = Ternary();
+    names_.Leave(1);
+    if (body == kNone || !cursor_.Expect(")")) return kNone;
+    const std::uint32_t operands[] = {value, body};
+    return builder_.Add(std::move(node), operands);
+  }
+  bool RoomForVariables(std::size_t count, std::size_t at) {
+    if (names_.variables() + count <= kLocalsMax) return true;
+    cursor_.Stop(at, "more than " + std::to_string(kLocalsMax) + " variables at once");
+    return false;
+  }
+
   std::uint32_t Call(const Token& name, std::string_view whole, std::uint32_t receiver) {
     cursor_.Skip(1);
     std::vector<std::uint32_t> arguments;
@@ -361,7 +393,9 @@ class Parser final {
     ExprNode node = Builder::Make(Op::kCall, name.at);
     node.function = FindFunction(whole, receiver != kNone, arguments.size());
     if (node.function == nullptr && !dynamic_) {
-      UnknownFunction(name.at, whole, receiver != kNone, arguments.size());
+      const Names::Problem problem =
+          Names::FunctionProblem(whole, receiver != kNone, arguments.size());
+      cursor_.Error(name.at, problem.message, problem.hint);
     }
     return builder_.Add(std::move(node), arguments);
   }
@@ -369,24 +403,6 @@ class Parser final {
   // dyn(x) is x, whose type nobody knows.
   std::uint32_t Dynamic(std::uint32_t value) {
     return builder_.Add(Op::kDynamic, builder_.node(value).at, {value});
-  }
-
-  void UnknownFunction(std::size_t at, std::string_view name, bool receiver, std::size_t count) {
-    std::string calls;
-    for (const Function* function : Functions()) {
-      if (function->name != name) continue;
-      calls += (calls.empty() ? "`" : " or `") + std::string(function->signature) + "`";
-    }
-    const std::string quoted = "`" + std::string(name) + "`";
-    if (calls.empty()) {
-      return cursor_.Error(at, "there is no function " + quoted, Names::FunctionHint(name));
-    }
-    const std::size_t shown = receiver ? count - 1 : count;
-    cursor_.Error(at,
-                  quoted + " does not take " + std::to_string(shown) +
-                      (shown == 1 ? " argument" : " arguments") +
-                      (receiver ? " behind a value" : ""),
-                  "it is called as " + calls);
   }
 
   // value.all(x, …) and the like; the variables are known in what follows them.
@@ -401,9 +417,7 @@ class Parser final {
                       cursor_.Found(),
                   "it is called as `" + std::string(macro.signature) + "`");
     }
-    if (names_.variables() + node.variables > kLocalsMax) {
-      return Stop(name.at, "more than " + std::to_string(kLocalsMax) + " variables of macros");
-    }
+    if (!RoomForVariables(node.variables, name.at)) return kNone;
     for (std::uint8_t i = 0; i < node.variables; ++i) {
       names_.Enter(cursor_.Now().text);
       cursor_.Skip(2);
@@ -422,7 +436,7 @@ class Parser final {
   // Names with commas behind them at the cursor, as far as the macro takes them.
   std::size_t CountVariables(const Macro& macro) const {
     std::size_t count = 0;
-    while (count < macro.variables_max && cursor_.Ahead(2 * count).kind == TokenKind::kIdentifier &&
+    while (count < macro.variables_max && IsName(cursor_.Ahead(2 * count)) &&
            Cursor::IsSymbol(cursor_.Ahead(2 * count + 1), ",")) {
       ++count;
     }

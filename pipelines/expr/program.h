@@ -43,6 +43,7 @@ enum class Code : std::uint8_t {
   kList,
   kMap,
   kMacro,
+  kBind,  // operand, body
 };
 
 // Results of comparing, as bits: a relation is the set of those it holds for.
@@ -55,7 +56,7 @@ struct Node {
   Code code = Code::kConstant;
   // kCompare…, kEqualText: the relation; kArithmetic…: the Op.
   std::uint8_t detail = 0;
-  std::uint16_t field = 0;  // kField, kCompareField, …: its number; kLocal: the variable's
+  std::uint16_t field = 0;  // kField, kCompareField, …: its number; kLocal, kBind: the variable's
   // Of a node with one operand or a number: the operand. kTernary: the third operand.
   // kList, kMap: how many children. kCall, kMacro: the place in `calls`, `loops`.
   std::uint32_t third = 0;

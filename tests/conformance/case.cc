@@ -259,6 +259,7 @@ class Run final {
     scope.fields = &table_;
     scope.known = &known_;
     scope.types = &types_;
+    scope.container = test_.Text("container");
     if (test_.Text("disable_check") == "true") scope.typing = Scope::Typing::kDynamic;
     Diagnostics diagnostics;
     const auto expression = Expression::Compile(text, {"expr", 1, 1}, scope, diagnostics);

@@ -1,0 +1,190 @@
+#include "tests/pipelines/expr/support.h"
+
+namespace runnel {
+namespace {
+
+TEST(Operators, ArithmeticKeepsTypesAndPromotesMixedNumbersToDouble) {
+  ExpectAll({
+      {"temp * 9 / 5 + 32", "70.7"},
+      {"2 + 3 * 4", "14"},
+      {"(2 + 3) * 4", "20"},
+      {"10 - 3 - 2", "5"},
+      {"100 / 10 / 5", "2"},
+      {"count + 1", "8"},
+      {"1 + count", "8"},
+      {"count / 2", "3"},
+      {"-count / 2", "-3"},
+      {"count % 4", "3"},
+      {"-count % 4", "-3"},
+      {"count / 2.0", "3.5"},
+      {"temp + count", "28.5"},
+      {"count - temp", "-14.5"},
+      {"total + 1u", "8u"},
+      {"total * 2", "14.0"},
+      {"count + total", "14.0"},
+      {"total % 4u", "3u"},
+      {"-temp", "-21.5"},
+      {"-(count)", "-7"},
+      {"--count", "7"},
+      {"-(-5)", "5"},
+      {"temp / 0", "null"},
+      {"'a' + device", "\"aa-17\""},
+      {"raw + b'!'", "bytes raw!"},
+      {"numbers + [count]", "[3,1,2,7]"},
+  });
+}
+
+TEST(Operators, ArithmeticThatHasNoResultIsAnError) {
+  ExpectAll({
+      {"big + 1", "error: overflow"},
+      {"-big - 2", "error: overflow"},
+      {"big * 2", "error: overflow"},
+      {"-(-big - 1)", "error: overflow"},
+      {"(-big - 1) / -1", "error: overflow"},
+      {"(-big - 1) % -1", "0"},
+      {"total - 8u", "error: overflow"},
+      {"total * 18446744073709551615u", "error: overflow"},
+      {"count / 0", "error: divide_by_zero"},
+      {"count % 0", "error: modulus_by_zero"},
+      {"total / 0u", "error: divide_by_zero"},
+      {"temp % 2", "error: no_such_overload"},
+      {"device + 1", "error: no_such_overload"},
+      {"device - device", "error: no_such_overload"},
+      {"none + 1", "error: no_such_overload"},
+      {"-device", "error: no_such_overload"},
+      {"-total", "error: no_such_overload"},
+      {"!count", "error: no_such_overload"},
+      {"nothing + 1", "error: no_such_field"},
+      {"1 + nothing", "error: no_such_field"},
+  });
+}
+
+TEST(Operators, ComparisonsGoAcrossNumbersAndNowhereElse) {
+  ExpectAll({
+      {"temp > 20.5", "true"},
+      {"temp > 21", "true"},
+      {"temp >= 21.5 && temp <= 21.5", "true"},
+      {"temp < 21.5 || temp > 21.5", "false"},
+      {"21 < temp", "true"},
+      {"22 <= temp", "false"},
+      {"count == 7.0 && 7u == count && total == 7", "true"},
+      {"count != 7", "false"},
+      {"count < total + 1u", "true"},
+      {"nan == nan || nan < 1 || nan > 1 || nan <= nan", "false"},
+      {"nan != nan && nan != 1", "true"},
+      {"9007199254740993 > 9007199254740992.0", "true"},
+      {"big > 9223372036854774784.0", "true"},
+      {"device < 'b' && device >= 'a'", "true"},
+      {"device == 'a-17'", "true"},
+      {"'a-17' == device", "true"},
+      {"device != 'a'", "true"},
+      {"raw == b'raw'", "true"},
+      {"false < ok", "true"},
+      {"numbers == [3, 1, 2]", "true"},
+      {"numbers == [3, 1]", "false"},
+      {"pos == {'a b': 1u, 'lat': 52.5}", "true"},
+      {"none == null", "true"},
+      {"device == null", "false"},
+      {"null != count", "true"},
+      {"device == count", "false"},
+      {"device != count", "true"},
+      {"count == '7'", "false"},
+      {"device > 1", "error: no_such_overload"},
+      {"1 > device", "error: no_such_overload"},
+      {"none < 1", "error: no_such_overload"},
+      {"numbers < numbers", "error: no_such_overload"},
+      {"nothing == 1", "error: no_such_field"},
+      {"nothing == 'x'", "error: no_such_field"},
+      {"nothing != null", "error: no_such_field"},
+      {"nothing > 1", "error: no_such_field"},
+  });
+}
+
+TEST(Operators, LogicAbsorbsErrorsOnEitherSide) {
+  ExpectAll({
+      {"temp > -40 && temp < 85", "true"},
+      {"ok && !ok", "false"},
+      {"ok || nothing", "true"},
+      {"nothing || ok", "true"},
+      {"nothing > 1 || ok", "true"},
+      {"nothing && !ok", "false"},
+      {"!ok && nothing", "false"},
+      {"nothing && ok", "error: no_such_field"},
+      {"ok && nothing", "error: no_such_field"},
+      {"!ok || nothing", "error: no_such_field"},
+      {"count && !ok", "false"},
+      {"count && ok", "error: no_such_overload"},
+      {"count || ok", "true"},
+      {"count || device", "error: no_such_overload"},
+      {"nothing && count", "error: no_such_field"},
+      {"false || !ok || nothing || 1 / count == 0", "true"},
+      {"ok && ok && ok && ok && !ok && nothing", "false"},
+      {"ok ? 1 : nothing", "1"},
+      {"ok ? nothing : 1", "error: no_such_field"},
+      {"nothing ? 1 : 2", "error: no_such_field"},
+      {"count ? 1 : 2", "error: no_such_overload"},
+      {"!ok ? 1 : ok ? 2 : 3", "2"},
+      {"count > 5 ? 'high' : 'low'", "\"high\""},
+      {"true ? 1 : nothing", "1"},
+      {"false && nothing", "false"},
+  });
+}
+
+TEST(Operators, ListsAndMapsAreIndexedAndSearched) {
+  ExpectAll({
+      {"numbers[0]", "3"},
+      {"numbers[count - 5]", "2"},
+      {"numbers[1.0] + numbers[2u]", "3"},
+      {"numbers[3]", "error: index_out_of_range"},
+      {"numbers[-1]", "error: index_out_of_range"},
+      {"numbers[0.5]", "error: invalid_index"},
+      {"numbers[nan]", "error: invalid_index"},
+      {"numbers[device]", "error: no_such_overload"},
+      {"numbers[nothing]", "error: no_such_field"},
+      {"device[0]", "error: no_such_overload"},
+      {"pos.lat", "52.5"},
+      {"pos['lat']", "52.5"},
+      {"pos.`a b`", "1"},
+      {"pos.lon", "error: no_such_key"},
+      {"pos['lon']", "error: no_such_key"},
+      {"device.lat", "error: no_such_overload"},
+      {"nothing.lat", "error: no_such_field"},
+      {"{1: 'a', 2u: 'b', true: 'c'}[count - 5]", "\"b\""},
+      {"{'a': count}.a", "7"},
+      {"{'a': 1, 'b': 2}.b", "2"},
+      {"[1, [2, count]][1][1]", "7"},
+      {"device in ['b', 'a-17']", "true"},
+      {"count in [1, 7.0]", "true"},
+      {"1 in numbers && !(9 in numbers)", "true"},
+      {"'lat' in pos && !('lon' in pos)", "true"},
+      {"1 in device", "error: no_such_overload"},
+      {"nothing in numbers", "error: no_such_field"},
+      {"{count: 1, 7u: 2}", "error: duplicate_key"},
+      {"{temp: 1}", "error: unsupported_key_type"},
+      {"{device: nothing}", "error: no_such_field"},
+      {"[1, nothing]", "error: no_such_field"},
+      {"[1, 2,]", "[1,2]"},
+      {"{'a': 1,}", "{\"a\":1}"},
+      {"[]", "[]"},
+      {"{}", "{}"},
+  });
+}
+
+TEST(Operators, HasAsksForFieldsAndKeys) {
+  ExpectAll({
+      {"has(temp)", "true"},
+      {"has(nothing)", "false"},
+      {"has(none)", "true"},
+      {"has(pos.lat)", "true"},
+      {"has(pos.lon)", "false"},
+      {"has(pos.`a b`)", "true"},
+      {"has(nothing.lat)", "error: no_such_field"},
+      {"has(device.lat)", "error: no_such_overload"},
+      {"has(nothing) && nothing > 1", "false"},
+      {"has({'a': 1}.a)", "true"},
+      {"has(nothing) ? nothing : -1", "-1"},
+  });
+}
+
+}  // namespace
+}  // namespace runnel
