@@ -124,7 +124,8 @@ Ref WindowRun::FindOrAddKey(std::uint64_t hash, const char*& refusal) {
   return ref;
 }
 
-Ref WindowRun::FindOrAddWindow(Ref key_ref, std::int64_t start, const char*& refusal) {
+Ref WindowRun::FindOrAddWindow(Ref key_ref, std::int64_t time, const char*& refusal) {
+  const std::int64_t start = plan_->tumbling.StartOf(time);
   Ref previous = StateRegion::kNone;
   Ref at = keys_.Get(key_ref)->windows;
   while (at != StateRegion::kNone && region_->Get<Window>(at)->start < start) {
@@ -132,7 +133,7 @@ Ref WindowRun::FindOrAddWindow(Ref key_ref, std::int64_t start, const char*& ref
     at = region_->Get<Window>(at)->next;
   }
   if (at != StateRegion::kNone && region_->Get<Window>(at)->start == start) return at;
-  if (keys_.Get(key_ref)->windows_open >= plan_->windows_max) {
+  if (keys_.Get(key_ref)->windows_open >= plan_->windows_max && !ClosesFirst(key_ref, time)) {
     refusal = "windows_full";
     return StateRegion::kNone;
   }
@@ -157,9 +158,17 @@ Ref WindowRun::FindOrAddWindow(Ref key_ref, std::int64_t start, const char*& ref
   return fresh;
 }
 
+// Whether a record of this time closes the earliest window of the key: then it is one
+// too many only until the next step.
+bool WindowRun::ClosesFirst(Ref key_ref, std::int64_t time) const {
+  const KeyEntry& key = *keys_.Get(key_ref);
+  const std::int64_t first_end = plan_->tumbling.EndOf(region_->Get<Window>(key.windows)->start);
+  return plan_->event_time && first_end <= std::max(key.time_max, time) - plan_->lateness;
+}
+
 Verdict WindowRun::Absorb(Ref key_ref, std::int64_t time, std::int64_t arrival) {
   const char* refusal = nullptr;
-  const Ref window_ref = FindOrAddWindow(key_ref, plan_->tumbling.StartOf(time), refusal);
+  const Ref window_ref = FindOrAddWindow(key_ref, time, refusal);
   if (window_ref == StateRegion::kNone) return Verdict::Dropped(refusal);
   auto* window = region_->Get<Window>(window_ref);
   region_->Touch(window, plan_->block_size);
