@@ -29,6 +29,7 @@ class Loading final {
     if (path.empty() && fs::exists(options_.device_file_default, error)) {
       path = options_.device_file_default;
     }
+    config.device_is_right = false;
     if (!path.empty()) {
       std::optional<Node> root = Tree(path, Position{path, 0, 0}, Credentials::kAllowed);
       if (!root) return;
@@ -36,6 +37,7 @@ class Loading final {
     }
     if (std::optional<DeviceConfig> device = ReadDeviceConfig(device_, diagnostics_)) {
       config.device = std::move(*device);
+      config.device_is_right = true;
       device_path_ = path;
     }
   }
@@ -201,15 +203,18 @@ std::optional<DeviceConfig> LoadDeviceConfig(const LoadOptions& options, Diagnos
   return std::move(config.device);
 }
 
-std::optional<Config> LoadConfig(const LoadOptions& options, Diagnostics& diagnostics) {
-  const std::size_t errors_before = diagnostics.errors();
+Config ReadConfig(const LoadOptions& options, Diagnostics& diagnostics) {
   Config config;
   Loading loading(options, diagnostics);
   loading.Device(config);
   // A wrong runnel.yaml may name the wrong pipelines; those of the command line count.
-  if (diagnostics.errors() == errors_before || !options.pipelines.empty()) {
-    loading.Pipelines(config);
-  }
+  if (config.device_is_right || !options.pipelines.empty()) loading.Pipelines(config);
+  return config;
+}
+
+std::optional<Config> LoadConfig(const LoadOptions& options, Diagnostics& diagnostics) {
+  const std::size_t errors_before = diagnostics.errors();
+  Config config = ReadConfig(options, diagnostics);
   if (diagnostics.errors() != errors_before) return std::nullopt;
   return config;
 }

@@ -23,6 +23,7 @@ struct PipelineFile {
 
 struct Config {
   DeviceConfig device;
+  bool device_is_right = true;          // otherwise `device` has the defaults
   std::vector<PipelineFile> pipelines;  // by path within a folder; at most kPipelinesMax
 
   static constexpr std::size_t kPipelinesMax = 256;
@@ -41,6 +42,9 @@ struct LoadOptions {
 // named a folder of pipelines, it may be missing. nullopt after an error; all
 // errors are in `diagnostics`.
 std::optional<Config> LoadConfig(const LoadOptions& options, Diagnostics& diagnostics);
+
+// What can be read in spite of errors, for those who go on to look for more of them.
+Config ReadConfig(const LoadOptions& options, Diagnostics& diagnostics);
 
 // Only runnel.yaml. nullopt after an error.
 std::optional<DeviceConfig> LoadDeviceConfig(const LoadOptions& options, Diagnostics& diagnostics);

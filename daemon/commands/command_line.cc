@@ -16,7 +16,7 @@ struct VerbName {
 
 constexpr std::array<VerbName, 4> kVerbs = {{
     {"run", Verb::kRun, "run the pipelines: the daemon"},
-    {"check", Verb::kCheck, "check runnel.yaml and the pipelines, print everything that is wrong"},
+    {"check", Verb::kCheck, "check runnel.yaml and the pipelines, print all that is wrong"},
     {"explain", Verb::kExplain, "show what the pipelines do, what they guarantee and need"},
     {"status", Verb::kStatus, "show where the messages went, from the journals"},
 }};

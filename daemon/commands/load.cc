@@ -63,21 +63,20 @@ std::optional<DeviceConfig> LoadDevice(const CommandLine& line, Diagnostics& dia
 }
 
 std::optional<Loaded> LoadAll(const CommandLine& line, Diagnostics& diagnostics) {
-  std::optional<Config> config = LoadConfig(OptionsOf(line), diagnostics);
-  if (!config.has_value()) return std::nullopt;
+  Config config = ReadConfig(OptionsOf(line), diagnostics);
   Registry registry;
   RegisterAll(registry);
   PlanLimits limits;
-  limits.record_max = static_cast<std::uint64_t>(config->device.limits.record.bytes);
+  limits.record_max = static_cast<std::uint64_t>(config.device.limits.record.bytes);
   Loaded loaded;
-  for (const PipelineFile& file : config->pipelines) {
+  for (const PipelineFile& file : config.pipelines) {
     RunningPipeline pipeline;
     pipeline.plan = CompilePlan(file.root, file.name, registry, limits, diagnostics);
     if (pipeline.plan == nullptr) continue;
-    CheckEndpoints(file, *pipeline.plan, config->device, diagnostics);
+    if (config.device_is_right) CheckEndpoints(file, *pipeline.plan, config.device, diagnostics);
     pipeline.encoded = file.root.Encode();
     // It travels as one record.
-    const auto most = static_cast<std::size_t>(config->device.limits.journal.bytes / 4);
+    const auto most = static_cast<std::size_t>(config.device.limits.journal.bytes / 4);
     if (pipeline.encoded.size() > most) {
       diagnostics.Error({file.path, 0, 0},
                         "the pipeline is larger than a quarter of limits.journal",
@@ -86,7 +85,7 @@ std::optional<Loaded> LoadAll(const CommandLine& line, Diagnostics& diagnostics)
     loaded.pipelines.push_back(std::move(pipeline));
   }
   if (diagnostics.has_errors()) return std::nullopt;
-  loaded.device = std::move(config->device);
+  loaded.device = std::move(config.device);
   return loaded;
 }
 
