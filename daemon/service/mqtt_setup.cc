@@ -13,6 +13,9 @@ namespace runnel {
 namespace {
 
 constexpr std::uint64_t kWorkerMemory = 16 << 20;  // what a worker may need with its state
+// MQTT 3.1.1 has no Receive Maximum. mosquitto 2.0.11 never answers what is sent above its
+// `max_inflight_messages` with QoS 2; this is its default.
+constexpr std::uint32_t kExactlyOnceWindow311 = 20;
 constexpr const char* kClientPlaceholder = "{client_id}";
 
 std::string HostName() {
@@ -130,6 +133,10 @@ UplinkSettings MakeUplinkSettings(const DeviceConfig& device, const TaskSet& tas
         broker.options = OptionsOf(config, ClientId(config, name, "-uplink", 0));
         broker.window = static_cast<std::uint32_t>(config.publish_window);
         settings.brokers.push_back(std::move(broker));
+      }
+      UplinkBroker& broker = settings.brokers[found->second];
+      if (sink.qos == 2 && broker.options.version == MqttVersion::k311) {
+        broker.window = std::min(broker.window, kExactlyOnceWindow311);
       }
       sinks.push_back({found->second, static_cast<int>(sink.qos), sink.retain});
     }
