@@ -8,26 +8,18 @@
 
 #include "daemon/journal/dead_letter.h"
 #include "daemon/posix/files.h"
+#include "pipelines/base/utf8.h"
 #include "pipelines/codecs/json.h"
 
 namespace runnel {
 namespace {
 
-// Whether JSON can hold these bytes as text: valid UTF-8.
+// Whether JSON can hold these bytes as text.
 bool IsText(std::string_view bytes) {
-  for (std::size_t i = 0; i < bytes.size();) {
-    const auto lead = static_cast<unsigned char>(bytes[i]);
-    const std::size_t more = lead < 0x80   ? 0
-                             : lead < 0xc2 ? 9
-                             : lead < 0xe0 ? 1
-                             : lead < 0xf0 ? 2
-                             : lead < 0xf5 ? 3
-                                           : 9;
-    if (more > 3 || bytes.size() - i <= more) return false;
-    for (std::size_t k = 1; k <= more; ++k) {
-      if ((static_cast<unsigned char>(bytes[i + k]) & 0xc0) != 0x80) return false;
-    }
-    i += more + 1;
+  while (!bytes.empty()) {
+    const std::size_t size = Utf8CharacterSize(bytes);
+    if (size == 0) return false;
+    bytes.remove_prefix(size);
   }
   return true;
 }
