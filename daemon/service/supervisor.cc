@@ -209,19 +209,22 @@ void Supervisor::Died(Child& child, std::size_t index) {
     if (child.stopped) std::exchange(child.stopped, nullptr)();
     return;
   }
-  if (!IsUplink(index)) BlameRecord(*end, child, index);
+  if (!IsUplink(index) && BlameRecord(*end, child, index)) child.policy.Explained();
   log_->Warn(child.name + " ended with " + end->Describe() + "; it is started again");
   Restart(child, index);
 }
 
 // The worker is dead and its pages stand still: a turn that was running and a death
 // that a record can cause belong together. A SIGKILL from outside blames nobody.
-void Supervisor::BlameRecord(const ChildEnd& end, const Child& child, std::size_t index) {
-  if (!end.BlamesRecord() && !child.timed_out) return;
+// Whether a record is skipped from now on.
+bool Supervisor::BlameRecord(const ChildEnd& end, const Child& child, std::size_t index) {
+  if (!end.BlamesRecord() && !child.timed_out) return false;
+  bool skipped = false;
   for (const RunningTask& task : tasks_->tasks()) {
     if (task.worker != index) continue;
     const std::optional<Blame> blame = task.journal->BlameRunningTurn(end.code);
     if (!blame.has_value()) continue;
+    skipped |= blame->skipped;
     const std::string turn = "turn " + std::to_string(blame->turn) + " of `" + task.id.Name() + "`";
     if (blame->skipped) {
       log_->Error(turn + " has ended its worker " + std::to_string(blame->deaths) +
@@ -230,6 +233,7 @@ void Supervisor::BlameRecord(const ChildEnd& end, const Child& child, std::size_
       log_->Warn(turn + " has ended its worker; the record is tried once more");
     }
   }
+  return skipped;
 }
 
 void Supervisor::Restart(Child& child, std::size_t index) {

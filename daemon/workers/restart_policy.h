@@ -2,7 +2,9 @@
 //
 // The first time at once; then after 100 ms, doubling up to 10 s, so that a child
 // that dies at once cannot use up the machine. A child that lived for 30 s starts
-// with a clean record. Deterministic: the caller passes the time.
+// with a clean record; so does one whose cause of death is out of the way, but for the
+// first wait, so that many such causes in a row hold up the rest only for so long.
+// Deterministic: the caller passes the time.
 #pragma once
 
 #include <algorithm>
@@ -22,6 +24,8 @@ class RestartPolicy final {
     if (deaths_ == 1) return std::chrono::milliseconds(0);
     return std::min(kLongest, kFirst * (1 << std::min(deaths_ - 2, 10)));
   }
+  // What ended the child will not do so again. Before Died().
+  void Explained() { deaths_ = std::min(deaths_, 1); }
   // Deaths without a stable life in between.
   int deaths() const { return deaths_; }
 

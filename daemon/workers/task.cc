@@ -257,7 +257,8 @@ Result<Task::Progress> Task::Run(int turns_max) {
     Result<bool> turned = Turn();
     if (!turned.ok()) return std::move(turned.error()).In(id_.Name());
     ++turns;
-    if (region_->dirty_lines() > kUndoLines / 2 ||
+    // Behind a skipped turn: the daemon's list of them is short.
+    if (std::exchange(skipped_, false) || region_->dirty_lines() > kUndoLines / 2 ||
         reader_->position() - current_.in_position > in_ring_.size() / 4) {
       Checkpoint();
     }
@@ -323,6 +324,7 @@ TurnMode Task::BeginTurn() {
     if (entry.turn == turn_) {
       mode.poison = true;
       mode.signal = entry.signal;
+      skipped_ = true;
     }
   }
   return mode;

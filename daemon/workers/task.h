@@ -130,6 +130,7 @@ class Task final : private OutputSink {
   bool published_ = false;
   bool ending_ = false;             // kEnd was pushed because the plan changes
   std::vector<PoisonTurn> poison_;  // turns to skip
+  bool skipped_ = false;            // a turn of these, since the last checkpoint
   std::string prefix_;              // scratch of Write
 };
 

@@ -6,6 +6,7 @@ process that is started is ended by its pid. Ports are free ones of the loopback
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -82,6 +83,7 @@ class Bed:
         self.log_path = os.path.join(self.folder, "daemon.log")
         self.seen_pids = set()
         self.collectors = []
+        self.late_sinks = {}  # pipelines with `late:`, whose late records are published too: 1
 
     def __enter__(self):
         self.start_broker()
@@ -107,7 +109,9 @@ class Bed:
         path = os.path.join(self.folder, "mosquitto.conf")
         with open(path, "w") as file:
             file.write(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n"
-                       "max_queued_messages 0\nmax_inflight_messages 100\n")
+                       "max_queued_messages 0\nmax_inflight_messages 100\n"
+                       "log_type error\nlog_type warning\nlog_type notice\nlog_type information\n"
+                       "log_type subscribe\n")
             if "persistence true" in self.broker_options:
                 file.write(f"persistence_location {self.folder}/\nuser root\n")
             file.write("".join(option + "\n" for option in self.broker_options))
@@ -160,7 +164,16 @@ class Bed:
         return mark
 
     def wait_connected(self, mark=0):
+        """Until what is published reaches the daemon: each new session has subscribed."""
         wait_for(lambda: "connected to" in self.log()[mark:], 30, "the daemon has connected")
+        wait_for(self.has_subscribed, 30, "the daemon has subscribed")
+
+    def has_subscribed(self):
+        """mosquitto logs `CLIENT QOS FILTER` of each subscription."""
+        new = re.findall(rf":{self.port} as `([^`]+)`, new session", self.log())
+        with open(os.path.join(self.folder, "mosquitto.log"), errors="replace") as file:
+            subscribed = re.findall(r"^\d+: (\S+) [012] \S", file.read(), re.M)
+        return all(subscribed.count(client) >= new.count(client) for client in set(new))
 
     def remember_children(self):
         if self.daemon is not None:
@@ -199,6 +212,25 @@ class Bed:
                 return entry
         return None
 
+    def settled(self, pipeline, seconds=30):
+        """Waits until nothing is in flight and every result has gone out; the ledger, checked."""
+        def balance():
+            entry = self.status(pipeline)
+            settled = sum(entry[name] for name in ("filtered", "absorbed", "passed", "late",
+                                                   "dropped", "dead_lettered"))
+            leaving = (entry["results"] + entry["passed"] - entry["results_filtered"]
+                       - entry["results_dead_lettered"] + self.late_sinks.get(pipeline, 0) * entry["late"])
+            return (entry["in_flight"] == 0 and entry["received"] == settled
+                    and entry["published"] + entry["rejected"] == leaving and entry)
+        return wait_for(balance, seconds, lambda: f"settled: {self.status(pipeline)}")
+
+    def nothing_left_behind(self):
+        """No process of an earlier daemon, nor a child that it has replaced."""
+        current = set(children(self.daemon.pid)) | {self.daemon.pid}
+        left = [pid for pid in self.seen_pids - current
+                if alive(pid) and name_of(pid).startswith("runnel")]
+        assert not left, f"processes of an earlier daemon are left: {left}"
+
     def dead_letters(self):
         letters = []
         folder = os.path.join(self.state, "dead-letters")
@@ -207,19 +239,19 @@ class Bed:
                 letters += [json.loads(line) for line in file]
         return letters
 
-    def collect(self, topic):
-        collector = Collector(self.port, topic)
+    def collect(self, topic, qos=1):
+        collector = Collector(self.port, topic, qos)
         self.collectors.append(collector)
         return collector
 
-    def publisher(self):
-        return Publisher(self.port)
+    def publisher(self, in_flight=500):
+        return Publisher(self.port, in_flight)
 
 
 class Collector:
     """Keeps every result that arrives: topic, payload, runnel-id."""
 
-    def __init__(self, port, topic):
+    def __init__(self, port, topic, qos=1):
         self.messages = []
         self.lock = threading.Lock()
         self.ready = threading.Event()
@@ -228,7 +260,7 @@ class Collector:
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = 3600
         self.client.reconnect_delay_set(1, 1)
-        self.client.on_connect = lambda client, *rest: client.subscribe(topic, qos=1)
+        self.client.on_connect = lambda client, *rest: client.subscribe(topic, qos=qos)
         self.client.on_subscribe = lambda *rest: self.ready.set()
         self.client.on_message = self.on_message
         self.client.connect("127.0.0.1", port, clean_start=False, properties=properties)
@@ -244,6 +276,10 @@ class Collector:
         with self.lock:
             return list(self.messages)
 
+    def ids(self):
+        """The results that are different ones. MQTT 3.1.1 has no ids."""
+        return {identity or (topic, payload) for topic, payload, identity in self.all()}
+
     def once(self):
         """Each result once; fails where one id has two contents. MQTT 3.1.1 has no ids."""
         by_id = {}
@@ -258,11 +294,13 @@ class Collector:
 
 
 class Publisher:
-    """Publishes with QoS 1 and knows what the broker has acknowledged."""
+    """Publishes with QoS 1 and knows what the broker has acknowledged.
 
-    def __init__(self, port):
+    With QoS 2 at most `max_inflight_messages` may be in flight: mosquitto stalls above."""
+
+    def __init__(self, port, in_flight=500):
         self.client = mqtt.Client(protocol=mqtt.MQTTv311)
-        self.client.max_inflight_messages_set(500)
+        self.client.max_inflight_messages_set(in_flight)
         self.client.max_queued_messages_set(0)
         self.acknowledged = 0
         self.sent = 0

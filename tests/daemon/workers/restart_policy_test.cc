@@ -22,5 +22,14 @@ TEST(RestartPolicy, BacksOffUpToTenSecondsAndForgivesAStableLife) {
   EXPECT_EQ(policy.deaths(), 1);
 }
 
+TEST(RestartPolicy, CausesThatAreOutOfTheWayDoNotAddUp) {
+  RestartPolicy policy;
+  for (int record = 0; record < 20; ++record) {
+    EXPECT_LE(policy.Died({}), milliseconds(200));
+    policy.Explained();
+    EXPECT_LE(policy.Died({}), milliseconds(100));
+  }
+}
+
 }  // namespace
 }  // namespace runnel
