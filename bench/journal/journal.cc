@@ -153,7 +153,7 @@ int Main(int argc, char** argv) {
   std::printf("%llu records, %zu bytes payload, ring of %zu KiB, median of %d runs\n",
               static_cast<unsigned long long>(records), kPayload, kRingBytes / 1024, runs);
   std::printf("%-22s %10s %10s %12s\n", "", "writer", "reader", "elapsed");
-  for (const std::uint64_t batch : {1, 64}) {
+  for (const std::uint64_t batch : {std::uint64_t{1}, std::uint64_t{64}}) {
     std::vector<double> writer;
     std::vector<double> reader;
     std::vector<double> elapsed;

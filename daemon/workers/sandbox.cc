@@ -17,6 +17,8 @@
 namespace runnel {
 namespace {
 
+#ifndef RUNNEL_SANITIZED  // a sanitizer needs more calls and more addresses
+
 #if defined(__x86_64__)
 constexpr std::uint32_t kArchitecture = AUDIT_ARCH_X86_64;
 #elif defined(__aarch64__)
@@ -78,7 +80,6 @@ Status InstallFilter() {
   return {};
 }
 
-#ifndef RUNNEL_SANITIZED
 // Bytes of addresses in use, from /proc/self/statm.
 std::uint64_t MappedBytes() {
   std::ifstream file("/proc/self/statm");
@@ -86,26 +87,29 @@ std::uint64_t MappedBytes() {
   file >> pages;
   return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
+
+Status Confine(const SandboxLimits& limits) {
+  const std::uint64_t memory_max = MappedBytes() + limits.memory_max;
+  const rlimit memory{memory_max, memory_max};
+  setrlimit(RLIMIT_AS, &memory);
+  return InstallFilter();
+}
+
+#else
+
+Status Confine(const SandboxLimits&) { return {}; }
+
 #endif
 
 }  // namespace
 
-Status EnterSandbox([[maybe_unused]] const SandboxLimits& limits) {
+Status EnterSandbox(const SandboxLimits& limits) {
   const rlimit none{0, 0};
   setrlimit(RLIMIT_CORE, &none);
   setrlimit(RLIMIT_NPROC, &none);
-#ifndef RUNNEL_SANITIZED
-  const std::uint64_t memory_max = MappedBytes() + limits.memory_max;
-  const rlimit memory{memory_max, memory_max};
-  setrlimit(RLIMIT_AS, &memory);
-#endif
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return Errno("giving up new privileges");
   prctl(PR_SET_DUMPABLE, 0);
-#ifndef RUNNEL_SANITIZED
-  return InstallFilter();
-#else
-  return {};
-#endif
+  return Confine(limits);
 }
 
 }  // namespace runnel

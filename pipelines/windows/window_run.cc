@@ -174,7 +174,7 @@ Verdict WindowRun::Absorb(Ref key_ref, std::int64_t time, std::int64_t arrival) 
   region_->Touch(window, plan_->block_size);
   auto* states = reinterpret_cast<std::byte*>(window + 1);
   for (const AggregateColumn& column : plan_->columns) {
-    static constexpr Value kNothing;
+    static constexpr Value kNothing{};
     const Value& value =
         column.argument < 0 ? kNothing : values_[static_cast<std::size_t>(column.argument)];
     if (column.argument >= 0 && (value.IsMissing() || value.IsNull())) continue;
