@@ -1,11 +1,12 @@
 #!/bin/bash
-# Everything that is tested, in phases; stops at the first phase that fails.
+# Everything that is tested, in phases; stops at the first phase that fails. Without
+# arguments all of them but tidy, the longest and most important one last.
 #
 # usage: scripts/test.sh [--quick | PHASE...]
 #   dev     all tests but the slow ones
-#   asan    unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
-#   tsan    what has threads under ThreadSanitizer; by name only
-#   clang   everything with clang, the fuzz targets over their corpora, headers alone; by name only
+#   asan    unit and process tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   tsan    what has threads under ThreadSanitizer
+#   clang   everything with clang, the fuzz targets over their corpora, headers alone
 #   tidy    clang-tidy over everything; minutes, and not part of the run without arguments
 #   --quick unit tests only
 set -euo pipefail
@@ -50,14 +51,15 @@ phase_dev() {
 phase_asan() {
   export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
   configure_and_build asan
-  run_tests asan -L '^unit$'
+  run_tests asan -L '^(unit|process)$'
 }
 
 # Two threads on one mapping: the rings; the threads of the MQTT client; the loop.
 phase_tsan() {
-  export TSAN_OPTIONS=halt_on_error=1
-  configure_and_build tsan daemon_journal_test daemon_mqtt_test daemon_ingest_test daemon_uplink_test
-  run_tests tsan -R '^daemon/(journal|mqtt|ingest|uplink):'
+  export TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/tests/support/tsan.supp"
+  configure_and_build tsan \
+    daemon_{journal,mqtt,ingest,uplink}_test process_mqtt_test
+  run_tests tsan -R '^(daemon/(journal|mqtt|ingest|uplink)|process/mqtt):'
 }
 
 phase_clang() {
@@ -79,12 +81,12 @@ phase_quick() {
 
 case "${1:-}" in
   --quick) phases=(quick) ;;
-  '') phases=(asan dev) ;;
+  '') phases=(tsan clang asan dev) ;;
   *) phases=("$@") ;;
 esac
 for phase in "${phases[@]}"; do
   if ! declare -F "phase_$phase" >/dev/null; then
-    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
     exit 2
   fi
 done

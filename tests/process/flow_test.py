@@ -290,7 +290,8 @@ def upstream_away(programs):
         harness.wait_for(lambda: len({m[2] for m in even.all()}) >= count, 120,
                          lambda: f"{len({m[2] for m in even.all()})} of {count}")
         assert sorted(r["value"] for _, r in even.once()) == [2 * i for i in range(count)]
-        assert memory < 60_000, f"{memory} KiB while upstream was away"
+        if "RUNNEL_TEST_SANITIZED" not in os.environ:
+            assert memory < 60_000, f"{memory} KiB while upstream was away"
         bed.remember_children()
         assert bed.stop_daemon() == 0
 

@@ -262,20 +262,20 @@ TEST(Receive, SharedSubscriptionsShare) {
 TEST(Receive, StopEndsWhileAHandlerWaits) {
   Mosquitto broker;
   MqttHarness receiver(TestOptions(broker.url(), "receiver"));
-  std::mutex gate;
-  std::unique_lock closed(gate);
+  std::atomic<bool> open{false};
   std::atomic<bool> waiting{false};
   receiver.on_message = [&](const MqttMessage&) {
     waiting = true;
     waiting.notify_all();
-    const std::lock_guard lock(gate);
+    open.wait(false);
   };
   receiver.Start({Subscription("a")});
   receiver.WaitFor<MqttSubscribed>();
   receiver.Publish("a", "x", 1);
   waiting.wait(false);
   EXPECT_FALSE(receiver.Stop(std::chrono::seconds(1)));
-  closed.unlock();
+  open = true;
+  open.notify_all();
   EXPECT_TRUE(receiver.Stop());
 }
 
