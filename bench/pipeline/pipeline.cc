@@ -27,6 +27,7 @@
 #include "config/config.h"
 #include "daemon/ingest/dispatcher.h"
 #include "daemon/journal/out_reader.h"
+#include "daemon/posix/clock.h"
 #include "daemon/posix/files.h"
 #include "daemon/service/switchboard.h"
 #include "daemon/workers/assignment.h"
@@ -256,7 +257,7 @@ void WaitUntilHalfEmpty(TaskSet& tasks) {
 Costs Measure(TaskSet& tasks, Switchboard& board, clockid_t worker, std::vector<Message>& messages,
               std::uint64_t count) {
   Dispatcher::Options options;
-  options.now = WallClock;
+  options.now = CoarseWallClock;
   options.room_bell = &board.room_bell();
   options.on_wait = [](std::size_t, bool) {};
   options.on_activity = [] {};

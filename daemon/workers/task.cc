@@ -174,7 +174,6 @@ Status Task::Restart(const std::string& why) {
   slot.number = std::max(slot.number, work_->checkpoints.load(std::memory_order_relaxed)) + 1;
   ++slot.states_lost;
   slot.image_bytes = 0;
-  slot.ledger = Ledger{};
   // New results get new numbers; what is published stays as it is.
   slot.out_sequence = out_written_;
   const std::uint64_t head = in_->head.load(std::memory_order_acquire);
@@ -205,7 +204,8 @@ Status Task::StartStoredPlan() {
   if (!plan.ok()) return plan.error();
   plan_ = std::move(plan).value();
   plan_fingerprint_ = stored->fingerprint;
-  Result<std::unique_ptr<Pipeline>> pipeline = Pipeline::Create(*plan_, id_.stage, *region_);
+  Result<std::unique_ptr<Pipeline>> pipeline =
+      Pipeline::Create(*plan_, id_.stage, *region_, current_.ledger);
   if (!pipeline.ok()) return pipeline.error();
   pipeline_ = std::move(pipeline).value();
   return {};
@@ -272,7 +272,7 @@ bool Task::HasWork() {
 
 // One turn: a step of what is pending, or one record.
 Result<bool> Task::Turn() {
-  if (pipeline_ != nullptr && pipeline_->HasPending()) {
+  if (pipeline_ != nullptr && pipeline_->HasPending()) [[unlikely]] {
     const TurnMode mode = BeginTurn();
     pipeline_->Step(mode, *this);
     EndTurn();
@@ -428,7 +428,7 @@ Status Task::SwitchPlan(const RecordView& record) {
   if (!StorePlan(fresh, record.header.tag, encoded)) {
     return Error{ErrorKind::kFix, "limits.state is too small for the plan"};
   }
-  Result<std::unique_ptr<Pipeline>> next = Pipeline::Create(*plan.value(), id_.stage, fresh);
+  Result<std::unique_ptr<Pipeline>> next = Pipeline::Create(*plan.value(), id_.stage, fresh, {});
   if (!next.ok()) return next.error();
   ByteWriter saved;
   pipeline_->Save(saved);
@@ -445,14 +445,15 @@ Status Task::SwitchPlan(const RecordView& record) {
     return {};
   }
   ending_ = false;
+  const Ledger ledger = pipeline_->ledger();
   next.value().reset();
-  return InstallImage(fresh);
+  return InstallImage(fresh, ledger);
 }
 
 // Replaces the region by `image` in two steps, either of which a kill may cut short:
 // first the image lies behind the old contents and a checkpoint says so, then it is
 // copied to its place.
-Status Task::InstallImage(const StateRegion& image) {
+Status Task::InstallImage(const StateRegion& image, const Ledger& ledger) {
   const std::size_t bytes = (image.used() + 63) / 64 * 64;
   const std::size_t at = (std::max(region_->used(), bytes) + 63) / 64 * 64;
   if (at + bytes > state_.size() || !state_.Populate(at + bytes)) {
@@ -464,6 +465,7 @@ Status Task::InstallImage(const StateRegion& image) {
   slot.in_position = reader_->position();
   slot.out_sequence = out_sequence_;
   slot.turn = turn_;
+  slot.ledger = ledger;
   slot.image_at = at;
   slot.image_bytes = bytes;
   WriteCheckpoint(slot);

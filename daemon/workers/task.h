@@ -90,7 +90,7 @@ class Task final : private OutputSink {
   Status PushRecord(const RecordView& record);
   Result<bool> PlanRecord(const RecordView& record);
   Status SwitchPlan(const RecordView& record);
-  Status InstallImage(const StateRegion& image);
+  Status InstallImage(const StateRegion& image, const Ledger& ledger);
   TurnMode BeginTurn();
   void EndTurn();
   bool HasRoomForTurn();

@@ -29,7 +29,8 @@ class Aggregate {
   // Most bytes that hang off one state.
   virtual std::size_t extra_max() const { return 0; }
   // A literal reason why `value` cannot be added, or nullptr. Asked for all aggregates
-  // of a window before any is changed. Missing and null values are never asked about.
+  // of a window before any is changed. Missing and null values are never asked about, nor
+  // are finite doubles, which every aggregate takes.
   virtual const char* Refuses(const Value& value) const;
 
   virtual void Init(void* state) const = 0;

@@ -30,6 +30,10 @@ class Max final : public Aggregate {
 
  private:
   static void Take(NumberState& state, const Value& value) {
+    if (value.type() == Type::kDouble && state.type == Type::kDouble) {
+      if (value.AsDouble() > state.AsDouble()) state.Set(value);  // never for NaN
+      return;
+    }
     if (value.type() == Type::kDouble && std::isnan(value.AsDouble())) return;
     if (state.type == Type::kMissing || Compare(value, state.Get()) == Order::kGreater) {
       state.Set(value);

@@ -30,6 +30,10 @@ class Min final : public Aggregate {
 
  private:
   static void Take(NumberState& state, const Value& value) {
+    if (value.type() == Type::kDouble && state.type == Type::kDouble) {
+      if (value.AsDouble() < state.AsDouble()) state.Set(value);  // never for NaN
+      return;
+    }
     if (value.type() == Type::kDouble && std::isnan(value.AsDouble())) return;
     if (state.type == Type::kMissing || Compare(value, state.Get()) == Order::kLess) {
       state.Set(value);

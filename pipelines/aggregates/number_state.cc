@@ -4,12 +4,6 @@
 
 namespace runnel {
 
-void NumberState::Set(const Value& value) {
-  type = value.type();
-  bits =
-      value.type() == Type::kDouble ? std::bit_cast<std::int64_t>(value.AsDouble()) : value.AsInt();
-}
-
 Value NumberState::Get() const {
   switch (type) {
     case Type::kInt:

@@ -1,6 +1,8 @@
 // NumberState: one number of any type in 16 bytes of state; none at first.
 #pragma once
 
+#include <bit>
+
 #include "pipelines/base/bytes.h"
 #include "pipelines/value/value.h"
 
@@ -13,7 +15,12 @@ struct NumberState {
 
   void Clear() { *this = NumberState{0, Type::kMissing, {}}; }
   // REQUIRES: value.IsNumber().
-  void Set(const Value& value);
+  void Set(const Value& value) {
+    type = value.type();
+    bits = type == Type::kDouble ? std::bit_cast<std::int64_t>(value.AsDouble()) : value.AsInt();
+  }
+  // REQUIRES: type == kDouble.
+  double AsDouble() const { return std::bit_cast<double>(bits); }
   // Null where there is none.
   Value Get() const;
   void Save(ByteWriter& writer) const;

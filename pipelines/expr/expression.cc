@@ -26,7 +26,10 @@ std::size_t FirstBadByte(std::string_view text) {
 
 }  // namespace
 
-Expression::Expression(std::unique_ptr<expr::Program> program) : program_(std::move(program)) {}
+Expression::Expression(std::unique_ptr<expr::Program> program) : program_(std::move(program)) {
+  const expr::Node& root = program_->nodes[program_->root];
+  if (root.code == expr::Code::kField) field_ = root.field;
+}
 Expression::~Expression() = default;
 
 std::unique_ptr<Expression> Expression::Compile(std::string_view text, const Position& position,
@@ -57,10 +60,5 @@ Value Expression::Evaluate(const Record& record, Arena& arena) const {
 }
 
 Type Expression::type() const { return program_->type; }
-
-int Expression::AsField() const {
-  const expr::Node& root = program_->nodes[program_->root];
-  return root.code == expr::Code::kField ? root.field : -1;
-}
 
 }  // namespace runnel

@@ -65,11 +65,12 @@ class Expression final {
   // The static type: kMissing when only the record knows.
   Type type() const;
   // The field's number when the expression is just a field's name, else -1.
-  int AsField() const;
+  int AsField() const { return field_; }
 
  private:
   explicit Expression(std::unique_ptr<expr::Program> program);
   std::unique_ptr<expr::Program> program_;
+  int field_ = -1;
 };
 
 }  // namespace runnel

@@ -40,6 +40,12 @@ inline Value Operand(Machine& machine, std::uint32_t index) {
     return value.IsMissing() ? Value::Error(kNoField) : value;
   }
   if (node.code == Code::kLocal) return machine.locals[node.field];
+  if (node.code == Code::kCompareField) {
+    const Value& value = machine.record.Get(node.field);
+    if (value.type() == Type::kDouble) {
+      return Value::Bool((RelationOf(value.AsDouble(), node.number) & node.detail) != 0);
+    }
+  }
   return Run(machine, node);
 }
 

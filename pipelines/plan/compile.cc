@@ -124,6 +124,9 @@ class PlanCompiler final {
       plan_->captures.push_back(capture.name);
       plan_->capture_fields.push_back(Fields().Intern(capture.name));
       plan_->capture_levels.push_back(capture.level);
+      if (!capture.at.has_value()) continue;
+      plan_->captures_from = capture.level;
+      plan_->captures_at = *capture.at;
     }
     if (std::optional<MqttSink> sink =
             ReadSink(options_.sink, PlaceOf("sink"), "sink", diagnostics_)) {

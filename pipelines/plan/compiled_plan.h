@@ -44,6 +44,9 @@ class CompiledPlan final : public Plan {
   std::vector<std::string> captures;          // of the topic, in order
   std::vector<std::uint16_t> capture_fields;  // their fields in tables[0]
   std::vector<std::uint32_t> capture_levels;  // of the topic, from 0
+  // A level before which there is none of these, and where it begins in every topic.
+  std::uint32_t captures_from = 0;
+  std::size_t captures_at = 0;
   Unmentioned unmentioned = Unmentioned::kSkip;
   bool whole_record = false;               // passes on what came in: captures stay hidden
   std::optional<std::uint16_t> timestamp;  // field in tables[0]

@@ -99,12 +99,16 @@ std::vector<Capture> CapturesOf(std::string_view filter) {
     filter = group_end == std::string_view::npos ? "" : filter.substr(group_end + 1);
   }
   std::vector<Capture> captures;
+  std::optional<std::size_t> at = 0;
   for (std::uint32_t level = 0;; ++level) {
     const std::size_t end = filter.find('/');
     const std::string_view text = filter.substr(0, end);
     if (text.size() > 2 && text.front() == '{' && text.back() == '}') {
-      captures.push_back({std::string(text.substr(1, text.size() - 2)), level});
+      captures.push_back({std::string(text.substr(1, text.size() - 2)), level, at});
+      at.reset();
     }
+    if (text == "+") at.reset();
+    if (at.has_value()) *at += text.size() + 1;
     if (end == std::string_view::npos) return captures;
     filter.remove_prefix(end + 1);
   }

@@ -23,6 +23,8 @@ std::optional<MqttSink> ReadSink(const Node& node, const Position& at, std::stri
 struct Capture {
   std::string name;
   std::uint32_t level = 0;
+  // Where that level begins, in bytes, while all levels before it are literal.
+  std::optional<std::size_t> at;
 };
 std::vector<Capture> CapturesOf(std::string_view filter);
 

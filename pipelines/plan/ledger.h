@@ -4,7 +4,7 @@
 //   results  = results_filtered + results_absorbed + results_passed + results_dead_lettered
 //
 // per stage of a task, after every turn. `passed` went to the sink or to the next
-// stage. Lives in the StateRegion, so that a replay counts nothing twice.
+// stage. The host keeps it with each checkpoint, so that a replay counts nothing twice.
 #pragma once
 
 #include <cstdint>

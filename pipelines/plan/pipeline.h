@@ -80,10 +80,11 @@ struct TurnMode {
 
 class Pipeline {
  public:
-  // Starts on `region`: takes up the state that is in it or begins anew. `plan` and
-  // `region` outlive the pipeline. Fails when the state is not of this plan.
+  // Starts on `region`: takes up the state that is in it or begins anew; `ledger` belongs
+  // to that state. `plan` and `region` outlive the pipeline. Fails when the state is not
+  // of this plan.
   static Result<std::unique_ptr<Pipeline>> Create(const Plan& plan, std::size_t stage,
-                                                  StateRegion& region);
+                                                  StateRegion& region, const Ledger& ledger);
   virtual ~Pipeline() = default;
 
   // Takes one record. REQUIRES: !HasPending(). Writes at most kOutputsMax outputs.
@@ -98,7 +99,8 @@ class Pipeline {
 
   // When the pipeline next wants a tick, if nothing arrives before.
   virtual std::optional<Time> NextDeadline() const = 0;
-  // What has been settled so far; part of the state, so exactly once.
+  // What has been settled so far. The only part of the state that is not in the region:
+  // the host keeps it with each checkpoint.
   virtual const Ledger& ledger() const = 0;
 
   // The state in a form that does not depend on memory layout: for a changed plan,

@@ -40,8 +40,8 @@ std::optional<std::int64_t> ToMicroseconds(const Value& value, TimeUnit unit) {
 }  // namespace
 
 Result<std::unique_ptr<Pipeline>> Pipeline::Create(const Plan& plan, std::size_t stage,
-                                                   StateRegion& region) {
-  return Stage::Create(static_cast<const CompiledPlan&>(plan), stage, region);
+                                                   StateRegion& region, const Ledger& ledger) {
+  return Stage::Create(static_cast<const CompiledPlan&>(plan), stage, region, ledger);
 }
 
 Stage::Stage(const CompiledPlan& plan, std::size_t stage, StateRegion& region)
@@ -52,8 +52,9 @@ Stage::Stage(const CompiledPlan& plan, std::size_t stage, StateRegion& region)
       captures_(plan.captures.size()) {}
 
 Result<std::unique_ptr<Pipeline>> Stage::Create(const CompiledPlan& plan, std::size_t stage,
-                                                StateRegion& region) {
+                                                StateRegion& region, const Ledger& ledger) {
   std::unique_ptr<Stage> created(new Stage(plan, stage, region));
+  created->ledger_ = ledger;
   const FieldTable& first = *plan.tables[0];
   if (stage == 0) {
     created->decoder_ = MakeDecoder(plan.decode, first, plan.unmentioned);
@@ -88,18 +89,13 @@ Status Stage::StartRuns() {
         plan_->steps[i].op->Start(*region_, kFirstStepRoot + static_cast<int>(i));
     if (!run.ok()) return run.error();
     runs_.push_back(std::move(run).value());
+    if (!plan_->steps[i].op->StateMark().empty()) stateful_.push_back(runs_.back().get());
   }
+  pending_ = FindPending();
   return {};
 }
 
 Stage::State& Stage::ChangeState() { return *region_->Change<State>(state_block_); }
-
-void Stage::Count(Origin origin, std::uint64_t Ledger::*input, std::uint64_t Ledger::*result) {
-  Ledger& ledger = region_->Get<State>(state_block_)->ledger;
-  std::uint64_t& counter = ledger.*(origin == Origin::kInput ? input : result);
-  region_->Touch(&counter, sizeof counter);
-  ++counter;
-}
 
 void Stage::Push(const Input& input, const TurnMode& mode, OutputSink& out) {
   arena_.Reset();
@@ -116,12 +112,13 @@ void Stage::Push(const Input& input, const TurnMode& mode, OutputSink& out) {
       PushTime(input, out);
       break;
     case InputKind::kEnd:
-      for (const auto& run : runs_) run->End();
+      for (OperatorRun* run : stateful_) run->End();
       break;
     case InputKind::kPlan:
       break;
   }
   input_ = nullptr;
+  pending_ = FindPending();
 }
 
 void Stage::PushMessage(const Input& input, const TurnMode& mode, OutputSink& out) {
@@ -166,19 +163,22 @@ void Stage::ApplyCaptures(std::string_view topic) {
   if (plan_->captures.empty()) return;
   Record& record = *records_[0];
   std::size_t capture = 0;
-  for (std::uint32_t level = 0; capture < plan_->captures.size(); ++level) {
-    const std::size_t end = topic.find('/');
+  const char* const stop = topic.data() + topic.size();
+  const char* at = topic.data() + std::min(plan_->captures_at, topic.size());
+  for (std::uint32_t level = plan_->captures_from;; ++level) {
+    const char* const begin = at;
+    while (at < stop && *at != '/') ++at;
     if (level == plan_->capture_levels[capture]) {
       const std::uint16_t field = plan_->capture_fields[capture++];
-      const Value value = Value::String(topic.substr(0, end));
+      const Value value = Value::String({begin, static_cast<std::size_t>(at - begin)});
       if (plan_->whole_record && record.Get(field).IsMissing()) {
         record.SetHidden(field, value);
       } else {
         record.Set(field, value);
       }
     }
-    if (end == std::string_view::npos) return;
-    topic.remove_prefix(end + 1);
+    if (at == stop || capture == plan_->captures.size()) return;
+    ++at;
   }
 }
 
@@ -220,15 +220,18 @@ void Stage::Advance(const Input& input) {
     const std::size_t sources = std::min<std::size_t>(plan_->partitions(stage_ - 1), kSourcesMax);
     now = *std::min_element(changed.sources, changed.sources + sources);
   }
-  if (now == kNever) return;
-  for (const auto& run : runs_) run->AdvanceTo(TimeFromMicroseconds(now), state().paused == 0);
+  if (now == kNever || (now == advanced_ && input.kind == InputKind::kMessage)) return;
+  advanced_ = now;
+  for (OperatorRun* run : stateful_) {
+    run->AdvanceTo(TimeFromMicroseconds(now), state().paused == 0);
+  }
 }
 
 void Stage::PushTime(const Input& input, OutputSink& out) {
   if (input.kind == InputKind::kPause) ChangeState().paused = 1;
   if (input.kind == InputKind::kResume) {
     ChangeState().paused = 0;
-    for (const auto& run : runs_) run->Resume(input.arrival);
+    for (OperatorRun* run : stateful_) run->Resume(input.arrival);
   }
   Advance(input);
   if (last()) return;
@@ -332,11 +335,17 @@ void Stage::DeadLetter(const char* reason, std::string_view stage, int signal, O
   out.Write(output);
 }
 
-bool Stage::HasPending() const {
-  return std::any_of(runs_.begin(), runs_.end(), [](const auto& run) { return run->HasPending(); });
+bool Stage::FindPending() const {
+  return std::any_of(stateful_.begin(), stateful_.end(),
+                     [](const OperatorRun* run) { return run->HasPending(); });
 }
 
 void Stage::Step(const TurnMode& mode, OutputSink& out) {
+  DoStep(mode, out);
+  pending_ = FindPending();
+}
+
+void Stage::DoStep(const TurnMode& mode, OutputSink& out) {
   arena_.Reset();
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     if (!runs_[i]->HasPending()) continue;
@@ -364,9 +373,8 @@ std::optional<Time> Stage::NextDeadline() const {
   return next;
 }
 
-const Ledger& Stage::ledger() const { return state().ledger; }
-
 void Stage::Save(ByteWriter& writer) const {
+  writer.Raw({reinterpret_cast<const char*>(&ledger_), sizeof(Ledger)});
   writer.Raw({reinterpret_cast<const char*>(&state()), sizeof(State)});
   writer.Varint(runs_.size());
   for (const auto& run : runs_) {
@@ -378,6 +386,7 @@ void Stage::Save(ByteWriter& writer) const {
 
 // Steps without state may differ; the one with state must be the same.
 Status Stage::Load(ByteReader& reader) {
+  const std::string_view counts = reader.Raw(sizeof(Ledger));
   const std::string_view saved = reader.Raw(sizeof(State));
   std::vector<std::string_view> with_state;
   for (std::uint64_t i = reader.Varint(); i > 0 && reader.ok(); --i) {
@@ -385,7 +394,9 @@ Status Stage::Load(ByteReader& reader) {
     if (!inner.empty()) with_state.push_back(inner);
   }
   if (!reader.ok()) return Error{ErrorKind::kGiveUp, "a saved pipeline is cut off"};
+  std::memcpy(&ledger_, counts.data(), sizeof(Ledger));
   std::memcpy(&ChangeState(), saved.data(), sizeof(State));
+  advanced_ = kNever;
   std::size_t next = 0;
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     if (plan_->steps[plan_->FirstStep(stage_) + i].op->StateMark().empty()) continue;

@@ -14,20 +14,19 @@ namespace runnel {
 class Stage final : public Pipeline {
  public:
   static Result<std::unique_ptr<Pipeline>> Create(const CompiledPlan& plan, std::size_t stage,
-                                                  StateRegion& region);
+                                                  StateRegion& region, const Ledger& ledger);
 
   void Push(const Input& input, const TurnMode& mode, OutputSink& out) override;
-  bool HasPending() const override;
+  bool HasPending() const override { return pending_; }
   void Step(const TurnMode& mode, OutputSink& out) override;
   std::optional<Time> NextDeadline() const override;
-  const Ledger& ledger() const override;
+  const Ledger& ledger() const override { return ledger_; }
   void Save(ByteWriter& writer) const override;
   Status Load(ByteReader& reader) override;
 
  private:
   static constexpr std::size_t kSourcesMax = 64;
   struct State {
-    Ledger ledger;
     std::uint32_t paused;
     std::uint32_t reserved;
     std::int64_t now;                   // microseconds
@@ -37,6 +36,8 @@ class Stage final : public Pipeline {
 
   Stage(const CompiledPlan& plan, std::size_t stage, StateRegion& region);
   Status StartRuns();
+  bool FindPending() const;
+  void DoStep(const TurnMode& mode, OutputSink& out);
   State& ChangeState();
   const State& state() const { return *region_->Get<State>(state_block_); }
   bool last() const { return stage_ + 1 == plan_->stages(); }
@@ -54,13 +55,19 @@ class Stage final : public Pipeline {
   const char* Publish(Record& record, std::uint16_t sink, OutputSink& out);
   const char* PassOn(Record& record, OutputSink& out);
   void DeadLetter(const char* reason, std::string_view stage, int signal, OutputSink& out);
-  void Count(Origin origin, std::uint64_t Ledger::*input, std::uint64_t Ledger::*result);
+  void Count(Origin origin, std::uint64_t Ledger::*input, std::uint64_t Ledger::*result) {
+    ++(ledger_.*(origin == Origin::kInput ? input : result));
+  }
 
   const CompiledPlan* plan_;
   std::size_t stage_;
   StateRegion* region_;
   StateRegion::Ref state_block_ = StateRegion::kNone;
+  Ledger ledger_;
   std::vector<std::unique_ptr<OperatorRun>> runs_;  // of this stage's steps
+  std::vector<OperatorRun*> stateful_;              // those that make records of their own
+  bool pending_ = false;                            // whether one of these has something due
+  std::int64_t advanced_ = INT64_MIN;               // what AdvanceTo was called with last
   std::unique_ptr<Decoder> decoder_;                // first stage
   std::unique_ptr<ExchangeDecoder> from_exchange_;  // later stages
   std::unique_ptr<ExchangeEncoder> to_exchange_;    // all but the last

@@ -211,7 +211,8 @@ bool WindowRun::LoadKey(ByteReader& reader) {
   const std::uint64_t windows = reader.Varint();
   for (std::uint64_t i = 0; i < windows && reader.ok(); ++i) {
     const char* refusal = nullptr;
-    const Ref ref = FindOrAddWindow(key_ref, reader.Signed(), refusal);
+    const std::int64_t start = plan_->tumbling.StartOf(reader.Signed());
+    const Ref ref = FindOrAddWindow(key_ref, start, start, refusal);
     if (ref == StateRegion::kNone) return false;
     auto* states = reinterpret_cast<std::byte*>(region_->Get<Window>(ref) + 1);
     for (const AggregateColumn& column : plan_->columns) {

@@ -100,9 +100,11 @@ class WindowRun final : public OperatorRun {
   const Root& root() const;
   Root* ChangeRoot();
   const char* EvaluateArguments(const Record& record, Arena& arena);
-  Verdict Absorb(StateRegion::Ref key_ref, std::int64_t time, std::int64_t arrival);
-  StateRegion::Ref FindOrAddKey(std::uint64_t hash, const char*& refusal);
-  StateRegion::Ref FindOrAddWindow(StateRegion::Ref key_ref, std::int64_t time,
+  std::int64_t StartOf(const KeyEntry* key, std::int64_t time) const;
+  Verdict Absorb(StateRegion::Ref key_ref, std::int64_t start, std::int64_t time,
+                 std::int64_t arrival);
+  StateRegion::Ref AddKey(std::uint64_t hash, const char*& refusal);
+  StateRegion::Ref FindOrAddWindow(StateRegion::Ref key_ref, std::int64_t start, std::int64_t time,
                                    const char*& refusal);
   bool ClosesFirst(StateRegion::Ref key_ref, std::int64_t time) const;
   bool IsLate(const KeyEntry* key, std::int64_t start) const;

@@ -16,6 +16,11 @@ enum Flags : std::uint32_t { kEnding = 1, kSilenceCounts = 2 };
 
 constexpr std::int64_t kNever = INT64_MIN;
 
+// What no aggregate refuses.
+bool IsUsual(const Value& value) {
+  return value.type() == Type::kDouble && std::isfinite(value.AsDouble());
+}
+
 }  // namespace
 
 WindowRun::WindowRun(const WindowPlan& plan, StateRegion& region, Ref root_block)
@@ -48,18 +53,22 @@ const WindowRun::Root& WindowRun::root() const { return *region_->Get<Root>(root
 WindowRun::Root* WindowRun::ChangeRoot() { return region_->Change<Root>(root_block_); }
 
 const char* WindowRun::EvaluateArguments(const Record& record, Arena& arena) {
+  bool all_usual = true;
   for (std::size_t i = 0; i < values_.size(); ++i) {
     const Expression& argument = *plan_->arguments[i];
     if (const int field = argument.AsField(); field >= 0) {
       values_[i] = record.Get(static_cast<std::uint16_t>(field));
+      all_usual &= IsUsual(values_[i]);
       continue;
     }
     values_[i] = argument.Evaluate(record, arena);
+    all_usual &= IsUsual(values_[i]);
     if (!values_[i].IsError()) continue;
     // A field that is missing makes the value missing, as in SQL.
     if (std::strcmp(values_[i].Reason(), "no_such_field") != 0) return values_[i].Reason();
     values_[i] = Value();
   }
+  if (all_usual) return nullptr;
   for (const AggregateColumn& column : plan_->columns) {
     if (column.argument < 0) continue;
     const Value& value = values_[static_cast<std::size_t>(column.argument)];
@@ -81,15 +90,23 @@ Verdict WindowRun::Apply(Record& record, Arena& arena) {
     if (plan_->ahead == Ahead::kReject) return Verdict::Failed("too_far_ahead");
     time = arrival;
   }
-  const std::int64_t start = plan_->tumbling.StartOf(time);
   Ref key_ref = keys_.Find(key_, hash);
-  if (IsLate(key_ref == StateRegion::kNone ? nullptr : keys_.Get(key_ref), start)) {
-    return Verdict::Late();
-  }
+  const KeyEntry* key = key_ref == StateRegion::kNone ? nullptr : keys_.Get(key_ref);
+  const std::int64_t start = StartOf(key, time);
+  if (IsLate(key, start)) return Verdict::Late();
   const char* refusal = nullptr;
-  if (key_ref == StateRegion::kNone) key_ref = FindOrAddKey(hash, refusal);
+  if (key == nullptr) key_ref = AddKey(hash, refusal);
   if (refusal != nullptr) return Verdict::Dropped(refusal);
-  return Absorb(key_ref, time, arrival);
+  return Absorb(key_ref, start, time, arrival);
+}
+
+// The window is that of the key's first open one in nearly every record: no division.
+std::int64_t WindowRun::StartOf(const KeyEntry* key, std::int64_t time) const {
+  if (key != nullptr && key->windows != StateRegion::kNone) {
+    const std::int64_t first = region_->Get<Window>(key->windows)->start;
+    if (time >= first && time < plan_->tumbling.EndOf(first)) return first;
+  }
+  return plan_->tumbling.StartOf(time);
 }
 
 bool WindowRun::IsLate(const KeyEntry* key, std::int64_t start) const {
@@ -99,7 +116,7 @@ bool WindowRun::IsLate(const KeyEntry* key, std::int64_t start) const {
   return plan_->event_time && key->time_max != kNever && end <= key->time_max - plan_->lateness;
 }
 
-Ref WindowRun::FindOrAddKey(std::uint64_t hash, const char*& refusal) {
+Ref WindowRun::AddKey(std::uint64_t hash, const char*& refusal) {
   if (keys_.state().keys >= plan_->keys_max) {
     if (const Ref oldest = keys_.First(KeyTable::List::kClosed); oldest != StateRegion::kNone) {
       // Nothing is open in it; only its watermark must not be forgotten.
@@ -124,8 +141,8 @@ Ref WindowRun::FindOrAddKey(std::uint64_t hash, const char*& refusal) {
   return ref;
 }
 
-Ref WindowRun::FindOrAddWindow(Ref key_ref, std::int64_t time, const char*& refusal) {
-  const std::int64_t start = plan_->tumbling.StartOf(time);
+Ref WindowRun::FindOrAddWindow(Ref key_ref, std::int64_t start, std::int64_t time,
+                               const char*& refusal) {
   Ref previous = StateRegion::kNone;
   Ref at = keys_.Get(key_ref)->windows;
   while (at != StateRegion::kNone && region_->Get<Window>(at)->start < start) {
@@ -166,9 +183,10 @@ bool WindowRun::ClosesFirst(Ref key_ref, std::int64_t time) const {
   return plan_->event_time && first_end <= std::max(key.time_max, time) - plan_->lateness;
 }
 
-Verdict WindowRun::Absorb(Ref key_ref, std::int64_t time, std::int64_t arrival) {
+Verdict WindowRun::Absorb(Ref key_ref, std::int64_t start, std::int64_t time,
+                          std::int64_t arrival) {
   const char* refusal = nullptr;
-  const Ref window_ref = FindOrAddWindow(key_ref, time, refusal);
+  const Ref window_ref = FindOrAddWindow(key_ref, start, time, refusal);
   if (window_ref == StateRegion::kNone) return Verdict::Dropped(refusal);
   auto* window = region_->Get<Window>(window_ref);
   region_->Touch(window, plan_->block_size);
@@ -225,7 +243,10 @@ WindowRun::Work WindowRun::NextWork() const {
   if (first == StateRegion::kNone) return Work::kNone;
   if ((state.flags & kEnding) != 0) return Work::kEnd;
   if (plan_->event_time && (state.flags & kSilenceCounts) == 0) return Work::kNone;
-  return DueAt(keys_.Get(first)->listed) <= state.now ? Work::kTime : Work::kNone;
+  const std::int64_t listed = keys_.Get(first)->listed;
+  // Far from due in nearly every record: no division.
+  if (listed + (plan_->event_time ? plan_->idle : 0) > state.now) return Work::kNone;
+  return DueAt(listed) <= state.now ? Work::kTime : Work::kNone;
 }
 
 bool WindowRun::HasPending() const { return NextWork() != Work::kNone; }
