@@ -21,49 +21,49 @@ Status Dispatcher::AddPipeline(std::size_t pipeline) {
   const Plan& plan = *tasks_->pipelines()[pipeline].plan;
   Result<TopicFilter> filter = TopicFilter::Parse(plan.source().topic);
   if (!filter.ok()) return filter.error();
+  const Sharding& sharding = plan.sharding();
   Route route;
   route.pipeline = pipeline;
-  route.filter = std::move(filter).value();
-  route.partitions = plan.sharding().partitions;
-  captures_.resize(std::max(captures_.size(), route.filter.captures().size()));
+  route.source = &plan.source();
+  route.by_topic = sharding.captures.empty();
+  for (const std::size_t capture : sharding.captures) {
+    route.key_levels.push_back(filter.value().capture_levels()[capture]);
+  }
+  for (std::uint32_t i = 0; i < sharding.partitions; ++i) {
+    route.tasks.push_back(&tasks_->at(pipeline, 0, i));
+  }
   routes_.push_back(std::move(route));
-  std::vector<TopicFilter> filters;
-  for (const Route& each : routes_) filters.push_back(each.filter);
-  matcher_ = std::make_unique<TopicMatcher>(filters);
+  filters_.push_back(std::move(filter).value());
+  matcher_ = std::make_unique<TopicMatcher>(filters_);
   matches_.resize(routes_.size());
   return {};
 }
 
 bool Dispatcher::Take(const IncomingMessage& message) {
-  for (const std::uint32_t match : matcher_->Match(message.topic, matches_)) {
+  levels_.Split(message.topic);
+  for (const std::uint32_t match : matcher_->Match(levels_, matches_)) {
     const Route& route = routes_[match];
-    const MqttSource& source = tasks_->pipelines()[route.pipeline].plan->source();
-    if (message.retained && source.retained == RetainedPolicy::kIgnore) continue;
+    if (message.retained && route.source->retained == RetainedPolicy::kIgnore) continue;
     if (!Append(route, Pick(route, message.topic), message)) return false;
   }
   return true;
 }
 
 RunningTask& Dispatcher::Pick(const Route& route, std::string_view topic) {
-  if (route.partitions == 1) return tasks_->at(route.pipeline, 0, 0);
-  const Sharding& sharding = tasks_->pipelines()[route.pipeline].plan->sharding();
-  std::string_view key = topic;
-  if (!sharding.captures.empty()) {
-    route.filter.Match(topic, captures_);
-    key = captures_[sharding.captures[0]];
-    if (sharding.captures.size() > 1) {
-      key_.assign(key);
-      for (std::size_t i = 1; i < sharding.captures.size(); ++i) {
-        key_.append(1, '/').append(captures_[sharding.captures[i]]);
-      }
-      key = key_;
+  if (route.tasks.size() == 1) return *route.tasks[0];
+  std::string_view key = route.by_topic ? topic : levels_[route.key_levels[0]];
+  if (route.key_levels.size() > 1) {
+    key_.assign(key);
+    for (std::size_t i = 1; i < route.key_levels.size(); ++i) {
+      key_.append(1, '/').append(levels_[route.key_levels[i]]);
     }
+    key = key_;
   }
-  return tasks_->at(route.pipeline, 0, static_cast<std::uint32_t>(Hash(key) % route.partitions));
+  return *route.tasks[Hash(key) % route.tasks.size()];
 }
 
 bool Dispatcher::Append(const Route& route, RunningTask& task, const IncomingMessage& message) {
-  const MqttSource& source = tasks_->pipelines()[route.pipeline].plan->source();
+  const MqttSource& source = *route.source;
   Delivery delivery = message.delivery;
   if (source.redelivery == RedeliveryPolicy::kKeep) delivery.may_repeat = false;
   const Appended appended =

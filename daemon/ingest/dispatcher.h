@@ -18,6 +18,7 @@
 
 #include "daemon/ingest/task_set.h"
 #include "daemon/ingest/topic_filter.h"
+#include "daemon/ingest/topic_levels.h"
 #include "daemon/posix/doorbell.h"
 
 namespace runnel {
@@ -58,8 +59,10 @@ class Dispatcher final {
  private:
   struct Route {
     std::size_t pipeline = 0;
-    TopicFilter filter;
-    std::uint32_t partitions = 1;
+    const MqttSource* source = nullptr;
+    std::vector<RunningTask*> tasks;      // by partition
+    bool by_topic = false;                // the shard key is the whole topic
+    std::vector<std::size_t> key_levels;  // otherwise these levels of it
   };
 
   RunningTask& Pick(const Route& route, std::string_view topic);
@@ -71,10 +74,11 @@ class Dispatcher final {
   std::vector<Ringer*> workers_;
   Options options_;
   std::vector<Route> routes_;
+  std::vector<TopicFilter> filters_;  // of the routes
   std::unique_ptr<TopicMatcher> matcher_;
-  std::vector<std::uint32_t> matches_;      // scratch of Take
-  std::vector<std::string_view> captures_;  // scratch of Pick
-  std::string key_;                         // scratch of Pick
+  std::vector<std::uint32_t> matches_;  // scratch of Take
+  TopicLevels levels_;                  // scratch of Take: of the message's topic
+  std::string key_;                     // scratch of Pick
   std::atomic<bool> stopped_{false};
   std::atomic<bool> activity_seen_{false};
 };

@@ -135,26 +135,22 @@ Status TopicFilter::ParseCapture(std::string_view level) {
     return Fix("the topic filter " + Quoted(text_) + " captures " + Quoted(name) + " twice");
   }
   captures_.emplace_back(name);
+  capture_levels_.push_back(levels_.size());
   levels_.push_back({LevelKind::kCapture, {}});
   wire_ += '+';
   return {};
 }
 
-bool TopicFilter::Match(std::string_view topic, std::span<std::string_view> captures) const {
-  if (levels_.empty() || topic.empty()) return false;
-  if (topic[0] == '$' && levels_[0].kind != LevelKind::kLiteral) return false;
-  std::size_t captured = 0;
-  bool more = true;
-  std::string_view level;
-  for (const Level& wanted : levels_) {
+bool TopicFilter::Match(const TopicLevels& topic) const {
+  if (levels_.empty() || topic.size() == 0) return false;
+  if (topic.IsSystem() && levels_[0].kind != LevelKind::kLiteral) return false;
+  for (std::size_t i = 0; i < levels_.size(); ++i) {
+    const Level& wanted = levels_[i];
     if (wanted.kind == LevelKind::kRest) return true;
-    if (!NextLevel(topic, more, level)) return false;
-    if (wanted.kind == LevelKind::kLiteral && wanted.literal != level) return false;
-    if (wanted.kind == LevelKind::kCapture && captured < captures.size()) {
-      captures[captured++] = level;
-    }
+    if (i == topic.size()) return false;
+    if (wanted.kind == LevelKind::kLiteral && wanted.literal != topic[i]) return false;
   }
-  return !more;
+  return levels_.size() == topic.size();
 }
 
 // Whether every topic level that `narrow` takes is taken by `wide`; neither is `#`.
@@ -208,6 +204,10 @@ bool Covers(const TopicFilter& a, const TopicFilter& b) {
 }
 
 TopicMatcher::TopicMatcher(std::span<const TopicFilter> filters) {
+  if (filters.size() <= kFew) {
+    few_.assign(filters.begin(), filters.end());
+    return;
+  }
   std::size_t levels = 1;
   for (const TopicFilter& filter : filters) levels += filter.levels_.size();
   edges_.resize(std::bit_ceil(2 * levels));
@@ -260,28 +260,33 @@ std::uint32_t TopicMatcher::Find(std::uint32_t parent, std::string_view literal)
   return edges_[Slot(parent, literal)].child;
 }
 
-std::span<std::uint32_t> TopicMatcher::Match(std::string_view topic,
+std::span<std::uint32_t> TopicMatcher::Match(const TopicLevels& topic,
                                              std::span<std::uint32_t> room) const {
-  if (topic.empty()) return {};
+  if (topic.size() == 0) return {};
+  if (nodes_.empty()) {
+    std::size_t found = 0;
+    for (std::uint32_t i = 0; i < few_.size(); ++i) {
+      if (few_[i].Match(topic)) room[found++] = i;
+    }
+    return room.first(found);
+  }
   Search search{room};
-  Walk(0, topic, /*first=*/true, search);
+  Walk(0, topic, 0, search);
   const std::span<std::uint32_t> matches = room.first(search.found);
   if (matches.size() > 1) std::sort(matches.begin(), matches.end());
   return matches;
 }
 
 // Goes one level deeper per call: at most kTopicLevelsMax deep, as the trie is.
-void TopicMatcher::Walk(std::uint32_t node, std::string_view rest, bool first,
+void TopicMatcher::Walk(std::uint32_t node, const TopicLevels& topic, std::size_t level,
                         Search& search) const {
-  const bool wildcards = !(first && rest[0] == '$');
+  const bool wildcards = level > 0 || !topic.IsSystem();
   if (wildcards) Add(nodes_[node].rest, search);
-  const std::size_t end = rest.find('/');
-  const std::string_view level = rest.substr(0, end);
-  const std::uint32_t children[] = {Find(node, level), wildcards ? nodes_[node].one : kNone};
+  const std::uint32_t children[] = {Find(node, topic[level]), wildcards ? nodes_[node].one : kNone};
   for (const std::uint32_t child : children) {
     if (child == kNone) continue;
-    if (end != std::string_view::npos) {
-      Walk(child, rest.substr(end + 1), /*first=*/false, search);
+    if (level + 1 < topic.size()) {
+      Walk(child, topic, level + 1, search);
       continue;
     }
     Add(nodes_[child].here, search);
@@ -290,6 +295,7 @@ void TopicMatcher::Walk(std::uint32_t node, std::string_view rest, bool first,
 }
 
 void TopicMatcher::Add(const std::vector<std::uint32_t>& filters, Search& search) {
+  if (filters.empty()) return;
   CHECK(filters.size() <= search.room.size() - search.found);
   std::copy(filters.begin(), filters.end(),
             search.room.begin() + static_cast<std::ptrdiff_t>(search.found));

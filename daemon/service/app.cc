@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "daemon/journal/task_report.h"
+#include "daemon/posix/clock.h"
 #include "daemon/posix/files.h"
 #include "daemon/service/mqtt_setup.h"
 
@@ -162,7 +163,7 @@ Status App::MakeSources() {
     options.mqtt = std::move(plan.mqtt);
     options.session = std::move(plan.session);
     options.dispatcher.max_delay = options_.device.limits.max_delay;
-    options.dispatcher.now = [this] { return Now(); };
+    options.dispatcher.now = CoarseWallClock;
     options.dispatcher.room_bell = &board_->room_bell();
     options.dispatcher.on_wait = [this](std::size_t pipeline, bool waiting) {
       asio::post(loop_, [this, pipeline, waiting] { ticker_->SetWaiting(pipeline, waiting); });

@@ -1,6 +1,7 @@
 // A filter, a newline, a topic: what Parse takes, Match and TopicMatcher agree on.
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "daemon/ingest/topic_filter.h"
 #include "pipelines/base/check.h"
@@ -15,20 +16,24 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!parsed.ok()) return 0;
   const TopicFilter& filter = parsed.value();
 
-  std::string_view captures[kTopicLevelsMax];
-  const bool matches = filter.Match(topic, captures);
+  const TopicLevels levels(topic.substr(0, kTopicBytesMax));
+  const bool matches = filter.Match(levels);
   std::uint32_t room[1];
-  CHECK(TopicMatcher({&filter, 1}).Match(topic, room).size() == (matches ? 1 : 0));
+  CHECK(TopicMatcher({&filter, 1}).Match(levels, room).size() == (matches ? 1 : 0));
+  const std::vector<TopicFilter> many(8, filter);
+  std::uint32_t all[8];
+  CHECK(TopicMatcher(many).Match(levels, all).size() == (matches ? 8 : 0));
   if (matches) {
-    for (std::size_t i = 0; i < filter.captures().size(); ++i) {
-      CHECK(captures[i].data() >= topic.data());
-      CHECK(captures[i].data() + captures[i].size() <= topic.data() + topic.size());
+    for (const std::size_t level : filter.capture_levels()) {
+      CHECK(level < levels.size());
+      CHECK(levels[level].data() >= topic.data());
+      CHECK(levels[level].data() + levels[level].size() <= topic.data() + topic.size());
     }
   }
   CHECK(Overlaps(filter, filter) && Covers(filter, filter));
   // The wire form is a filter of its own, and the same one.
   const Result<TopicFilter> wire = TopicFilter::Parse(filter.wire());
-  CHECK(wire.ok() && wire.value().Match(topic) == matches);
+  CHECK(wire.ok() && wire.value().Match(levels) == matches);
   CHECK(Covers(wire.value(), filter) && Covers(filter, wire.value()));
   return 0;
 }

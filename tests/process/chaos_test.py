@@ -188,6 +188,7 @@ def chaos(programs, version="5", qos=1, out_qos=1, workers=2):
                  for name, text in PIPELINES.items()]
         bed.start_daemon(*files)
         harness.wait_for(lambda: bed.log().count("connected to") >= 2, 30, "both sessions")
+        bed.wait_connected()
         topics = {"rooms": "rooms/#", "site": "site/all", "machines": "machines/#", "fifth": "fifth/#"}
         collectors = {name: bed.collect(topic) for name, topic in topics.items()}
         expected = Expected()

@@ -163,15 +163,19 @@ class Bed:
             self.remember_children()
         return mark
 
-    def wait_connected(self, mark=0):
-        """Until what is published reaches the daemon: each new session has subscribed."""
-        wait_for(lambda: "connected to" in self.log()[mark:], 30, "the daemon has connected")
-        wait_for(self.has_subscribed, 30, "the daemon has subscribed")
+    def wait_connected(self, mark=0, broker=None):
+        """Until what is published reaches the daemon: each new session has subscribed.
 
-    def has_subscribed(self):
+        `broker`: the bed whose broker it is, where it is not this one's."""
+        broker = broker or self
+        wait_for(lambda: re.search(rf"connected to \S*:{broker.port} ", self.log()[mark:]), 30,
+                 "the daemon has connected")
+        wait_for(lambda: self.has_subscribed(broker), 30, "the daemon has subscribed")
+
+    def has_subscribed(self, broker):
         """mosquitto logs `CLIENT QOS FILTER` of each subscription."""
-        new = re.findall(rf":{self.port} as `([^`]+)`, new session", self.log())
-        with open(os.path.join(self.folder, "mosquitto.log"), errors="replace") as file:
+        new = re.findall(rf":{broker.port} as `([^`]+)`, new session", self.log())
+        with open(os.path.join(broker.folder, "mosquitto.log"), errors="replace") as file:
             subscribed = re.findall(r"^\d+: (\S+) [012] \S", file.read(), re.M)
         return all(subscribed.count(client) >= new.count(client) for client in set(new))
 

@@ -142,21 +142,24 @@ TEST(TopicFilter, MatchesAsTheSpecificationSays) {
     const TopicFilter filter = Filter(test.filter);
     EXPECT_EQ(filter.Match(test.topic), test.matches) << test.filter << " on " << test.topic;
     std::uint32_t room[1];
-    EXPECT_EQ(TopicMatcher({&filter, 1}).Match(test.topic, room).size(), test.matches ? 1U : 0U)
+    // Alone it is compared, as one of many it is looked up.
+    EXPECT_EQ(TopicMatcher({&filter, 1}).Match(TopicLevels(test.topic), room).size(),
+              test.matches ? 1U : 0U)
+        << test.filter << " on " << test.topic;
+    const std::vector<TopicFilter> many(8, filter);
+    std::uint32_t all[8];
+    EXPECT_EQ(TopicMatcher(many).Match(TopicLevels(test.topic), all).size(), test.matches ? 8U : 0U)
         << test.filter << " on " << test.topic;
   }
 }
 
 TEST(TopicFilter, CapturesLevels) {
   const TopicFilter filter = Filter("{site}/+/{device}/#");
-  std::string_view captures[2];
-  ASSERT_TRUE(filter.Match("berlin/floor/d-7/climate/x", captures));
-  EXPECT_THAT(captures, ElementsAre("berlin", "d-7"));
-  ASSERT_TRUE(filter.Match("//", captures));
-  EXPECT_THAT(captures, ElementsAre("", ""));
-  std::string_view one[1];
-  ASSERT_TRUE(filter.Match("a/b/c", one));
-  EXPECT_EQ(one[0], "a");
+  EXPECT_THAT(filter.captures(), ElementsAre("site", "device"));
+  EXPECT_THAT(filter.capture_levels(), ElementsAre(0, 2));
+  const TopicLevels levels("berlin/floor/d-7/climate/x");
+  EXPECT_EQ(levels[0], "berlin");
+  EXPECT_EQ(levels[2], "d-7");
 }
 
 TEST(TopicFilter, DefaultMatchesNothing) {
@@ -235,7 +238,7 @@ TEST(TopicFilter, AgreesWithANaiveMatcher) {
         if (matches) expected.push_back(k);
         EXPECT_EQ(filters[k].Match(topic), matches) << filters[k].text() << " on " << topic;
       }
-      EXPECT_THAT(matcher.Match(topic, room), ::testing::ElementsAreArray(expected))
+      EXPECT_THAT(matcher.Match(TopicLevels(topic), room), ::testing::ElementsAreArray(expected))
           << "seed " << seed << ", topic " << topic;
     }
   }
@@ -268,6 +271,29 @@ TEST(TopicFilter, OverlapAndCoverAgreeWithAllShortTopics) {
   }
 }
 
+// As a loop over the characters finds them.
+TEST(TopicLevels, AgreeWithANaiveSplit) {
+  Random random(11);
+  for (int i = 0; i < 2'000; ++i) {
+    std::string topic = random.Levels("aab_$");
+    if (i % 3 == 0) topic += random.Levels("ab") + "/\xc3\xa4\xaf/\xff" + random.Levels("ab");
+    const TopicLevels levels(topic);
+    std::vector<std::string> found;
+    for (std::size_t k = 0; k < levels.size(); ++k) found.emplace_back(levels[k]);
+    EXPECT_EQ(found, Split(topic)) << topic;
+  }
+  EXPECT_EQ(TopicLevels("").size(), 0U);
+}
+
+TEST(TopicLevels, WhatIsBehindTheLastCountsAsOne) {
+  const std::string slashes(kTopicLevelsMax + 5, '/');
+  const TopicLevels levels(slashes);
+  EXPECT_EQ(levels.size(), kTopicLevelsMax + 1);
+  EXPECT_EQ(levels[kTopicLevelsMax], "/////");
+  EXPECT_TRUE(Filter("+/#").Match(slashes));
+  EXPECT_FALSE(Filter(std::string(kTopicLevelsMax - 1, '/')).Match(slashes));
+}
+
 TEST(TopicMatcher, FindsEachOfAThousandFilters) {
   std::vector<TopicFilter> filters;
   for (int i = 0; i < 1'000; ++i) {
@@ -277,14 +303,14 @@ TEST(TopicMatcher, FindsEachOfAThousandFilters) {
   const TopicMatcher matcher(filters);
   std::vector<std::uint32_t> room(filters.size());
   for (std::uint32_t i = 0; i < 1'000; ++i) {
-    EXPECT_THAT(matcher.Match("site/" + std::to_string(i) + "/d/climate", room),
+    EXPECT_THAT(matcher.Match(TopicLevels("site/" + std::to_string(i) + "/d/climate"), room),
                 ElementsAre(i, 1'000));
   }
-  EXPECT_TRUE(matcher.Match("site/5/d", room).empty());
+  EXPECT_TRUE(matcher.Match(TopicLevels("site/5/d"), room).empty());
 }
 
 TEST(TopicMatcher, WithoutFiltersMatchesNothing) {
-  EXPECT_TRUE(TopicMatcher({}).Match("a/b", {}).empty());
+  EXPECT_TRUE(TopicMatcher({}).Match(TopicLevels("a/b"), {}).empty());
 }
 
 }  // namespace
