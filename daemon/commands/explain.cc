@@ -14,6 +14,7 @@ constexpr std::uint64_t kProcesses = 10 << 20;
 constexpr std::uint64_t kOneWorker = 1 << 20;
 
 std::string Size(std::uint64_t bytes) {
+  if (bytes >= std::uint64_t{10} << 30) return std::to_string((bytes + (1 << 29)) >> 30) + " GiB";
   if (bytes >= 10 << 20) return std::to_string((bytes + (1 << 19)) >> 20) + " MiB";
   return std::to_string((bytes + 1023) >> 10) + " KiB";
 }
@@ -47,6 +48,21 @@ std::string Guarantee(const DeviceConfig& device, const Plan& plan) {
   return text;
 }
 
+// What the windows of each task can grow to.
+std::string State(const DeviceConfig& device, const Plan& plan) {
+  std::string text;
+  const auto limit = static_cast<std::uint64_t>(device.limits.state.bytes);
+  for (std::size_t stage = 0; stage < plan.stages(); ++stage) {
+    const std::uint64_t most = plan.StateBytesMax(stage);
+    if (most == 0) continue;
+    text += "  state   of a task of stage " + std::to_string(stage) + ": at most " +
+            Size(std::min(most, limit));
+    if (most > limit) text += ", limits.state; keys_max keys of windows_max windows: " + Size(most);
+    text += "\n";
+  }
+  return text;
+}
+
 struct Memory {
   std::uint64_t journals = 0;
   std::uint64_t state = 0;
@@ -73,7 +89,7 @@ std::string ExplainDevice(const DeviceConfig& device,
   Memory all;
   for (const RunningPipeline& pipeline : pipelines) {
     const Plan& plan = *pipeline.plan;
-    text += plan.Explain() + "guarantee\n" + Guarantee(device, plan) + "\n";
+    text += plan.Explain() + State(device, plan) + "guarantee\n" + Guarantee(device, plan) + "\n";
     const Memory memory = MemoryOf(device, plan);
     all.journals += memory.journals;
     all.state += memory.state;
@@ -81,8 +97,8 @@ std::string ExplainDevice(const DeviceConfig& device,
   const std::uint64_t workers = WorkerCount(device);
   const std::uint64_t processes = kProcesses + workers * kOneWorker;
   text += "memory, worst case\n";
-  text += "  processes (daemon, uplink, " + std::to_string(workers) + " workers)  about " +
-          Size(processes) + "\n";
+  text += "  processes (daemon, uplink, " + std::to_string(workers) +
+          (workers == 1 ? " worker)   about " : " workers)  about ") + Size(processes) + "\n";
   text += "  journals                              " + Size(all.journals) + "\n";
   text += "  windows and keys, when all are full   " + Size(all.state) + "\n";
   text += "  sum                                   " + Size(processes + all.journals + all.state) +

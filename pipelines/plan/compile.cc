@@ -293,8 +293,6 @@ std::string CompiledPlan::Explain() const {
     for (std::size_t i = FirstStep(stage); i < EndStep(stage); ++i) {
       text += "    " + steps[i].op->Explain() + "\n";
     }
-    text += "    state of a task: at most " + std::to_string((StateBytesMax(stage) + 1023) / 1024) +
-            " KiB\n";
   }
   for (std::size_t i = 0; i < sinks().size(); ++i) {
     text += std::string(i == 0 ? "  sink    " : "  late    ") + "mqtt `" + sinks()[i].topic +
