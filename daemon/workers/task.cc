@@ -240,8 +240,7 @@ void Task::LoadPoisonTurns() {
   }
 }
 
-bool Task::HasRoomForTurn() {
-  if (writer_->HasRoom(out_room_)) return true;
+bool Task::AskForRoom() {
   work_->waits_for_room.store(1, std::memory_order_seq_cst);
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!writer_->HasRoom(out_room_)) return false;
@@ -254,8 +253,7 @@ Result<Task::Progress> Task::Run(int turns_max) {
   int turns = 0;
   while (turns < turns_max && HasWork()) {
     if (!HasRoomForTurn()) return Progress::kBlocked;
-    Result<bool> turned = Turn();
-    if (!turned.ok()) return std::move(turned.error()).In(id_.Name());
+    if (!Turn()) return std::move(*failure_).In(id_.Name());
     ++turns;
     // Behind a skipped turn: the daemon's list of them is short.
     if (std::exchange(skipped_, false) || region_->dirty_lines() > kUndoLines / 2 ||
@@ -266,12 +264,13 @@ Result<Task::Progress> Task::Run(int turns_max) {
   return turns > 0 ? Progress::kWorked : Progress::kIdle;
 }
 
-bool Task::HasWork() {
-  return (pipeline_ != nullptr && pipeline_->HasPending()) || reader_->HasMore();
+bool Task::Fail(Error error) {
+  failure_ = std::move(error);
+  return false;
 }
 
-// One turn: a step of what is pending, or one record.
-Result<bool> Task::Turn() {
+// One turn: a step of what is pending, or one record. False after a failure.
+bool Task::Turn() {
   if (pipeline_ != nullptr && pipeline_->HasPending()) [[unlikely]] {
     const TurnMode mode = BeginTurn();
     pipeline_->Step(mode, *this);
@@ -280,22 +279,24 @@ Result<bool> Task::Turn() {
   }
   RecordView record;
   const RingReader::Found found = reader_->Peek(record);
-  if (found == RingReader::Found::kDamaged) return reader_->Damage();
-  if (found == RingReader::Found::kNothing) return false;
-  if (static_cast<InputKind>(record.header.kind) == InputKind::kPlan) return PlanRecord(record);
-  if (pipeline_ == nullptr) {
-    return Error{ErrorKind::kGiveUp, "a record stands in the journal before any plan"};
+  if (found == RingReader::Found::kDamaged) return Fail(reader_->Damage());
+  if (found == RingReader::Found::kNothing) return true;
+  if (static_cast<InputKind>(record.header.kind) == InputKind::kPlan) {
+    Status planned = PlanRecord(record);
+    return planned.ok() || Fail(std::move(planned.error()));
   }
-  if (Status pushed = PushRecord(record); !pushed.ok()) return pushed.error();
-  return true;
+  if (pipeline_ == nullptr) {
+    return Fail({ErrorKind::kGiveUp, "a record stands in the journal before any plan"});
+  }
+  return PushRecord(record);
 }
 
-Status Task::PushRecord(const RecordView& record) {
+bool Task::PushRecord(const RecordView& record) {
   Input input;
   input.kind = static_cast<InputKind>(record.header.kind);
   if (input.kind < InputKind::kMessage || input.kind > InputKind::kPause) {
-    return Error{ErrorKind::kGiveUp,
-                 "a record of unknown kind " + std::to_string(record.header.kind)};
+    return Fail(
+        {ErrorKind::kGiveUp, "a record of unknown kind " + std::to_string(record.header.kind)});
   }
   input.arrival = TimeFromMicroseconds(record.header.time);
   input.topic = record.topic;
@@ -314,7 +315,7 @@ Status Task::PushRecord(const RecordView& record) {
   reader_->Pass(record);
   work_->consumed.store(reader_->position(), std::memory_order_release);
   EndTurn();
-  return {};
+  return true;
 }
 
 TurnMode Task::BeginTurn() {
@@ -400,24 +401,22 @@ bool Task::DeadlineIsEarlier() const {
 bool Task::TakePublished() { return std::exchange(published_, false); }
 
 // A plan in the journal: the first, the one that runs already, or a changed one.
-Result<bool> Task::PlanRecord(const RecordView& record) {
+Status Task::PlanRecord(const RecordView& record) {
   const std::uint64_t fingerprint = record.header.tag;
   if (pipeline_ != nullptr && fingerprint != plan_fingerprint_) {
-    if (Status switched = SwitchPlan(record); !switched.ok()) {
-      return switched.error();
-    }
-    if (ending_) return true;  // the old plan closes its windows first; the record comes again
+    if (Status switched = SwitchPlan(record); !switched.ok()) return switched;
+    if (ending_) return {};  // the old plan closes its windows first; the record comes again
   } else if (pipeline_ == nullptr) {
     if (!StorePlan(*region_, fingerprint, record.payload)) {
       return Error{ErrorKind::kFix, "limits.state is too small for the plan"};
     }
-    if (Status started = StartStoredPlan(); !started.ok()) return started.error();
+    if (Status started = StartStoredPlan(); !started.ok()) return started;
   }
   reader_->Pass(record);
   work_->consumed.store(reader_->position(), std::memory_order_release);
   ++turn_;
   Checkpoint();
-  return true;
+  return {};
 }
 
 Status Task::SwitchPlan(const RecordView& record) {

@@ -85,15 +85,17 @@ class Task final : private OutputSink {
   void FindLastOutput();
   void LoadPoisonTurns();
 
-  bool HasWork();
-  Result<bool> Turn();
-  Status PushRecord(const RecordView& record);
-  Result<bool> PlanRecord(const RecordView& record);
+  bool HasWork() { return (pipeline_ != nullptr && pipeline_->HasPending()) || reader_->HasMore(); }
+  bool Turn();
+  bool PushRecord(const RecordView& record);
+  bool Fail(Error error);
+  Status PlanRecord(const RecordView& record);
   Status SwitchPlan(const RecordView& record);
   Status InstallImage(const StateRegion& image, const Ledger& ledger);
   TurnMode BeginTurn();
   void EndTurn();
-  bool HasRoomForTurn();
+  bool HasRoomForTurn() { return writer_->HasRoom(out_room_) || AskForRoom(); }
+  bool AskForRoom();
   void Write(const Output& output) override;
   void WriteCheckpoint(const CheckpointSlot& slot);
   void AnnounceDeadline();
@@ -132,6 +134,7 @@ class Task final : private OutputSink {
   std::vector<PoisonTurn> poison_;  // turns to skip
   bool skipped_ = false;            // a turn of these, since the last checkpoint
   std::string prefix_;              // scratch of Write
+  std::optional<Error> failure_;    // why Turn() could not go on
 };
 
 }  // namespace runnel

@@ -66,10 +66,8 @@ class JsonReader final {
     if (Is(at, '"')) {
       const char* const close = at + 1 + scan::PlainPrefix(at + 1);
       if (close < end_ && *close == '"') return close + 1;
-    } else if (at < end_ && *at >= '1' && *at <= '9') {
-      const std::uint64_t others = scan::NotDigits(scan::Load8(at) ^ (scan::kOnes * '0'));
-      const char* const end = at + std::countr_zero(others) / 8;
-      if (end < end_ && (*end == ',' || *end == '}')) return end;
+    } else if (const char* const end = EndOfShortNumber(at); end != nullptr && end < end_) {
+      if (*end == ',' || *end == '}') return end;
     }
     return SkipAnyValue(at, depth);
   }
@@ -98,6 +96,16 @@ class JsonReader final {
     bool integer = true;  // neither fraction nor exponent
   };
 
+  // What is behind a number of at most 8 digits and point at `at`; nullptr for others.
+  static const char* EndOfShortNumber(const char* at) {
+    const char* const first = at + (*at == '-' ? 1 : 0);
+    const std::uint64_t others = scan::NotDigits(scan::Load8(first) ^ (scan::kOnes * '0'));
+    const int whole = std::countr_zero(others) / 8;
+    if (whole == 0 || whole == 8 || (*first == '0' && whole != 1)) return nullptr;
+    if (first[whole] != '.') return first + whole;
+    const int size = std::countr_zero(others & (others - 1)) / 8;
+    return size == whole + 1 ? nullptr : first + size;
+  }
   // The usual numbers here, all others in ReadAnyNumber.
   const char* ReadNumber(const char* at, Value& value) {
     const bool negative = *at == '-';

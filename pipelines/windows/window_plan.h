@@ -92,6 +92,12 @@ class WindowRun final : public OperatorRun {
     std::int64_t start;
     // The states of the aggregates follow.
   };
+  // What each record needs of a column, in a row.
+  struct Feed {
+    const Aggregate* aggregate;
+    std::uint32_t offset;
+    std::int32_t argument;
+  };
   enum class Work { kNone, kWatermark, kEviction, kEnd, kTime };
   enum class Filling { kResult, kKeyOnly };
 
@@ -124,6 +130,7 @@ class WindowRun final : public OperatorRun {
   KeyTable keys_;
   std::string key_;            // scratch: of the record
   std::vector<Value> values_;  // scratch: of the arguments
+  std::vector<Feed> feeds_;    // of the columns
 };
 
 }  // namespace runnel

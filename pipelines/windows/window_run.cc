@@ -28,7 +28,12 @@ WindowRun::WindowRun(const WindowPlan& plan, StateRegion& region, Ref root_block
       region_(&region),
       root_block_(root_block),
       keys_(region, root_block, offsetof(Root, keys)),
-      values_(plan.arguments.size()) {}
+      values_(plan.arguments.size()) {
+  for (const AggregateColumn& column : plan.columns) {
+    feeds_.push_back({column.aggregate.get(), static_cast<std::uint32_t>(column.offset),
+                      static_cast<std::int32_t>(column.argument)});
+  }
+}
 
 Result<std::unique_ptr<OperatorRun>> WindowRun::Start(const WindowPlan& plan, StateRegion& region,
                                                       int root) {
@@ -191,12 +196,12 @@ Verdict WindowRun::Absorb(Ref key_ref, std::int64_t start, std::int64_t time,
   auto* window = region_->Get<Window>(window_ref);
   region_->Touch(window, plan_->block_size);
   auto* states = reinterpret_cast<std::byte*>(window + 1);
-  for (const AggregateColumn& column : plan_->columns) {
-    static constexpr Value kNothing{};
+  for (const Feed& feed : feeds_) {
+    static constexpr Value kNothing = Value::Bool(true);
     const Value& value =
-        column.argument < 0 ? kNothing : values_[static_cast<std::size_t>(column.argument)];
-    if (column.argument >= 0 && (value.IsMissing() || value.IsNull())) continue;
-    column.aggregate->Add(states + column.offset, value, TimeFromMicroseconds(time), *region_);
+        feed.argument < 0 ? kNothing : values_[static_cast<std::size_t>(feed.argument)];
+    if (value.IsMissing() || value.IsNull()) continue;
+    feed.aggregate->Add(states + feed.offset, value, TimeFromMicroseconds(time), *region_);
   }
   KeyEntry* key = keys_.Get(key_ref);
   // Only what changes, on one line mostly; MoveTo announces its own.
