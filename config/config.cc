@@ -130,7 +130,7 @@ class Loading final {
     const Node* name = pipeline->root.Find("name");
     const Position position = name != nullptr ? name->position : Position{path, 0, 0};
     const auto [first, fresh] = names_.emplace(pipeline->name, position);
-    if (!fresh) {
+    if (!fresh && !pipeline->name.empty()) {
       const Position& other = first->second;
       diagnostics_.Error(position, "two pipelines are named `" + pipeline->name + "`",
                          "the other is in " + other.file +
@@ -147,9 +147,8 @@ class Loading final {
   std::map<std::string, Position> names_;
 };
 
-// The name of a pipeline; nullopt after an error.
-std::optional<std::string> NameOf(const Node& root, const std::string& path,
-                                  Diagnostics& diagnostics) {
+// The name of a pipeline; empty after an error.
+std::string NameOf(const Node& root, const std::string& path, Diagnostics& diagnostics) {
   constexpr std::string_view kHint =
       "up to 63 of a-z, 0-9 and `-`, beginning with a letter or digit";
   const Node* given = root.Find("name");
@@ -158,14 +157,14 @@ std::optional<std::string> NameOf(const Node& root, const std::string& path,
     if (IsPipelineName(stem)) return stem;
     diagnostics.Error({path, 0, 0}, "`" + stem + "` is not a name for a pipeline",
                       "rename the file or give a `name:`: " + std::string(kHint));
-    return std::nullopt;
+    return {};
   }
   if (given->IsScalar() && IsPipelineName(given->text)) return given->text;
   const std::string found =
       given->IsScalar() ? "`" + given->text + "`" : std::string(given->KindName());
   diagnostics.Error(given->position, "`name` is not a name for a pipeline, found " + found,
                     std::string(kHint));
-  return std::nullopt;
+  return {};
 }
 
 }  // namespace
@@ -190,9 +189,8 @@ std::optional<PipelineFile> ReadPipeline(std::string_view text, const std::strin
                       "a pipeline is a map of options, found " + std::string(root->KindName()));
     return std::nullopt;
   }
-  std::optional<std::string> name = NameOf(*root, path, diagnostics);
-  if (!name) return std::nullopt;
-  return PipelineFile{path, std::move(*name), std::move(*root)};
+  std::string name = NameOf(*root, path, diagnostics);
+  return PipelineFile{path, std::move(name), std::move(*root)};
 }
 
 std::optional<DeviceConfig> LoadDeviceConfig(const LoadOptions& options, Diagnostics& diagnostics) {

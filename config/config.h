@@ -49,7 +49,8 @@ Config ReadConfig(const LoadOptions& options, Diagnostics& diagnostics);
 // Only runnel.yaml. nullopt after an error.
 std::optional<DeviceConfig> LoadDeviceConfig(const LoadOptions& options, Diagnostics& diagnostics);
 
-// One pipeline from text, for tests and `runnel check -`.
+// One pipeline from text, for tests and `runnel check -`. With a name that is an error and
+// empty here the rest is still read, for those who look for more errors.
 std::optional<PipelineFile> ReadPipeline(std::string_view text, const std::string& path,
                                          const Environment& environment, const YamlLimits& limits,
                                          Diagnostics& diagnostics);

@@ -82,6 +82,9 @@ class PlanCompiler final {
     ReadTimestamp();
     for (std::size_t i = 0; i < options_.steps.size(); ++i) CompileStep(i);
     CompileSinks();
+    if (options_.late.kind != Node::Kind::kNull && !window_.has_value()) {
+      diagnostics_.Error(PlaceOf("late"), "`late` without a window: nothing is ever late");
+    }
     if (diagnostics_.errors() != errors_before_) return nullptr;
     DecideFields();
     DecideStages();

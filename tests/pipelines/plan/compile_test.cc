@@ -1,0 +1,144 @@
+// Wrong pipelines and what they are told, word by word.
+#include <sstream>
+
+#include "tests/pipelines/plan/engine.h"
+
+namespace runnel {
+namespace {
+
+// Behind `source:` in line 1.
+struct Wrong {
+  const char* text;
+  const char* said;
+};
+
+constexpr char kSource[] = "source: { mqtt: { topic: \"s/{device}/v\" } }\n";
+
+const Wrong kWrong[] = {
+    {"steps:\n"
+     "  - filtre: v > 1\n"
+     "sink: { mqtt: { topic: \"out/{device}\" } }\n",
+     "p.yaml:3:5: error: unknown operator `filtre`\n"
+     "  hint: did you mean `filter`?\n"},
+    {"steps:\n"
+     "  - filter: v > 1\n"
+     "    select: [v]\n"
+     "sink: { mqtt: { topic: \"out/{device}\" } }\n",
+     "p.yaml:3:5: error: a step is one operator with its options, such as `filter: temp > 20`\n"},
+    {"steps:\n"
+     "  - filter: \"v > \"\n"
+     "sink: { mqtt: { topic: \"out/{device}\" } }\n",
+     "p.yaml:3:17: error: expected a value, found the end\n"},
+    {"steps:\n"
+     "  - window: { key: device, aggregate: { n: count() } }\n"
+     "sink: { mqtt: { topic: \"out/{device}\" } }\n",
+     "p.yaml:3:5: error: missing option `tumbling` of `window`\n"
+     "  hint: for example `tumbling: 10s`\n"},
+    {"steps:\n"
+     "  - window: { tumbling: 10 s, key: device, aggregate: { n: count() } }\n"
+     "sink: { mqtt: { topic: \"out/{device}\" } }\n",
+     "p.yaml:3:25: error: `tumbling` is not a duration, such as 250ms or 10s\n"},
+    {"steps:\n"
+     "  - window: { tumbling: 1s, key: device, latenes: 1s, aggregate: { n: count() } }\n"
+     "sink: { mqtt: { topic: \"out/{device}\" } }\n",
+     "p.yaml:3:42: error: unknown option `latenes` of `window`\n"
+     "  hint: did you mean `lateness`?\n"},
+    {"steps:\n"
+     "  - window: { tumbling: 1s, key: device, lateness: 1s, aggregate: { n: count() } }\n"
+     "sink: { mqtt: { topic: \"out/{device}\" } }\n",
+     "p.yaml:3:52: error: `lateness` needs event time\n"
+     "  hint: name the field with the time: `timestamp: ts`\n"},
+    {"steps:\n"
+     "  - window: { tumbling: 1s, key: device, aggregate: { n: cuont() } }\n"
+     "sink: { mqtt: { topic: \"out/{device}\" } }\n",
+     "p.yaml:3:58: error: unknown aggregate `cuont`\n"
+     "  hint: did you mean `count`?\n"},
+    {"steps:\n"
+     "  - window: { tumbling: 1s, key: device, aggregate: { m: mean() } }\n"
+     "sink: { mqtt: { topic: \"out/{device}\" } }\n",
+     "p.yaml:3:58: error: `mean` does not take 0 arguments\n"
+     "  hint: it is written as `mean(value)`\n"},
+    {"steps:\n"
+     "  - window: { tumbling: 1s, key: device, aggregate: { p: quantile(v, 95) } }\n"
+     "sink: { mqtt: { topic: \"out/{device}\" } }\n",
+     "p.yaml:3:58: error: the second argument of `quantile` is a number from 0 to 1, such as "
+     "0.95\n"},
+    {"steps:\n"
+     "  - window: { tumbling: 1s, key: device, aggregate: { device: count() } }\n"
+     "sink: { mqtt: { topic: \"out/{device}\" } }\n",
+     "p.yaml:3:55: error: `device` is there twice\n"},
+    {"steps:\n"
+     "  - window: { tumbling: 1s, key: device, aggregate: { mean_v: mean(v) } }\n"
+     "  - filter: maen_v > 1\n"
+     "sink: { mqtt: { topic: \"out/{device}\" } }\n",
+     "p.yaml:4:13: error: there is no field `maen_v` here\n"
+     "  hint: did you mean `mean_v`?\n"},
+    {"steps:\n"
+     "  - window: { tumbling: 1s, key: device, aggregate: { n: count() } }\n"
+     "  - select: [device, m]\n"
+     "sink: { mqtt: { topic: \"out/{device}\" } }\n",
+     "p.yaml:4:22: error: there is no field `m` here\n"},
+    {"steps:\n"
+     "  - window: { tumbling: 1s, key: device, aggregate: { n: count() } }\n"
+     "  - window: { tumbling: 10s, aggregate: { n: count() } }\n"
+     "sink: { mqtt: { topic: \"out/{device}\" } }\n",
+     "p.yaml:4:5: error: a second window in one pipeline is not in this version\n"
+     "  hint: publish the first one's results and window them in another pipeline\n"
+     "p.yaml:5:29: error: there is no field `device` here\n"},
+    {"steps:\n"
+     "  - window: { tumbling: 1s, key: device, aggregate: { n: count() } }\n"
+     "sink: { mqtt: { topic: \"out/{room}\" } }\n",
+     "p.yaml:4:29: error: there is no field `room` here\n"},
+    {"steps:\n"
+     "  - filter: v > 1\n"
+     "sink: { mqtt: { topic: \"out/{device}\" } }\n"
+     "late: { mqtt: { topic: late } }\n",
+     "p.yaml:5:1: error: `late` without a window: nothing is ever late\n"},
+    {"steps:\n"
+     "  - filter: v > 1\n",
+     "p.yaml:1:1: error: missing option `sink` of `pipeline`\n"},
+    {"decode: jsn\n"
+     "sink: { mqtt: { topic: \"out/{device}\" } }\n",
+     "p.yaml:2:9: error: unknown codec `jsn`\n"
+     "  hint: did you mean `json`?\n"},
+};
+
+// Without the lines of the file that are shown.
+std::string Messages(const Diagnostics& diagnostics) {
+  std::istringstream lines(diagnostics.Format());
+  std::string messages;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("    ")) messages += line + "\n";
+  }
+  return messages;
+}
+
+TEST(Compile, SaysWhatIsWrong) {
+  for (const Wrong& wrong : kWrong) {
+    Diagnostics diagnostics;
+    EXPECT_EQ(CompileText(std::string(kSource) + wrong.text, diagnostics), nullptr) << wrong.text;
+    EXPECT_EQ(Messages(diagnostics), wrong.said) << wrong.text;
+  }
+}
+
+// One run tells all that is wrong.
+TEST(Compile, FindsAllAtOnce) {
+  Diagnostics diagnostics;
+  const std::string text = std::string(kSource) +
+                           "steps:\n  - filtre: v > 1\n  - window: { aggregate: { n: cuont() } }\n"
+                           "sink: { mqtt: { topik: out } }\n";
+  EXPECT_EQ(CompileText(text, diagnostics), nullptr);
+  EXPECT_GE(diagnostics.errors(), 3u) << diagnostics.Format();
+}
+
+TEST(Compile, PlansAreTheSameForTheSameText) {
+  const std::string text = std::string(kSource) + "sink: { mqtt: { topic: \"out/{device}\" } }\n";
+  Diagnostics diagnostics;
+  const std::uint64_t fingerprint = CompileText(text, diagnostics)->fingerprint();
+  EXPECT_EQ(CompileText(text, diagnostics)->fingerprint(), fingerprint);
+  EXPECT_EQ(CompileText("# note\n" + text, diagnostics)->fingerprint(), fingerprint);
+  EXPECT_NE(CompileText(text + "partitions: 2\n", diagnostics)->fingerprint(), fingerprint);
+}
+
+}  // namespace
+}  // namespace runnel

@@ -1,0 +1,176 @@
+// Windows against a naive model: a map of windows per key and the rules of watermarks.
+#include <map>
+#include <optional>
+
+#include "tests/pipelines/plan/engine.h"
+
+namespace runnel {
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000;
+constexpr std::int64_t kStart = 1'700'000'000 * kSecond;
+
+struct Reading {
+  std::string key;
+  std::int64_t time = 0;  // microseconds, a multiple of 1,000
+  std::int64_t value = 0;
+};
+
+Event Message(const Reading& reading, std::int64_t arrival) {
+  return {InputKind::kMessage, arrival, "s/" + reading.key + "/v",
+          "{\"ts\":" + std::to_string(reading.time / 1'000) +
+              ",\"v\":" + std::to_string(reading.value) + "}"};
+}
+
+std::string Pipeline(const std::string& options) {
+  return "source: { mqtt: { topic: \"s/{device}/v\" } }\ntimestamp: ts\nsteps:\n"
+         "  - window: { key: device, idle: 1h, aggregate: { n: count(), s: sum(v), lo: min(v),"
+         " hi: max(v) }, " +
+         options + " }\nsink: { mqtt: { topic: \"out/{device}\" } }\n";
+}
+
+class Model {
+ public:
+  Model(std::int64_t size, std::int64_t lateness) : size_(size), lateness_(lateness) {}
+
+  void Add(const Reading& reading, const std::string& payload) {
+    Key& key = keys_[reading.key];
+    const std::int64_t start = reading.time / size_ * size_;
+    const bool behind = key.latest && start + size_ <= *key.latest - lateness_;
+    if (behind) {
+      outputs.push_back("2 s/" + reading.key + "/v " + payload + " late");
+      return;
+    }
+    key.windows[start].push_back(reading.value);
+    key.latest = std::max(key.latest.value_or(reading.time), reading.time);
+    while (!key.windows.empty() && key.windows.begin()->first + size_ <= *key.latest - lateness_) {
+      Close(reading.key, key.windows.begin()->first, key.windows.begin()->second);
+      key.windows.erase(key.windows.begin());
+    }
+  }
+
+  std::vector<std::string> outputs;
+
+ private:
+  struct Key {
+    std::map<std::int64_t, std::vector<std::int64_t>> windows;
+    std::optional<std::int64_t> latest;
+  };
+
+  void Close(const std::string& key, std::int64_t start, const std::vector<std::int64_t>& values) {
+    std::int64_t sum = 0;
+    for (const std::int64_t value : values) sum += value;
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    outputs.push_back(
+        "1 out/" + key + " {\"device\":\"" + key + "\",\"n\":" + std::to_string(values.size()) +
+        ",\"s\":" + std::to_string(sum) + ",\"lo\":" + std::to_string(*low) +
+        ",\"hi\":" + std::to_string(*high) + ",\"start\":" + std::to_string(start / 1'000) +
+        ",\"end\":" + std::to_string((start + size_) / 1'000) + "} ");
+  }
+
+  std::int64_t size_;
+  std::int64_t lateness_;
+  std::map<std::string, Key> keys_;
+};
+
+TEST(Windows, AgreeWithANaiveModel) {
+  for (std::uint32_t seed = 0; seed < 30; ++seed) {
+    std::mt19937 random(seed);
+    const std::int64_t size = (1 + static_cast<std::int64_t>(random() % 20)) * kSecond / 2;
+    const std::int64_t lateness = static_cast<std::int64_t>(random() % 10) * kSecond / 2;
+    Engine engine(Pipeline("tumbling: " + std::to_string(size / 1'000) + "ms, lateness: " +
+                           std::to_string(lateness / 1'000) + "ms, windows_max: 1000"));
+    Model model(size, lateness);
+    std::vector<Event> events;
+    std::int64_t now = kStart;
+    for (int i = 0; i < 1'000; ++i) {
+      now += static_cast<std::int64_t>(random() % 300) * 1'000;
+      const auto jitter = static_cast<std::int64_t>(random() % 12'000) * 1'000;
+      const Reading reading{"d" + std::to_string(random() % 7), now - jitter,
+                            static_cast<std::int64_t>(random() % 1'000) - 500};
+      events.push_back(Message(reading, now));
+      model.Add(reading, events.back().payload);
+    }
+    engine.RunAll(events);
+    EXPECT_EQ(engine.outputs(), model.outputs) << "seed " << seed;
+    EXPECT_GT(model.outputs.size(), 50u);
+  }
+}
+
+// The times at which a key that fell silent has its windows closed.
+class Idle : public testing::Test {
+ protected:
+  void Message(std::int64_t at) {
+    events_.push_back(runnel::Message({"a", kStart + at, 1}, kStart + at));
+  }
+  void Time(InputKind kind, std::int64_t at) { events_.push_back({kind, kStart + at, {}, {}}); }
+  std::size_t Results() {
+    engine_.RunAll(events_);
+    return engine_.outputs().size();
+  }
+
+  Engine engine_{
+      "source: { mqtt: { topic: \"s/{device}/v\" } }\ntimestamp: ts\nsteps:\n"
+      "  - window: { tumbling: 10s, key: device, idle: 30s, aggregate: { n: count() } }\n"
+      "sink: { mqtt: { topic: \"out/{device}\" } }\n"};
+  std::vector<Event> events_;
+};
+
+TEST_F(Idle, SilenceClosesWindows) {
+  Message(0);
+  Time(InputKind::kTick, 29 * kSecond);
+  EXPECT_EQ(Results(), 0u);
+  const std::optional<runnel::Time> due = engine_.pipeline().NextDeadline();
+  ASSERT_TRUE(due.has_value());
+  EXPECT_GE(Microseconds(*due), kStart + 30 * kSecond);
+  EXPECT_LT(Microseconds(*due), kStart + 35 * kSecond);
+  Time(InputKind::kTick, Microseconds(*due) - kStart);
+  EXPECT_EQ(Results(), 1u);
+  EXPECT_FALSE(engine_.pipeline().NextDeadline().has_value());
+  Message(1 * kSecond);  // its window has closed
+  EXPECT_EQ(Results(), 2u);
+  EXPECT_EQ(engine_.pipeline().ledger().late, 1u);
+}
+
+TEST_F(Idle, SilenceOfTheSourceDoesNotCount) {
+  Message(0);
+  Time(InputKind::kPause, 1 * kSecond);
+  Time(InputKind::kTick, 100 * kSecond);
+  EXPECT_EQ(Results(), 0u);
+  EXPECT_FALSE(engine_.pipeline().NextDeadline().has_value());
+  Time(InputKind::kResume, 200 * kSecond);
+  Time(InputKind::kTick, 229 * kSecond);
+  EXPECT_EQ(Results(), 0u);
+  Time(InputKind::kTick, 236 * kSecond);
+  EXPECT_EQ(Results(), 1u);
+}
+
+TEST_F(Idle, TheEndOfThePlanClosesWhatIsOpen) {
+  Message(0);
+  Message(100);
+  Time(InputKind::kEnd, 1 * kSecond);
+  EXPECT_EQ(Results(), 1u);
+  EXPECT_EQ(engine_.outputs()[0],
+            "1 out/a {\"device\":\"a\",\"n\":2,\"start\":1700000000000,\"end\":1700000010000,"
+            "\"partial\":true} ");
+}
+
+// Memory comes back: keys and windows without end do not make the region grow.
+TEST(Windows, GiveTheirMemoryBack) {
+  Engine engine(Pipeline("tumbling: 1s, keys_max: 20, keys_full: evict_oldest"));
+  std::vector<Event> events;
+  std::size_t used = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const std::int64_t now = kStart + i * 10'000;
+    events.push_back(Message({"d" + std::to_string(i % 1'000), now, i}, now));
+    if (i == 10'000) {
+      engine.RunAll(events);
+      used = engine.used();
+    }
+  }
+  engine.RunAll(events);
+  EXPECT_EQ(engine.used(), used);
+}
+
+}  // namespace
+}  // namespace runnel
