@@ -45,7 +45,7 @@ double LowerBound(double index) {
 double MiddleOf(int bucket) {
   const double low = LowerBound(bucket);
   const double high = LowerBound(bucket + 1);
-  return 2 * low * high / (low + high);
+  return 2 * high / (1 + high / low);  // the products of the usual form would overflow
 }
 
 // Counters of consecutive buckets; `capacity` of them follow, each `width` bytes.
