@@ -26,7 +26,7 @@ Status CheckMqttOptions(const MqttOptions& options) {
     }
     transport = url.transport;
   }
-  if (options.client_id.empty() && options.session == MqttSession::kPersistent) {
+  if (options.client_id.empty() && options.session != MqttSession::kClean) {
     return Fix("a persistent session needs a client id");
   }
   if (options.version == MqttVersion::k5 && !options.inbound_store.empty()) {

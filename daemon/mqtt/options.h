@@ -18,6 +18,8 @@ enum class MqttVersion { k311, k5 };
 enum class MqttSession {
   kPersistent,  // the broker keeps subscriptions and messages while this client is away
   kClean,       // nothing outlives the connection
+  kOwn,         // persistent, but begun anew by the first connection of each client object,
+                // which knows nothing of the packets that a predecessor had in flight
 };
 enum class TlsVerification {
   kFull,  // chain and host name

@@ -1,6 +1,7 @@
 #include "daemon/mqtt/paho_client.h"
 
 #include <mqtt/async_client.h>
+#include <atomic>
 
 #include <chrono>
 #include <thread>
@@ -60,7 +61,7 @@ mqtt::properties ConnectProperties(const MqttOptions& options) {
   using mqtt::property;
   mqtt::properties properties;
   const auto expiry = static_cast<std::int32_t>(options.session_expiry.count());
-  if (options.session == MqttSession::kPersistent) {
+  if (options.session != MqttSession::kClean) {
     properties.add(property(property::SESSION_EXPIRY_INTERVAL, expiry));
   }
   properties.add(property(property::RECEIVE_MAXIMUM, std::int32_t{options.receive_maximum}));
@@ -161,6 +162,7 @@ class PahoClient::Impl final {
 
   mqtt::async_client& client() { return *client_; }
   MqttVersion version() const { return version_; }
+  bool has_begun() const { return begun_; }
   mqtt::iaction_listener& connect_listener() { return connect_listener_; }
   mqtt::iaction_listener& answer_listener() { return answer_listener_; }
   mqtt::iaction_listener& publish_listener() { return publish_listener_; }
@@ -214,6 +216,7 @@ class PahoClient::Impl final {
 
   void ConnectEnded(const mqtt::token& token, bool ok) {
     if (ok) {
+      begun_ = true;
       callbacks_.on_connected(Connected(token.get_connect_response()));
     } else {
       callbacks_.on_connect_failed(token.get_return_code());
@@ -245,6 +248,7 @@ class PahoClient::Impl final {
   const PahoCallbacks callbacks_;
   std::vector<std::uint32_t> subscription_ids_;  // scratch of Take, on the receive thread
   Listener<&Impl::ConnectEnded> connect_listener_;
+  std::atomic<bool> begun_{false};  // whether a connection of this object has been accepted
   Listener<&Impl::AnswerCame> answer_listener_;
   Listener<&Impl::PublishEnded> publish_listener_;
   std::unique_ptr<mqtt::async_client> client_;  // last: its end calls the listeners
@@ -287,7 +291,8 @@ Status PahoClient::Connect(const MqttOptions& options, const BrokerUrl& url) {
       connect.set_will(mqtt::will_options(
           mqtt::message(status.topic, status.will, status.qos, /*retained=*/true)));
     }
-    const bool clean = options.session == MqttSession::kClean;
+    const bool clean = options.session == MqttSession::kClean ||
+                       (options.session == MqttSession::kOwn && !impl_->has_begun());
     if (options.version == MqttVersion::k5) {
       connect.set_clean_start(clean);
       connect.set_properties(ConnectProperties(options));

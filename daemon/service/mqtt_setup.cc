@@ -131,6 +131,9 @@ UplinkSettings MakeUplinkSettings(const DeviceConfig& device, const TaskSet& tas
         UplinkBroker broker;
         broker.name = name;
         broker.options = OptionsOf(config, ClientId(config, name, "-uplink", 0));
+        if (broker.options.session == MqttSession::kPersistent) {
+          broker.options.session = MqttSession::kOwn;
+        }
         broker.window = static_cast<std::uint32_t>(config.publish_window);
         settings.brokers.push_back(std::move(broker));
       }

@@ -1,5 +1,6 @@
 #include "daemon/uplink/protocol.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "pipelines/base/bytes.h"
@@ -35,7 +36,7 @@ void WriteOptions(ByteWriter& writer, const MqttOptions& options) {
   writer.String(options.tls.key_password);
   writer.U8(options.tls.verification == TlsVerification::kFull ? 1 : 0);
   writer.U8(options.version == MqttVersion::k5 ? 1 : 0);
-  writer.U8(options.session == MqttSession::kPersistent ? 1 : 0);
+  writer.U8(static_cast<std::uint8_t>(options.session));
   writer.Signed(options.session_expiry.count());
   writer.U32(options.receive_maximum);
   writer.Signed(options.keep_alive.count());
@@ -62,7 +63,7 @@ MqttOptions ReadOptions(ByteReader& reader) {
   options.tls.key_password = reader.String();
   options.tls.verification = reader.U8() != 0 ? TlsVerification::kFull : TlsVerification::kNone;
   options.version = reader.U8() != 0 ? MqttVersion::k5 : MqttVersion::k311;
-  options.session = reader.U8() != 0 ? MqttSession::kPersistent : MqttSession::kClean;
+  options.session = static_cast<MqttSession>(std::min<int>(reader.U8(), 2));
   options.session_expiry = std::chrono::seconds(reader.Signed());
   options.receive_maximum = static_cast<std::uint16_t>(reader.U32());
   options.keep_alive = std::chrono::seconds(reader.Signed());
