@@ -1,16 +1,8 @@
 #include "pipelines/codecs/codecs.h"
 
+#include <string>
+
 namespace runnel {
-namespace {
-
-const Codec* Find(std::string_view name) {
-  for (const Codec& codec : Codecs()) {
-    if (codec.name == name) return &codec;
-  }
-  return nullptr;
-}
-
-}  // namespace
 
 std::span<const Codec> Codecs() {
   static const Codec all[] = {
@@ -21,15 +13,36 @@ std::span<const Codec> Codecs() {
   return all;
 }
 
-std::unique_ptr<Decoder> MakeDecoder(std::string_view name, const FieldTable& table,
-                                     Unmentioned unmentioned) {
-  const Codec* const codec = Find(name);
-  return codec == nullptr ? nullptr : codec->make_decoder(table, unmentioned);
+std::string_view FormatName(const Node& node) {
+  if (node.IsMap() && node.members.size() == 1) return node.members[0].key;
+  return node.IsScalar() ? std::string_view(node.text) : std::string_view("json");
 }
 
-std::unique_ptr<Encoder> MakeEncoder(std::string_view name) {
-  const Codec* const codec = Find(name);
-  return codec == nullptr ? nullptr : codec->make_encoder();
+std::unique_ptr<const Format> CompileFormat(const Node& node, const Position& at,
+                                            Diagnostics& diagnostics) {
+  static const Node kNoOptions;
+  const bool with_options = node.IsMap() && node.members.size() == 1;
+  if (!with_options && !node.IsScalar() && node.kind != Node::Kind::kNull) {
+    diagnostics.Error(node.position,
+                      "expected a codec, such as `json`, or one with its options, found " +
+                          std::string(node.KindName()));
+    return nullptr;
+  }
+  const std::string_view name = FormatName(node);
+  const Position& place = with_options      ? node.members[0].position
+                          : node.IsScalar() ? node.position
+                                            : at;
+  std::vector<std::string_view> names;
+  for (const Codec& codec : Codecs()) {
+    if (codec.name == name) {
+      return codec.compile(with_options ? node.members[0].value : kNoOptions, place, diagnostics);
+    }
+    names.push_back(codec.name);
+  }
+  const std::string_view meant = DidYouMean(name, names);
+  diagnostics.Error(place, "unknown codec `" + std::string(name) + "`",
+                    meant.empty() ? "" : "did you mean `" + std::string(meant) + "`?");
+  return nullptr;
 }
 
 }  // namespace runnel

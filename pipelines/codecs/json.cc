@@ -48,7 +48,8 @@ class JsonDecoder final : public Decoder {
   JsonDecoder(const FieldTable& table, Unmentioned unmentioned, Prediction prediction)
       : index_(table), unmentioned_(unmentioned), prediction_(prediction) {}
 
-  Outcome Decode(std::string_view payload, Arena& arena, Record& record) override;
+  Outcome Next(std::string_view payload, DecodeCursor& cursor, Arena& arena,
+               Record& record) override;
 
  private:
   bool Matches(const Segment& segment, const char* at) const;
@@ -88,7 +89,9 @@ bool JsonDecoder::MatchesLong(const Segment& segment, const char* at) const {
   return std::memcmp(at, segment.text, segment.size) == 0;
 }
 
-Outcome JsonDecoder::Decode(std::string_view payload, Arena& arena, Record& record) {
+Outcome JsonDecoder::Next(std::string_view payload, DecodeCursor& cursor, Arena& arena,
+                          Record& record) {
+  cursor.at = DecodeCursor::kEnd;
   reader_.Start(payload, arena);
   seen_ = 0;
   seen_twice_ = false;
@@ -219,8 +222,36 @@ std::unique_ptr<Decoder> internal::MakePlainJsonDecoder(const FieldTable& table,
   return std::make_unique<JsonDecoder>(table, unmentioned, Prediction::kOff);
 }
 
+namespace {
+
+class JsonFormat final : public Format {
+ public:
+  std::unique_ptr<Decoder> MakeDecoder(const FieldTable& table,
+                                       Unmentioned unmentioned) const override {
+    return MakeJsonDecoder(table, unmentioned);
+  }
+  std::unique_ptr<Encoder> MakeEncoder() const override { return MakeJsonEncoder(); }
+};
+
+struct Options {
+  static void Describe(Schema<Options>&) {}
+};
+
+std::unique_ptr<const Format> Compile(const Node& options, const Position& at,
+                                      Diagnostics& diagnostics) {
+  if (!Read<Options>(options, "json", diagnostics, &at).has_value()) return nullptr;
+  return std::make_unique<JsonFormat>();
+}
+
+}  // namespace
+
 Codec codecs::json() {
-  return {"json", "One JSON object (RFC 8259) per message.", MakeJsonDecoder, MakeJsonEncoder};
+  return {"json",
+          "One JSON object (RFC 8259) per message.",
+          R"({"temp": 21.5, "ok": true})",
+          R"({"temp":21.5,"ok":true})",
+          Compile,
+          nullptr};
 }
 
 }  // namespace runnel

@@ -27,26 +27,28 @@ struct TimestampOptions {
 struct FileOptions {
   std::optional<std::string> name;
   Node source;
-  std::string decode = "json";
+  Node decode;
   std::optional<TimestampOptions> timestamp;
   std::vector<Node> steps;
   Node sink;
   Node late;
-  std::string encode = "json";
+  Node encode;
   std::int64_t partitions = 4;
   std::vector<Node> tests;
 
   static void Describe(Schema<FileOptions>& schema) {
     schema.Optional("name", &FileOptions::name, "Name of the pipeline; the file's without it.");
     schema.Required("source", &FileOptions::source, "Where messages come from.");
-    schema.Optional("decode", &FileOptions::decode, "How a payload becomes a record.");
+    schema.Optional("decode", &FileOptions::decode,
+                    "How a payload becomes a record: a codec, or one with its options.");
     schema.Optional("timestamp", &FileOptions::timestamp,
                     "The field with the event time; without it time is arrival.");
     schema.Optional("steps", &FileOptions::steps, "What is done, in order.");
     schema.Required("sink", &FileOptions::sink, "Where results go.");
     schema.Optional("late", &FileOptions::late,
                     "Where late records go; without it they are dead letters.");
-    schema.Optional("encode", &FileOptions::encode, "How a result becomes a payload.");
+    schema.Optional("encode", &FileOptions::encode,
+                    "How a result becomes a payload: a codec, or one with its options.");
     schema
         .Optional("partitions", &FileOptions::partitions,
                   "Tasks that the keys are spread over; more of them use more workers.")
@@ -99,23 +101,12 @@ class PlanCompiler final {
     }
     return root_.position;
   }
-  const Position& ValueOf(std::string_view key) const {
-    const Node* node = root_.Find(key);
-    return node == nullptr ? root_.position : node->position;
-  }
 
   void CheckCodecs() {
-    std::vector<std::string_view> names;
-    for (const Codec& codec : Codecs()) names.push_back(codec.name);
-    for (const auto& [option, value] :
-         {std::pair("decode", &options_.decode), std::pair("encode", &options_.encode)}) {
-      if (std::find(names.begin(), names.end(), *value) != names.end()) continue;
-      const std::string_view meant = DidYouMean(*value, names);
-      diagnostics_.Error(ValueOf(option), "unknown codec `" + *value + "`",
-                         meant.empty() ? "" : "did you mean `" + std::string(meant) + "`?");
-    }
-    plan_->decode = options_.decode;
-    plan_->encode = options_.encode;
+    plan_->decode = std::string(FormatName(options_.decode));
+    plan_->encode = std::string(FormatName(options_.encode));
+    plan_->decode_format = CompileFormat(options_.decode, PlaceOf("decode"), diagnostics_);
+    plan_->encode_format = CompileFormat(options_.encode, PlaceOf("encode"), diagnostics_);
   }
 
   void ReadEndpoints() {

@@ -37,8 +37,10 @@ class CompiledPlan final : public Plan {
     return stage + 1 == stages() ? steps.size() : cut;
   }
 
-  std::string decode = "json";
+  std::string decode = "json";  // names, for explain
   std::string encode = "json";
+  std::unique_ptr<const Format> decode_format;
+  std::unique_ptr<const Format> encode_format;
   // Records have a table each until a window makes records of a new kind.
   std::vector<std::unique_ptr<FieldTable>> tables;
   std::vector<std::string> captures;          // of the topic, in order

@@ -57,12 +57,12 @@ Result<std::unique_ptr<Pipeline>> Stage::Create(const CompiledPlan& plan, std::s
   created->ledger_ = ledger;
   const FieldTable& first = *plan.tables[0];
   if (stage == 0) {
-    created->decoder_ = MakeDecoder(plan.decode, first, plan.unmentioned);
+    created->decoder_ = plan.decode_format->MakeDecoder(first, plan.unmentioned);
   } else {
     created->from_exchange_ = std::make_unique<ExchangeDecoder>(first, first, Unmentioned::kSkip);
   }
   if (!created->last()) created->to_exchange_ = std::make_unique<ExchangeEncoder>(first);
-  created->encoder_ = MakeEncoder(plan.encode);
+  created->encoder_ = plan.encode_format->MakeEncoder();
   for (const auto& table : plan.tables) {
     created->records_.push_back(std::make_unique<Record>(*table));
   }

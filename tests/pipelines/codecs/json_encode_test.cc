@@ -141,16 +141,16 @@ TEST(JsonEncode, WritesRecordsInTheirOrder) {
   EXPECT_EQ(out, "{\"" + long_name + R"(":3,"x":null,"b\"":2,"a":1})");
 }
 
-TEST(Codecs, AreFoundByName) {
-  const FieldTable table = codec_test::TableOf({"a"});
-  for (const Codec& codec : Codecs()) {
-    EXPECT_NE(MakeDecoder(codec.name, table, Unmentioned::kSkip), nullptr) << codec.name;
-    EXPECT_NE(MakeEncoder(codec.name), nullptr) << codec.name;
-    EXPECT_EQ(codec.description.back(), '.') << codec.name;
-  }
-  EXPECT_EQ(Codecs()[0].name, "json");
-  EXPECT_EQ(MakeDecoder("jsom", table, Unmentioned::kSkip), nullptr);
-  EXPECT_EQ(MakeEncoder(""), nullptr);
+TEST(Codecs, AreCompiledByNameAndOptions) {
+  const auto errors = [](const Node& node) {
+    Diagnostics diagnostics;
+    const bool made = CompileFormat(node, {"p.yaml", 3, 1}, diagnostics) != nullptr;
+    EXPECT_EQ(made, !diagnostics.has_errors());
+    return diagnostics.has_errors() ? diagnostics.All()[0].message : std::string();
+  };
+  EXPECT_EQ(errors(Node::Scalar("json", false, {})), "");
+  EXPECT_EQ(errors(Node()), "");
+  EXPECT_EQ(errors(Node::Scalar("jsom", false, {})), "unknown codec `jsom`");
 }
 
 }  // namespace
