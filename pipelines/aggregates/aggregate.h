@@ -9,16 +9,26 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <vector>
 
+#include "pipelines/base/arena.h"
 #include "pipelines/base/bytes.h"
 #include "pipelines/base/state.h"
 #include "pipelines/base/time.h"
 #include "pipelines/value/value.h"
 
 namespace runnel {
+
+// The time that a result is about; `end` is exclusive.
+struct Interval {
+  Time start{};
+  Time end{};
+};
 
 class Aggregate {
  public:
@@ -28,36 +38,107 @@ class Aggregate {
   virtual std::size_t size() const = 0;
   // Most bytes that hang off one state.
   virtual std::size_t extra_max() const { return 0; }
-  // A literal reason why `value` cannot be added, or nullptr. Asked for all aggregates
-  // of a window before any is changed. Missing and null values are never asked about, nor
-  // are finite doubles, which every aggregate takes.
-  virtual const char* Refuses(const Value& value) const;
+  // Whether it takes every finite double as each of its values: then nobody asks Refuses()
+  // about them. Windows ask about everything else.
+  virtual bool TakesNumbers() const { return true; }
+  // A literal reason why the record's `values` cannot be added, or nullptr. Asked for all
+  // aggregates of a window before any is changed. A record that has a missing or null value
+  // among them is never asked about and never added.
+  virtual const char* Refuses(const Value* values) const;
 
   virtual void Init(void* state) const = 0;
-  virtual void Add(void* state, const Value& value, Time time, StateRegion& region) const = 0;
+  // `values`: as many as the call has, at least one.
+  virtual void Add(void* state, const Value* values, Time time, StateRegion& region) const = 0;
   // Adds what `other` has seen. `from` is the region of `other`.
   virtual void Merge(void* state, StateRegion& region, const void* other,
                      const StateRegion& from) const = 0;
-  // Text is borrowed from the region.
-  virtual Value Result(const void* state, const StateRegion& region) const = 0;
+  // Text is borrowed from the region, lists and maps from `arena`.
+  virtual Value Result(const void* state, const StateRegion& region, const Interval& window,
+                       Arena& arena) const = 0;
   // Gives back what hangs off the state.
   virtual void Free(void* /*state*/, StateRegion& /*region*/) const {}
   virtual void Save(const void* state, const StateRegion& region, ByteWriter& writer) const = 0;
   virtual void Load(void* state, StateRegion& region, ByteReader& reader) const = 0;
 };
 
+// An aggregate whose whole state is one plain struct. `State{}` is that of no values; it
+// has no padding, so that equal states have equal bytes. `Derived` has
+//   void Take(State&, const Value* values, Time) const;
+//   void Join(State&, const State& other) const;
+//   Value Get(const State&, const Interval& window, Arena&) const;
+template <typename Derived, typename State>
+class PlainAggregate : public Aggregate {
+  static_assert(std::is_trivially_copyable_v<State> && sizeof(State) % 8 == 0);
+
+ public:
+  std::size_t size() const final { return sizeof(State); }
+  void Init(void* state) const final { *static_cast<State*>(state) = State{}; }
+  void Add(void* state, const Value* values, Time time, StateRegion&) const final {
+    derived().Take(*static_cast<State*>(state), values, time);
+  }
+  void Merge(void* state, StateRegion&, const void* other, const StateRegion&) const final {
+    derived().Join(*static_cast<State*>(state), *static_cast<const State*>(other));
+  }
+  Value Result(const void* state, const StateRegion&, const Interval& window,
+               Arena& arena) const final {
+    return derived().Get(*static_cast<const State*>(state), window, arena);
+  }
+  void Save(const void* state, const StateRegion&, ByteWriter& writer) const final {
+    writer.Raw({static_cast<const char*>(state), sizeof(State)});
+  }
+  void Load(void* state, StateRegion&, ByteReader& reader) const final {
+    const std::string_view bytes = reader.Raw(sizeof(State));
+    if (!bytes.empty()) std::memcpy(state, bytes.data(), sizeof(State));
+  }
+
+ private:
+  const Derived& derived() const { return static_cast<const Derived&>(*this); }
+};
+
+// What a partial result can be merged with, after Gray et al., Data Cube, 1997.
+enum class Algebra : std::uint8_t {
+  kDistributive,  // exact in any order
+  kAlgebraic,     // in any order, to a rounding
+  kSketch,        // in any order, within the stated error
+  kOrdered,       // merged in the order of time
+};
+std::string_view AlgebraName(Algebra algebra);
+
+// What an aggregate is made from: `quantile(temp, 0.95)` has one value and one parameter.
+struct AggregateCall {
+  int values = 0;
+  std::vector<double> parameters;  // a duration is a number of seconds
+};
+
 struct AggregateSpec {
   std::string name;
   std::string signature;    // `quantile(value, q)`
-  std::string description;  // complexity and error bound included
+  std::string description;  // what it is, and what it gives for no values
+  Algebra algebra = Algebra::kDistributive;
+  std::string cost;  // time of a value, bytes of a state
   // Arguments that are values of the record; the others are numbers in the text.
   int values_min = 1;
   int values_max = 1;
-  int parameters = 0;
+  int parameters_min = 0;
+  int parameters_max = 0;
+  // What the values may be, for the check of types: kBool, kDouble (any number), or
+  // kMissing (any scalar).
+  Type takes = Type::kDouble;
+  Type result = Type::kMissing;  // kMissing: depends on the values
   // nullptr where a parameter is out of range; `problem` says what.
-  std::unique_ptr<const Aggregate> (*make)(const std::vector<double>& parameters,
-                                           std::string& problem);
+  std::unique_ptr<const Aggregate> (*make)(const AggregateCall& call, std::string& problem);
+  // For the manual and its test: a call, JSON records one second apart in a window of ten
+  // seconds, and the result as JSON.
+  std::string example;
+  std::string example_records;
+  std::string example_result;
 };
+
+// `make` of an aggregate without parameters.
+template <typename A>
+std::unique_ptr<const Aggregate> MakeAggregate(const AggregateCall&, std::string&) {
+  return std::make_unique<A>();
+}
 
 namespace aggregates {
 #define AGGREGATE(name) AggregateSpec name();

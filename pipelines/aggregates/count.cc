@@ -1,4 +1,5 @@
-// count: records, or values that are there. O(1), exact, distributive.
+// count: records, or values that are there; count_if: records for which a condition holds.
+// O(1), exact, distributive.
 #include "pipelines/aggregates/aggregate.h"
 
 namespace runnel {
@@ -8,40 +9,63 @@ struct State {
   std::uint64_t count;
 };
 
-class Count final : public Aggregate {
+template <typename Derived>
+class Counting : public PlainAggregate<Derived, State> {
  public:
-  std::size_t size() const override { return sizeof(State); }
-  const char* Refuses(const Value&) const override { return nullptr; }
-  void Init(void* state) const override { static_cast<State*>(state)->count = 0; }
-  void Add(void* state, const Value&, Time, StateRegion&) const override {
-    ++static_cast<State*>(state)->count;
+  void Join(State& state, const State& other) const { state.count += other.count; }
+  Value Get(const State& state, const Interval&, Arena&) const {
+    return Value::Int(static_cast<std::int64_t>(state.count));
   }
-  void Merge(void* state, StateRegion&, const void* other, const StateRegion&) const override {
-    static_cast<State*>(state)->count += static_cast<const State*>(other)->count;
+};
+
+class Count final : public Counting<Count> {
+ public:
+  const char* Refuses(const Value*) const override { return nullptr; }
+  void Take(State& state, const Value*, Time) const { ++state.count; }
+};
+
+class CountIf final : public Counting<CountIf> {
+ public:
+  bool TakesNumbers() const override { return false; }
+  const char* Refuses(const Value* values) const override {
+    return values[0].type() == Type::kBool ? nullptr : "not_a_bool";
   }
-  Value Result(const void* state, const StateRegion&) const override {
-    return Value::Int(static_cast<std::int64_t>(static_cast<const State*>(state)->count));
-  }
-  void Save(const void* state, const StateRegion&, ByteWriter& writer) const override {
-    writer.Varint(static_cast<const State*>(state)->count);
-  }
-  void Load(void* state, StateRegion&, ByteReader& reader) const override {
-    static_cast<State*>(state)->count = reader.Varint();
+  void Take(State& state, const Value* values, Time) const {
+    state.count += values[0].AsBool() ? 1u : 0u;
   }
 };
 
 }  // namespace
 
 AggregateSpec aggregates::count() {
-  return {"count",
-          "count() or count(value)",
-          "The number of records; with a value, of records that have it. Exact.",
-          0,
-          1,
-          0,
-          [](const std::vector<double>&, std::string&) -> std::unique_ptr<const Aggregate> {
-            return std::make_unique<Count>();
-          }};
+  AggregateSpec spec;
+  spec.name = "count";
+  spec.signature = "count() or count(value)";
+  spec.description = "The number of records; with a value, of records that have it.";
+  spec.cost = "O(1), 8 bytes, exact";
+  spec.values_min = 0;
+  spec.takes = Type::kMissing;
+  spec.result = Type::kInt;
+  spec.make = MakeAggregate<Count>;
+  spec.example = "count(v)";
+  spec.example_records = R"([{"v": 20}, {"v": null}, {"v": 22}])";
+  spec.example_result = "2";
+  return spec;
+}
+
+AggregateSpec aggregates::count_if() {
+  AggregateSpec spec;
+  spec.name = "count_if";
+  spec.signature = "count_if(condition)";
+  spec.description = "The number of records for which a condition is true.";
+  spec.cost = "O(1), 8 bytes, exact";
+  spec.takes = Type::kBool;
+  spec.result = Type::kInt;
+  spec.make = MakeAggregate<CountIf>;
+  spec.example = "count_if(v > 20)";
+  spec.example_records = R"([{"v": 20}, {"v": 21}, {"v": 22}])";
+  spec.example_result = "2";
+  return spec;
 }
 
 }  // namespace runnel

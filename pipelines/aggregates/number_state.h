@@ -2,8 +2,8 @@
 #pragma once
 
 #include <bit>
+#include <cstdint>
 
-#include "pipelines/base/bytes.h"
 #include "pipelines/value/value.h"
 
 namespace runnel {
@@ -13,7 +13,7 @@ struct NumberState {
   Type type;          // kMissing: none yet
   std::uint8_t reserved[7];
 
-  void Clear() { *this = NumberState{0, Type::kMissing, {}}; }
+  bool IsEmpty() const { return type == Type::kMissing; }
   // REQUIRES: value.IsNumber().
   void Set(const Value& value) {
     type = value.type();
@@ -23,8 +23,6 @@ struct NumberState {
   double AsDouble() const { return std::bit_cast<double>(bits); }
   // Null where there is none.
   Value Get() const;
-  void Save(ByteWriter& writer) const;
-  void Load(ByteReader& reader);
 };
 
 }  // namespace runnel

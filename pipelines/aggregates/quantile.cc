@@ -1,6 +1,6 @@
 // quantile: quantile(value, 0.95) is the smallest value that 95 % of the values do not
-// exceed. Exact up to 16 values, then within 1 % of the value (DDSketch); O(1) per
-// value, mergeable. See sketch.h for the bound on memory.
+// exceed; median is that of 0.5. Exact up to 16 values, then within 1 % of the value
+// (DDSketch); O(1) per value, mergeable. See sketch.h for the bound on memory.
 #include <cmath>
 
 #include "pipelines/aggregates/aggregate.h"
@@ -14,20 +14,21 @@ class Quantile final : public Aggregate {
   explicit Quantile(double q) : q_(q) {}
   std::size_t size() const override { return sizeof(SketchState); }
   std::size_t extra_max() const override { return Sketch::ExtraMax(); }
-  const char* Refuses(const Value& value) const override {
-    if (!value.IsNumber()) return "not_a_number";
-    return std::isfinite(value.ToDouble()) ? nullptr : "not_finite";
+  const char* Refuses(const Value* values) const override {
+    if (!values[0].IsNumber()) return "not_a_number";
+    return std::isfinite(values[0].ToDouble()) ? nullptr : "not_finite";
   }
   void Init(void* state) const override { Sketch::Init(*static_cast<SketchState*>(state)); }
-  void Add(void* state, const Value& value, Time, StateRegion& region) const override {
-    Sketch::Add(*static_cast<SketchState*>(state), value.ToDouble(), region);
+  void Add(void* state, const Value* values, Time, StateRegion& region) const override {
+    Sketch::Add(*static_cast<SketchState*>(state), values[0].ToDouble(), region);
   }
   void Merge(void* state, StateRegion& region, const void* other,
              const StateRegion& from) const override {
     Sketch::Merge(*static_cast<SketchState*>(state), region,
                   *static_cast<const SketchState*>(other), from);
   }
-  Value Result(const void* state, const StateRegion& region) const override {
+  Value Result(const void* state, const StateRegion& region, const Interval&,
+               Arena&) const override {
     const auto& sketch = *static_cast<const SketchState*>(state);
     if (sketch.count == 0) return Value::Null();
     return Value::Double(Sketch::Quantile(sketch, q_, region));
@@ -46,23 +47,49 @@ class Quantile final : public Aggregate {
   double q_;
 };
 
+AggregateSpec Spec(const char* name) {
+  AggregateSpec spec;
+  spec.name = name;
+  spec.algebra = Algebra::kSketch;
+  spec.cost =
+      "O(1), 24 bytes and up to 16 KiB of buckets; exact up to 16 values, then within 1 % of the "
+      "value (DDSketch)";
+  spec.result = Type::kDouble;
+  spec.example_records = R"([{"v": 30}, {"v": 10}, {"v": 20}])";
+  spec.example_result = "20.0";
+  return spec;
+}
+
 }  // namespace
 
 AggregateSpec aggregates::quantile() {
-  return {"quantile",
-          "quantile(value, q)",
-          "The value at rank q, 0 to 1. Exact up to 16 values, then within 1 % (DDSketch).",
-          1,
-          1,
-          1,
-          [](const std::vector<double>& parameters,
-             std::string& problem) -> std::unique_ptr<const Aggregate> {
-            if (parameters[0] >= 0 && parameters[0] <= 1) {
-              return std::make_unique<Quantile>(parameters[0]);
-            }
-            problem = "the second argument of `quantile` is a number from 0 to 1, such as 0.95";
-            return nullptr;
-          }};
+  AggregateSpec spec = Spec("quantile");
+  spec.signature = "quantile(value, q)";
+  spec.description =
+      "The smallest value that a part q (0 to 1) of the values does not exceed. Null without "
+      "values.";
+  spec.parameters_min = spec.parameters_max = 1;
+  spec.make = [](const AggregateCall& call,
+                 std::string& problem) -> std::unique_ptr<const Aggregate> {
+    if (call.parameters[0] >= 0 && call.parameters[0] <= 1) {
+      return std::make_unique<Quantile>(call.parameters[0]);
+    }
+    problem = "the second argument of `quantile` is a number from 0 to 1, such as 0.95";
+    return nullptr;
+  };
+  spec.example = "quantile(v, 0.5)";
+  return spec;
+}
+
+AggregateSpec aggregates::median() {
+  AggregateSpec spec = Spec("median");
+  spec.signature = "median(value)";
+  spec.description = "quantile(value, 0.5). Null without values.";
+  spec.make = [](const AggregateCall&, std::string&) -> std::unique_ptr<const Aggregate> {
+    return std::make_unique<Quantile>(0.5);
+  };
+  spec.example = "median(v)";
+  return spec;
 }
 
 }  // namespace runnel

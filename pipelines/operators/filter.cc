@@ -63,7 +63,16 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
 
 OperatorSpec operators::filter() {
   return {"filter", "Lets the records pass for which an expression is true.", Compile,
-          Describe<Options>};
+          Describe<Options>,
+          R"(steps:
+  - filter: temp > 20 && has(ok)
+tests:
+  - send:
+      - { topic: in/a, json: { temp: 21, ok: true } }
+      - { topic: in/a, json: { temp: 19, ok: true } }
+    expect:
+      - { topic: out/a, json: { temp: 21, ok: true } }
+)"};
 }
 
 }  // namespace runnel

@@ -55,12 +55,17 @@ class OperatorRun {
   // Everything that is open is to be produced as it is.
   virtual void End() {}
   virtual bool HasPending() const { return false; }
-  // Produces one record into `out` (cleared, of the table behind this operator), or
-  // drops it. False: nothing came of this piece of work. REQUIRES: HasPending().
-  virtual bool Produce(Record& /*out*/, Arena&) { return false; }
+  // What came of one piece of work.
+  struct Product {
+    bool made = false;              // a record
+    const char* failure = nullptr;  // a literal: the record is to be dead-lettered
+  };
+  // Does one piece of work, which may produce a record into `out` (of the table behind
+  // this operator). REQUIRES: HasPending().
+  virtual Product Produce(Record& /*out*/, Arena&) { return {}; }
   // The same piece of work, but the record has only what tells which it was (its key):
   // it killed the process twice.
-  virtual bool Discard(Record& /*out*/, Arena&) { return false; }
+  virtual Product Discard(Record& /*out*/, Arena&) { return {}; }
   virtual std::optional<Time> NextDeadline() const { return std::nullopt; }
 
   virtual void Save(ByteWriter&) const {}
@@ -77,6 +82,12 @@ class Operator {
   virtual std::string Explain() const = 0;
   // Bytes of state that a task can come to.
   virtual std::uint64_t StateBytesMax() const { return 0; }
+  // Bytes of a key of usual length; 0: it has none.
+  virtual std::uint64_t StateBytesPerKey() const { return 0; }
+  // Whether its run produces records, and whether they are of a kind of their own, with
+  // the fields in StepContext::produced_fields.
+  virtual bool ProducesRecords() const { return MakesRecords(); }
+  virtual bool MakesRecords() const { return false; }
   // Of operators that need all records of a key in one task: the key's expressions as
   // they are written; nullopt for all others. Empty: there is one key.
   virtual std::optional<std::vector<std::string>> Key() const { return std::nullopt; }
@@ -84,6 +95,17 @@ class Operator {
   virtual Result<std::uint64_t> KeyHash(const Record&, Arena&) const { return std::uint64_t{0}; }
   // Operators whose state can be taken over have equal marks.
   virtual std::string StateMark() const { return {}; }
+};
+
+// The fields of a record, where a plan knows them all.
+struct KnownFields {
+  std::vector<std::string> names;
+  std::vector<Type> types;  // of each; kMissing: only the record knows
+
+  bool Has(std::string_view name) const;
+  // Adds a field, or changes the type of one that is there.
+  void Set(std::string_view name, Type type);
+  void Remove(std::string_view name);
 };
 
 // What compiling a step needs and gives.
@@ -95,15 +117,19 @@ struct StepContext {
   Diagnostics& diagnostics;
   // The fields of the records that come in; expressions add to it.
   FieldTable* fields = nullptr;
-  // Behind a window: the only names there are.
-  const std::vector<std::string>* known = nullptr;
+  // With a schema, and behind a window: the only names there are.
+  const KnownFields* known = nullptr;
   bool event_time = false;  // the pipeline names a timestamp
   const std::vector<std::string>* captures = nullptr;
-  // Set by operators that make records of a new kind: their fields, in order.
-  std::optional<std::vector<std::string>> produces;
+  // The names of the sinks that a step may choose from, `sink` left out.
+  const std::vector<std::string>* sinks = nullptr;
+  // Set by operators that change which fields there are, where that is known.
+  std::optional<KnownFields> produces;
   FieldTable* produced_fields = nullptr;
   // Set by operators that name fields of the output (select): nothing else passes.
   bool drops_unmentioned = false;
+  // Set by operators that give fields other values: their names.
+  std::vector<std::string> changes;
 };
 
 struct OperatorSpec {
@@ -112,6 +138,9 @@ struct OperatorSpec {
   // nullptr after an error.
   std::unique_ptr<const Operator> (*compile)(StepContext& context);
   std::vector<OptionDoc> (*options)();
+  // For the manual and its test: `steps:` and `tests:` of a pipeline from `in/{device}` to
+  // `out/{device}`.
+  std::string example;
 };
 
 // Compiles an expression of a step; nullptr after an error.

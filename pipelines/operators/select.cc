@@ -75,7 +75,7 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
     for (const std::string& name : options->names) wanted.emplace_back(name, name);
   }
   std::vector<Column> columns;
-  std::vector<std::string> names;
+  KnownFields names;
   std::string text;
   bool ok = true;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -85,7 +85,9 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
     column.expression = CompileExpression(context, wanted[i].second, position);
     ok = ok && column.expression != nullptr;
     column.field = context.fields->Intern(wanted[i].first);
-    names.push_back(wanted[i].first);
+    names.Set(wanted[i].first,
+              column.expression == nullptr ? Type::kMissing : column.expression->type());
+    if (wanted[i].first != wanted[i].second) context.changes.push_back(wanted[i].first);
     text += (i > 0 ? ", " : "") + wanted[i].first;
     columns.push_back(std::move(column));
   }
@@ -98,7 +100,15 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
 }  // namespace
 
 OperatorSpec operators::select() {
-  return {"select", "Keeps the named fields and nothing else.", Compile, Describe<ListOptions>};
+  return {"select", "Keeps the named fields and nothing else.", Compile, Describe<ListOptions>,
+          R"(steps:
+  - select: { temp: temp, who: device }
+tests:
+  - send:
+      - { topic: in/a, json: { temp: 21.5, noise: 7 } }
+    expect:
+      - { topic: out/a, payload: '{"temp":21.5,"who":"a"}' }
+)"};
 }
 
 }  // namespace runnel

@@ -59,8 +59,7 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
       Read<Options>(context.node, "set", context.diagnostics, &context.at);
   if (!options.has_value()) return nullptr;
   std::vector<Assignment> assignments;
-  std::vector<std::string> known =
-      context.known == nullptr ? std::vector<std::string>() : *context.known;
+  KnownFields known = context.known == nullptr ? KnownFields() : *context.known;
   StepContext inner = context;
   std::string text;
   bool ok = true;
@@ -72,7 +71,9 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
         CompileExpression(inner, expression, context.node.members[i].value.position);
     ok = ok && assignment.expression != nullptr;
     assignment.field = context.fields->Intern(name);
-    known.push_back(name);
+    known.Set(name,
+              assignment.expression == nullptr ? Type::kMissing : assignment.expression->type());
+    context.changes.push_back(name);
     text += (i > 0 ? ", " : "") + name + " = " + expression;
     assignments.push_back(std::move(assignment));
   }
@@ -83,6 +84,16 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
 
 }  // namespace
 
-OperatorSpec operators::set() { return {"set", "Computes fields.", Compile, Describe<Options>}; }
+OperatorSpec operators::set() {
+  return {"set", "Computes fields.", Compile, Describe<Options>,
+          R"(steps:
+  - set: { temp_f: temp * 9 / 5 + 32 }
+tests:
+  - send:
+      - { topic: in/a, json: { temp: 21.5 } }
+    expect:
+      - { topic: out/a, json: { temp: 21.5, temp_f: 70.7 } }
+)"};
+}
 
 }  // namespace runnel

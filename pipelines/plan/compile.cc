@@ -28,9 +28,11 @@ struct FileOptions {
   std::optional<std::string> name;
   Node source;
   Node decode;
+  std::vector<std::pair<std::string, Type>> schema;
   std::optional<TimestampOptions> timestamp;
   std::vector<Node> steps;
   Node sink;
+  std::vector<std::pair<std::string, Node>> sinks;
   Node late;
   Node encode;
   std::int64_t partitions = 4;
@@ -41,10 +43,23 @@ struct FileOptions {
     schema.Required("source", &FileOptions::source, "Where messages come from.");
     schema.Optional("decode", &FileOptions::decode,
                     "How a payload becomes a record: a codec, or one with its options.");
+    schema
+        .Optional("schema", &FileOptions::schema,
+                  "The fields of a record and their types; others are errors in expressions, and "
+                  "records of other types are dead letters.")
+        .OneOf({{"any", Type::kMissing},
+                {"bool", Type::kBool},
+                {"int", Type::kInt},
+                {"double", Type::kDouble},
+                {"string", Type::kString},
+                {"list", Type::kList},
+                {"map", Type::kMap}})
+        .Example("{ temp: double, device: string }");
     schema.Optional("timestamp", &FileOptions::timestamp,
                     "The field with the event time; without it time is arrival.");
     schema.Optional("steps", &FileOptions::steps, "What is done, in order.");
     schema.Required("sink", &FileOptions::sink, "Where results go.");
+    schema.Optional("sinks", &FileOptions::sinks, "More sinks by name, for `switch`.");
     schema.Optional("late", &FileOptions::late,
                     "Where late records go; without it they are dead letters.");
     schema.Optional("encode", &FileOptions::encode,
@@ -82,9 +97,10 @@ class PlanCompiler final {
     CheckCodecs();
     ReadEndpoints();
     ReadTimestamp();
+    ReadSchema();
     for (std::size_t i = 0; i < options_.steps.size(); ++i) CompileStep(i);
     CompileSinks();
-    if (options_.late.kind != Node::Kind::kNull && !window_.has_value()) {
+    if (options_.late.kind != Node::Kind::kNull && !late_table_.has_value()) {
       diagnostics_.Error(PlaceOf("late"), "`late` without a window: nothing is ever late");
     }
     if (diagnostics_.errors() != errors_before_) return nullptr;
@@ -122,21 +138,44 @@ class PlanCompiler final {
       plan_->captures_from = capture.level;
       plan_->captures_at = *capture.at;
     }
-    if (std::optional<MqttSink> sink =
-            ReadSink(options_.sink, PlaceOf("sink"), "sink", diagnostics_)) {
-      plan_->sinks_.push_back(std::move(*sink));
+    AddSink(options_.sink, PlaceOf("sink"), "sink");
+    for (std::size_t i = 0; i < options_.sinks.size(); ++i) {
+      const Node::Member& member = root_.Find("sinks")->members[i];
+      if (AddSink(member.value, member.position, member.key)) sink_names_.push_back(member.key);
     }
     if (options_.late.kind == Node::Kind::kNull) return;
-    if (std::optional<MqttSink> late =
-            ReadSink(options_.late, PlaceOf("late"), "late", diagnostics_)) {
-      plan_->sinks_.push_back(std::move(*late));
+    if (AddSink(options_.late, PlaceOf("late"), "late")) {
+      plan_->late = static_cast<std::uint16_t>(plan_->sinks_.size() - 1);
     }
+  }
+
+  bool AddSink(const Node& node, const Position& at, const std::string& name) {
+    std::optional<MqttSink> sink = ReadSink(node, at, name, diagnostics_);
+    if (!sink.has_value()) return false;
+    plan_->sinks_.push_back(std::move(*sink));
+    const Node* kind = node.Find("mqtt");
+    const Node* topic = kind == nullptr ? nullptr : kind->Find("topic");
+    sink_places_.push_back(topic == nullptr ? node.position : topic->position);
+    return true;
   }
 
   void ReadTimestamp() {
     if (!options_.timestamp.has_value()) return;
     plan_->timestamp = Fields().Intern(options_.timestamp->field);
     plan_->unit = options_.timestamp->unit;
+  }
+
+  void ReadSchema() {
+    if (options_.schema.empty()) return;
+    known_.emplace();
+    for (const auto& [name, type] : options_.schema) {
+      known_->Set(name, type);
+      plan_->schema.push_back({Fields().Intern(name), type});
+    }
+    for (const std::string& capture : plan_->captures) known_->Set(capture, Type::kString);
+    if (options_.timestamp.has_value() && !known_->Has(options_.timestamp->field)) {
+      known_->Set(options_.timestamp->field, Type::kMissing);
+    }
   }
 
   void CompileStep(std::size_t index) {
@@ -162,45 +201,38 @@ class PlanCompiler final {
                         .diagnostics = diagnostics_,
                         .fields = &Fields(),
                         .known = known_.has_value() ? &*known_ : nullptr,
-                        .event_time = plan_->timestamp.has_value(),
+                        .event_time = plan_->timestamp.has_value() || made_records_,
                         .captures = &plan_->captures,
+                        .sinks = &sink_names_,
                         .produces = std::nullopt,
                         .produced_fields = &produced,
-                        .drops_unmentioned = false};
+                        .drops_unmentioned = false,
+                        .changes = {}};
     CompiledStep compiled;
     compiled.label = context.stage;
     compiled.table = plan_->tables.size() - 1;
     compiled.op = spec->compile(context);
-    const bool windowed = compiled.op != nullptr && compiled.op->Key().has_value();
-    if (windowed && window_.has_value()) {
-      diagnostics_.Error(member.position, "a second window in one pipeline is not in this version",
-                         "publish the first one's results and window them in another pipeline");
-    }
+    const bool makes = compiled.op != nullptr && compiled.op->MakesRecords();
     if (context.produces.has_value()) known_ = std::move(context.produces);
-    if (member.key == "set" && compiled.op != nullptr) NoteSet(member.value);
-    drops_unmentioned_ |= context.drops_unmentioned;
-    if (windowed) {
-      window_ = plan_->steps.size();
+    drops_unmentioned_ |= context.drops_unmentioned || makes;
+    if (makes) {
+      if (!late_table_.has_value()) late_table_ = compiled.table;
+      made_records_ = true;
       plan_->tables.push_back(std::make_unique<FieldTable>(std::move(produced)));
     }
+    compiled.produced_table = plan_->tables.size() - 1;
+    keys_.push_back(
+        {compiled.op == nullptr ? std::nullopt : compiled.op->Key(), std::move(context.changes)});
     plan_->steps.push_back(std::move(compiled));
-  }
-
-  void NoteSet(const Node& fields) {
-    if (window_.has_value()) return;
-    for (const Node::Member& field : fields.members) set_.push_back(field.key);
   }
 
   void CompileSinks() {
     for (std::size_t i = 0; i < plan_->sinks_.size(); ++i) {
-      const bool late = i == 1;
-      const Node* kind = (late ? options_.late : options_.sink).Find("mqtt");
-      const Node* topic = kind == nullptr ? nullptr : kind->Find("topic");
-      const std::size_t table = late ? 0 : plan_->tables.size() - 1;
-      const std::vector<std::string>* known = !late && known_.has_value() ? &*known_ : nullptr;
+      const bool late = plan_->late == i;
+      const std::size_t table = late ? late_table_.value_or(0) : plan_->tables.size() - 1;
+      const KnownFields* known = !late && known_.has_value() ? &*known_ : nullptr;
       std::optional<TopicTemplate> compiled = TopicTemplate::Compile(
-          plan_->sinks_[i].topic, topic == nullptr ? root_.position : topic->position,
-          *plan_->tables[table], known, diagnostics_);
+          plan_->sinks_[i].topic, sink_places_[i], *plan_->tables[table], known, diagnostics_);
       if (compiled.has_value()) {
         plan_->compiled_sinks.push_back({std::move(*compiled), table});
       }
@@ -208,46 +240,19 @@ class PlanCompiler final {
   }
 
   void DecideFields() {
-    plan_->whole_record = !window_.has_value() && !drops_unmentioned_;
+    plan_->whole_record = !drops_unmentioned_;
     plan_->unmentioned = plan_->whole_record ? Unmentioned::kKeep : Unmentioned::kSkip;
   }
 
   void DecideStages() {
     const auto partitions = static_cast<std::uint32_t>(options_.partitions);
+    plan_->layout = Partition(keys_, plan_->captures, partitions);
+    for (const StageLayout& stage : plan_->layout) plan_->partitions_.push_back(stage.tasks);
     plan_->sharding_.partitions = partitions;
-    plan_->partitions_ = {partitions};
-    plan_->cut = plan_->steps.size();
-    if (!window_.has_value()) {
-      plan_->why_partitioned = "by topic: no step needs all records of a key in one place";
-      return;
+    for (const std::string& name : plan_->layout[0].spread_by) {
+      const auto at = std::find(plan_->captures.begin(), plan_->captures.end(), name);
+      plan_->sharding_.captures.push_back(static_cast<std::uint16_t>(at - plan_->captures.begin()));
     }
-    const std::vector<std::string> key = *plan_->steps[*window_].op->Key();
-    if (partitions == 1) {
-      plan_->why_partitioned = "one task, as `partitions: 1` says";
-    } else if (key.empty()) {
-      plan_->cut = *window_;
-      plan_->partitions_ = {partitions, 1};
-      plan_->why_partitioned = "by topic; the window has no key, so one task owns it";
-    } else if (KeyIsInTopic(key)) {
-      plan_->why_partitioned = "by the captures of the topic that make the key";
-    } else {
-      plan_->cut = *window_;
-      plan_->partitions_ = {partitions, partitions};
-      plan_->why_partitioned = "by topic, then over the exchange by a key that the payload knows";
-    }
-  }
-
-  // Whether every part of the key is a capture that no step has changed; notes which.
-  bool KeyIsInTopic(const std::vector<std::string>& key) {
-    std::vector<std::uint16_t> captures;
-    for (const std::string& part : key) {
-      const auto found = std::find(plan_->captures.begin(), plan_->captures.end(), part);
-      if (found == plan_->captures.end()) return false;
-      if (std::find(set_.begin(), set_.end(), part) != set_.end()) return false;
-      captures.push_back(static_cast<std::uint16_t>(found - plan_->captures.begin()));
-    }
-    plan_->sharding_.captures = std::move(captures);
-    return true;
   }
 
   const Node& root_;
@@ -256,9 +261,12 @@ class PlanCompiler final {
   std::size_t errors_before_;
   std::unique_ptr<CompiledPlan> plan_;
   FileOptions options_;
-  std::optional<std::vector<std::string>> known_;
-  std::optional<std::size_t> window_;
-  std::vector<std::string> set_;  // names that `set` steps in front of the window make
+  std::optional<KnownFields> known_;
+  std::vector<StepKey> keys_;              // of the steps
+  std::optional<std::size_t> late_table_;  // of what comes into the first window
+  bool made_records_ = false;              // a step has: their time is that of a window
+  std::vector<std::string> sink_names_;    // of `sinks:`
+  std::vector<Position> sink_places_;      // of the topics of all sinks
   bool drops_unmentioned_ = false;
 };
 
@@ -276,20 +284,36 @@ std::uint64_t CompiledPlan::StateBytesMax(std::size_t stage) const {
   return bytes;
 }
 
+namespace {
+
+std::string WhySpread(const CompiledPlan& plan, std::size_t stage) {
+  const StageLayout& layout = plan.layout[stage];
+  std::string names;
+  for (const std::string& name : layout.spread_by) names += (names.empty() ? "" : ", ") + name;
+  if (stage > 0 && names.empty()) return "it has all records, over the exchange";
+  if (stage > 0) return "over the exchange by the key: " + names;
+  if (!names.empty()) return "by what the topic says of the key: " + names;
+  return layout.tasks == 1 ? "as `partitions: 1` says" : "by topic";
+}
+
+}  // namespace
+
 std::string CompiledPlan::Explain() const {
   std::string text = "pipeline " + name() + "\n";
   text += "  source  mqtt `" + source().topic + "`, qos " + std::to_string(source().qos) +
           ", decode " + decode + "\n";
   for (std::size_t stage = 0; stage < stages(); ++stage) {
     text += "  stage " + std::to_string(stage) + ": " + std::to_string(partitions(stage)) +
-            (partitions(stage) == 1 ? " task" : " tasks");
-    text += stage == 0 ? ", " + why_partitioned + "\n" : "\n";
+            (partitions(stage) == 1 ? " task, " : " tasks, ") + WhySpread(*this, stage) + "\n";
     for (std::size_t i = FirstStep(stage); i < EndStep(stage); ++i) {
       text += "    " + steps[i].op->Explain() + "\n";
+      if (const std::uint64_t bytes = steps[i].op->StateBytesPerKey(); bytes > 0) {
+        text += "        state: about " + std::to_string(bytes) + " bytes a key\n";
+      }
     }
   }
   for (std::size_t i = 0; i < sinks().size(); ++i) {
-    text += std::string(i == 0 ? "  sink    " : "  late    ") + "mqtt `" + sinks()[i].topic +
+    text += std::string(late == i ? "  late    " : "  sink    ") + "mqtt `" + sinks()[i].topic +
             "`, qos " + std::to_string(sinks()[i].qos) + ", encode " + encode + "\n";
   }
   return text;

@@ -9,6 +9,7 @@
 #include "pipelines/codecs/codec.h"
 #include "pipelines/expr/expression.h"
 #include "pipelines/operators/operator.h"
+#include "pipelines/plan/partitioning.h"
 #include "pipelines/plan/plan.h"
 #include "pipelines/plan/topic_template.h"
 
@@ -19,7 +20,13 @@ enum class TimeUnit : std::uint8_t { kSeconds, kMilliseconds, kMicroseconds, kNa
 struct CompiledStep {
   std::string label;  // `steps[2].filter`
   std::unique_ptr<const Operator> op;
-  std::size_t table = 0;  // of the records that come in; index into CompiledPlan::tables
+  std::size_t table = 0;           // of the records that come in; index into CompiledPlan::tables
+  std::size_t produced_table = 0;  // of the records that it produces
+};
+
+struct SchemaField {
+  std::uint16_t field = 0;  // in tables[0]
+  Type type = Type::kMissing;
 };
 
 struct CompiledSink {
@@ -32,9 +39,14 @@ class CompiledPlan final : public Plan {
   std::uint64_t StateBytesMax(std::size_t stage) const override;
   std::string Explain() const override;
 
-  std::size_t FirstStep(std::size_t stage) const { return stage == 0 ? 0 : cut; }
+  std::size_t FirstStep(std::size_t stage) const { return layout[stage].first; }
   std::size_t EndStep(std::size_t stage) const {
-    return stage + 1 == stages() ? steps.size() : cut;
+    return stage + 1 == stages() ? steps.size() : layout[stage + 1].first;
+  }
+  // The table of the records that come into a stage.
+  const FieldTable& TableOf(std::size_t stage) const { return *tables[InputTable(stage)]; }
+  std::size_t InputTable(std::size_t stage) const {
+    return stage == 0 ? 0 : steps[FirstStep(stage)].table;
   }
 
   std::string decode = "json";  // names, for explain
@@ -54,10 +66,11 @@ class CompiledPlan final : public Plan {
   std::optional<std::uint16_t> timestamp;  // field in tables[0]
   TimeUnit unit = TimeUnit::kMilliseconds;
   std::vector<CompiledStep> steps;
-  std::size_t cut = 0;                       // first step of the second stage
-  std::vector<CompiledSink> compiled_sinks;  // as Plan::sinks(); [0] `sink`, [1] `late`
+  std::vector<StageLayout> layout;           // of the stages
+  std::vector<CompiledSink> compiled_sinks;  // as Plan::sinks(); [0] is `sink`
+  std::optional<std::uint16_t> late;         // the sink of late records
+  std::vector<SchemaField> schema;           // what the plan says of fields that come in
   PlanLimits limits;
-  std::string why_partitioned;  // for explain
 
   friend class PlanCompiler;
 };

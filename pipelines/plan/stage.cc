@@ -55,16 +55,18 @@ Result<std::unique_ptr<Pipeline>> Stage::Create(const CompiledPlan& plan, std::s
                                                 StateRegion& region, const Ledger& ledger) {
   std::unique_ptr<Stage> created(new Stage(plan, stage, region));
   created->ledger_ = ledger;
-  const FieldTable& first = *plan.tables[0];
+  const FieldTable& table = plan.TableOf(stage);
   if (stage == 0) {
-    created->decoder_ = plan.decode_format->MakeDecoder(first, plan.unmentioned);
+    created->decoder_ = plan.decode_format->MakeDecoder(table, plan.unmentioned);
   } else {
-    created->from_exchange_ = std::make_unique<ExchangeDecoder>(first, first, Unmentioned::kSkip);
+    created->from_exchange_ = std::make_unique<ExchangeDecoder>(table, table, plan.unmentioned);
   }
-  if (!created->last()) created->to_exchange_ = std::make_unique<ExchangeEncoder>(first);
+  if (!created->last()) {
+    created->to_exchange_ = std::make_unique<ExchangeEncoder>(plan.TableOf(stage + 1));
+  }
   created->encoder_ = plan.encode_format->MakeEncoder();
-  for (const auto& table : plan.tables) {
-    created->records_.push_back(std::make_unique<Record>(*table));
+  for (const auto& fields : plan.tables) {
+    created->records_.push_back(std::make_unique<Record>(*fields));
   }
   if (Status started = created->StartRuns(); !started.ok()) return started.error();
   return std::unique_ptr<Pipeline>(std::move(created));
@@ -89,7 +91,7 @@ Status Stage::StartRuns() {
         plan_->steps[i].op->Start(*region_, kFirstStepRoot + static_cast<int>(i));
     if (!run.ok()) return run.error();
     runs_.push_back(std::move(run).value());
-    if (!plan_->steps[i].op->StateMark().empty()) stateful_.push_back(runs_.back().get());
+    if (plan_->steps[i].op->ProducesRecords()) stateful_.push_back(runs_.back().get());
   }
   pending_ = FindPending();
   return {};
@@ -122,45 +124,73 @@ void Stage::Push(const Input& input, const TurnMode& mode, OutputSink& out) {
 }
 
 void Stage::PushMessage(const Input& input, const TurnMode& mode, OutputSink& out) {
-  Count(Origin::kInput, &Ledger::received, &Ledger::results);
   const char* reason = nullptr;
+  DecodeCursor cursor;
   if (mode.poison) {
     reason = "poison";
-    records_[0]->Clear();
+    InputRecord().Clear();
   } else if (input.kind == InputKind::kOversize) {
     reason = "larger_than_limits_record";
   } else {
-    reason = Decode(input);
+    reason = Decode(input, cursor);
+    if (!cursor.AtEnd() && input.kind == InputKind::kMessage && !KeepBatch(input, cursor)) {
+      reason = "state_full";
+    }
   }
   Advance(input);
+  TakeRecord(reason, mode, out);
+}
+
+// A record that has been decoded, or could not be.
+void Stage::TakeRecord(const char* reason, const TurnMode& mode, OutputSink& out) {
+  Count(Origin::kInput, &Ledger::received, &Ledger::results);
   if (reason != nullptr) {
     Count(Origin::kInput, &Ledger::dead_lettered, &Ledger::results_dead_lettered);
     return DeadLetter(reason, mode.poison ? "worker" : "decode", mode.signal, out);
   }
-  RunSteps(0, *records_[0], Origin::kInput, out);
+  RunSteps(0, InputRecord(), Origin::kInput, out);
 }
 
-const char* Stage::Decode(const Input& input) {
-  Record& record = *records_[0];
+const char* Stage::Decode(const Input& input, DecodeCursor& cursor) {
+  Record& record = InputRecord();
   record.Clear();
+  record.sink = 0;
   if (input.kind == InputKind::kExchange) {
+    cursor.at = DecodeCursor::kEnd;
     const Outcome outcome = from_exchange_->Decode(input.payload, arena_, record);
+    if (outcome.ok() && plan_->whole_record) ApplyCaptures(record.topic);
     return outcome.reason();
   }
   for (const std::uint16_t field : plan_->capture_fields) record.SetHidden(field, Value());
-  const Outcome outcome = decoder_->Decode(input.payload, arena_, record);
+  const Outcome outcome = decoder_->Next(input.payload, cursor, arena_, record);
   if (!outcome.ok()) return outcome.reason();
   record.arrival = input.arrival;
   record.time = input.arrival;
   record.topic = input.topic;
   ApplyCaptures(input.topic);
+  if (const char* reason = CheckSchema()) return reason;
   return SetEventTime();
+}
+
+// An int is a double where the plan says so.
+const char* Stage::CheckSchema() {
+  Record& record = InputRecord();
+  for (const SchemaField& expected : plan_->schema) {
+    const Value& value = record.Get(expected.field);
+    if (expected.type == Type::kMissing || value.type() == expected.type || value.IsMissing() ||
+        value.IsNull()) {
+      continue;
+    }
+    if (expected.type != Type::kDouble || !value.IsNumber()) return "not_of_the_schema";
+    record.Set(expected.field, Value::Double(value.ToDouble()));
+  }
+  return nullptr;
 }
 
 // Captures win over fields of the payload of the same name. Where the record passes on
 // whole they are seen by expressions and not by the output.
 void Stage::ApplyCaptures(std::string_view topic) {
-  if (plan_->captures.empty()) return;
+  if (plan_->captures.empty() || plan_->InputTable(stage_) != 0) return;
   Record& record = *records_[0];
   std::size_t capture = 0;
   const char* const stop = topic.data() + topic.size();
@@ -173,7 +203,7 @@ void Stage::ApplyCaptures(std::string_view topic) {
       const Value value = Value::String({begin, static_cast<std::size_t>(at - begin)});
       if (plan_->whole_record && record.Get(field).IsMissing()) {
         record.SetHidden(field, value);
-      } else {
+      } else if (stage_ == 0) {
         record.Set(field, value);
       }
     }
@@ -235,10 +265,18 @@ void Stage::PushTime(const Input& input, OutputSink& out) {
   }
   Advance(input);
   if (last()) return;
+  if (!FindPending()) return PassTime(input.kind, input.arrival, out);
+  // Behind the results that this time brings.
+  State& changed = ChangeState();
+  changed.forward = static_cast<std::uint32_t>(input.kind);
+  changed.forward_time = Microseconds(input.arrival);
+}
+
+void Stage::PassTime(InputKind kind, Time time, OutputSink& out) {
   Output tick;
   tick.kind = OutputKind::kTick;
-  tick.shard = static_cast<std::uint64_t>(input.kind);
-  tick.time = input.arrival;
+  tick.shard = static_cast<std::uint64_t>(kind);
+  tick.time = time;
   out.Write(tick);
 }
 
@@ -252,7 +290,8 @@ void Stage::RunSteps(std::size_t from, Record& record, Origin origin, OutputSink
 
 void Stage::Finish(const Verdict& verdict, std::size_t step, Record& record, Origin origin,
                    OutputSink& out) {
-  const std::string& label = plan_->steps[plan_->FirstStep(stage_) + step].label;
+  const std::size_t at = plan_->FirstStep(stage_) + step;
+  const std::string& label = plan_->steps[at].label;
   switch (verdict.kind) {
     case Verdict::Kind::kPass:
       return;
@@ -264,7 +303,11 @@ void Stage::Finish(const Verdict& verdict, std::size_t step, Record& record, Ori
       return Count(origin, &Ledger::dropped, &Ledger::results_dead_lettered);
     case Verdict::Kind::kLate:
       Count(origin, &Ledger::late, &Ledger::results_dead_lettered);
-      if (plan_->sinks().size() > 1 && Publish(record, 1, out) == nullptr) return;
+      if (plan_->late.has_value() &&
+          plan_->compiled_sinks[*plan_->late].table == plan_->steps[at].table &&
+          Publish(record, *plan_->late, out) == nullptr) {
+        return;
+      }
       return DeadLetter(verdict.reason, label, 0, out);
     case Verdict::Kind::kFailed:
       Count(origin, &Ledger::dead_lettered, &Ledger::results_dead_lettered);
@@ -273,7 +316,7 @@ void Stage::Finish(const Verdict& verdict, std::size_t step, Record& record, Ori
 }
 
 void Stage::Deliver(Record& record, Origin origin, OutputSink& out) {
-  const char* reason = last() ? Publish(record, 0, out) : PassOn(record, out);
+  const char* reason = last() ? Publish(record, record.sink, out) : PassOn(record, out);
   if (reason == nullptr) return Count(origin, &Ledger::passed, &Ledger::results_passed);
   Count(origin, &Ledger::dead_lettered, &Ledger::results_dead_lettered);
   DeadLetter(reason, last() ? "sink" : "exchange", 0, out);
@@ -296,7 +339,8 @@ const char* Stage::Publish(Record& record, std::uint16_t sink, OutputSink& out) 
 }
 
 const char* Stage::PassOn(Record& record, OutputSink& out) {
-  const Result<std::uint64_t> hash = plan_->steps[plan_->cut].op->KeyHash(record, arena_);
+  const Result<std::uint64_t> hash =
+      plan_->steps[plan_->FirstStep(stage_ + 1)].op->KeyHash(record, arena_);
   if (!hash.ok()) return "key_is_missing";
   payload_.clear();
   if (const Outcome encoded = to_exchange_->Encode(record, payload_); !encoded.ok()) {
@@ -324,7 +368,7 @@ void Stage::DeadLetter(const char* reason, std::string_view stage, int signal, O
     output.topic = input_->topic;
     output.payload = input_->payload;
   } else {
-    const Record& record = input_ == nullptr ? *records_.back() : *records_[0];
+    const Record& record = input_ == nullptr ? *result_ : InputRecord();
     payload_.clear();
     static_cast<void>(encoder_->Encode(record, payload_).ok());
     if (payload_.size() > plan_->limits.record_max) payload_.resize(plan_->limits.record_max);
@@ -333,35 +377,6 @@ void Stage::DeadLetter(const char* reason, std::string_view stage, int signal, O
     output.payload = payload_;
   }
   out.Write(output);
-}
-
-bool Stage::FindPending() const {
-  return std::any_of(stateful_.begin(), stateful_.end(),
-                     [](const OperatorRun* run) { return run->HasPending(); });
-}
-
-void Stage::Step(const TurnMode& mode, OutputSink& out) {
-  DoStep(mode, out);
-  pending_ = FindPending();
-}
-
-void Stage::DoStep(const TurnMode& mode, OutputSink& out) {
-  arena_.Reset();
-  for (std::size_t i = 0; i < runs_.size(); ++i) {
-    if (!runs_[i]->HasPending()) continue;
-    const std::size_t step = plan_->FirstStep(stage_) + i;
-    Record& result = *records_[plan_->steps[step].table + 1];
-    result.Clear();
-    const bool produced =
-        mode.poison ? runs_[i]->Discard(result, arena_) : runs_[i]->Produce(result, arena_);
-    if (!produced) return;
-    Count(Origin::kResult, &Ledger::received, &Ledger::results);
-    if (mode.poison) {
-      Count(Origin::kResult, &Ledger::dead_lettered, &Ledger::results_dead_lettered);
-      return DeadLetter("poison", plan_->steps[step].label, mode.signal, out);
-    }
-    return RunSteps(i + 1, result, Origin::kResult, out);
-  }
 }
 
 std::optional<Time> Stage::NextDeadline() const {

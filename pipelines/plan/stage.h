@@ -28,9 +28,19 @@ class Stage final : public Pipeline {
   static constexpr std::size_t kSourcesMax = 64;
   struct State {
     std::uint32_t paused;
-    std::uint32_t reserved;
+    StateRegion::Ref batch;             // a payload with more records
+    std::uint32_t batch_size;           // bytes
+    std::uint32_t forward;              // InputKind of time that is to be passed on; 0: none
+    std::int64_t forward_time;          // microseconds
     std::int64_t now;                   // microseconds
     std::int64_t sources[kSourcesMax];  // time of each source; stage 1 and later
+  };
+  // A payload that has more records than one turn takes; topic and payload follow.
+  struct Batch {
+    DecodeCursor cursor;
+    std::int64_t arrival;
+    std::uint32_t topic_size;
+    std::uint32_t payload_size;
   };
   enum class Origin { kInput, kResult };
 
@@ -44,7 +54,14 @@ class Stage final : public Pipeline {
 
   void PushMessage(const Input& input, const TurnMode& mode, OutputSink& out);
   void PushTime(const Input& input, OutputSink& out);
-  const char* Decode(const Input& input);
+  const char* Decode(const Input& input, DecodeCursor& cursor);
+  const char* CheckSchema();
+  bool KeepBatch(const Input& input, const DecodeCursor& cursor);
+  void NextOfBatch(const TurnMode& mode, OutputSink& out);
+  void EndBatch();
+  void TakeRecord(const char* reason, const TurnMode& mode, OutputSink& out);
+  void PassTime(InputKind kind, Time time, OutputSink& out);
+  Record& InputRecord() { return *records_[plan_->InputTable(stage_)]; }
   void ApplyCaptures(std::string_view topic);
   const char* SetEventTime();
   void Advance(const Input& input);
@@ -78,6 +95,7 @@ class Stage final : public Pipeline {
   std::string topic_;                       // scratch of Publish
   std::string payload_;                     // scratch
   const Input* input_ = nullptr;            // of the turn; for dead letters
+  const Record* result_ = nullptr;          // that the turn has produced; for dead letters
 };
 
 }  // namespace runnel

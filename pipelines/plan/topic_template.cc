@@ -51,8 +51,7 @@ bool HasEmptyLevel(std::string_view topic) {
 }  // namespace
 
 std::optional<TopicTemplate> TopicTemplate::Compile(std::string_view text, const Position& position,
-                                                    FieldTable& fields,
-                                                    const std::vector<std::string>* known,
+                                                    FieldTable& fields, const KnownFields* known,
                                                     Diagnostics& diagnostics) {
   TopicTemplate result;
   const auto fail = [&](std::size_t at, std::string message, std::string hint = {}) {
@@ -75,8 +74,8 @@ std::optional<TopicTemplate> TopicTemplate::Compile(std::string_view text, const
     if (close == std::string_view::npos) return fail(open, "a `{` without its `}`");
     const std::string name(text.substr(open + 1, close - open - 1));
     if (name.empty()) return fail(open, "`{}` names no field");
-    if (known != nullptr && std::find(known->begin(), known->end(), name) == known->end()) {
-      const std::vector<std::string_view> names(known->begin(), known->end());
+    if (known != nullptr && !known->Has(name)) {
+      const std::vector<std::string_view> names(known->names.begin(), known->names.end());
       const std::string_view meant = DidYouMean(name, names);
       return fail(open + 1, "there is no field `" + name + "` here",
                   meant.empty() ? "" : "did you mean `" + std::string(meant) + "`?");

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pipelines/operators/operator.h"
 #include "pipelines/spec/diagnostics.h"
 #include "pipelines/value/record.h"
 
@@ -20,8 +21,7 @@ class TopicTemplate final {
  public:
   // `known`: the only names there are; nullptr for any. nullopt after an error.
   static std::optional<TopicTemplate> Compile(std::string_view text, const Position& position,
-                                              FieldTable& fields,
-                                              const std::vector<std::string>* known,
+                                              FieldTable& fields, const KnownFields* known,
                                               Diagnostics& diagnostics);
 
   // Replaces `topic`. A literal reason on failure, else nullptr.

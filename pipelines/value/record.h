@@ -95,6 +95,7 @@ class Record final {
   Time time{};     // event time when the pipeline names a timestamp, else arrival
   Time arrival{};  // when the daemon took it in
   std::string_view topic;
+  std::uint16_t sink = 0;  // where it goes: index into Plan::sinks()
 
  private:
   const FieldTable* table_;

@@ -166,4 +166,38 @@ Value Lookup(const Value& map, const Value& key) {
   return Value();
 }
 
+Value CopyTo(Arena& arena, const Value& value) {
+  static constexpr Value kNoRoom = Value::Error("out_of_memory");
+  switch (value.type()) {
+    case Type::kString:
+    case Type::kBytes: {
+      const std::string_view copy = arena.Copy(value.AsString());
+      if (copy.data() == nullptr) return kNoRoom;
+      return value.type() == Type::kString ? Value::String(copy) : Value::Bytes(copy);
+    }
+    case Type::kList: {
+      const std::span<const Value> items = value.AsList();
+      auto* copies = arena.AllocateArray<Value>(items.size());
+      if (copies == nullptr) return kNoRoom;
+      for (std::size_t i = 0; i < items.size(); ++i) {
+        copies[i] = CopyTo(arena, items[i]);
+        if (copies[i].IsError()) return copies[i];
+      }
+      return Value::List({copies, items.size()});
+    }
+    case Type::kMap: {
+      const std::span<const MapEntry> entries = value.AsMap();
+      auto* copies = arena.AllocateArray<MapEntry>(entries.size());
+      if (copies == nullptr) return kNoRoom;
+      for (std::size_t i = 0; i < entries.size(); ++i) {
+        copies[i] = {CopyTo(arena, entries[i].key), CopyTo(arena, entries[i].value)};
+        if (copies[i].key.IsError() || copies[i].value.IsError()) return kNoRoom;
+      }
+      return Value::Map({copies, entries.size()});
+    }
+    default:
+      return value;
+  }
+}
+
 }  // namespace runnel

@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 
+#include "pipelines/base/arena.h"
 #include "pipelines/base/check.h"
 
 namespace runnel {
@@ -153,5 +154,9 @@ Order Compare(const Value& a, const Value& b);
 
 // The value of `key` in `map`, or missing. REQUIRES: map.type() == kMap.
 Value Lookup(const Value& map, const Value& key);
+
+// The value with all its text, lists and maps in `arena`; the error `out_of_memory` where
+// there is no room.
+Value CopyTo(Arena& arena, const Value& value);
 
 }  // namespace runnel

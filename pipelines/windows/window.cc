@@ -3,66 +3,22 @@
 // A result has the key's fields, the aggregates, `start` and `end` (milliseconds since
 // 1970 UTC, `end` exclusive), and `partial: true` where it was emitted early.
 #include <algorithm>
-#include <charconv>
-#include <map>
 #include <set>
 #include <utility>
 
-#include "pipelines/base/hash.h"
 #include "pipelines/operators/operator.h"
-#include "pipelines/plan/registry.h"
-#include "pipelines/windows/window_plan.h"
+#include "pipelines/windows/aggregate_calls.h"
+#include "pipelines/windows/window_options.h"
+#include "pipelines/windows/window_run.h"
 
 namespace runnel {
 namespace {
 
-using std::chrono::hours;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-struct Options {
-  Duration tumbling{};
-  Node key;
-  Duration lateness{};
-  std::optional<Duration> idle;
-  Duration max_ahead = hours(1);
-  Ahead ahead = Ahead::kReject;
-  std::int64_t keys_max = 10'000;
-  KeysFull keys_full = KeysFull::kReject;
-  std::int64_t windows_max = 64;
-  std::vector<std::pair<std::string, std::string>> aggregate;
-
-  static void Describe(Schema<Options>& schema) {
-    schema.Required("tumbling", &Options::tumbling, "Length of a window; aligned to 1970 UTC.")
-        .AtLeast(milliseconds(1))
-        .Example("10s");
-    schema
-        .Optional("key", &Options::key,
-                  "A field or expression, or a list of them; each key has windows of its own.")
-        .Example("device");
-    schema.Optional("lateness", &Options::lateness,
-                    "How far a key's records may come behind its latest one, in event time.");
-    schema
-        .Optional("idle", &Options::idle,
-                  "Silence of a key after which its windows close; without it the window "
-                  "plus lateness, at least 30s.")
-        .AtLeast(milliseconds(1));
-    schema.Optional("max_ahead", &Options::max_ahead,
-                    "How far an event time may be ahead of the arrival.");
-    schema.Optional("ahead", &Options::ahead, "What happens to a record further ahead.")
-        .OneOf({{"reject", Ahead::kReject}, {"clamp", Ahead::kClamp}});
-    schema.Optional("keys_max", &Options::keys_max, "Keys that a task remembers.")
-        .Between(1, 10'000'000);
-    schema.Optional("keys_full", &Options::keys_full, "What happens to one key more.")
-        .OneOf({{"reject", KeysFull::kReject}, {"evict_oldest", KeysFull::kEvictOldest}});
-    schema.Optional("windows_max", &Options::windows_max, "Open windows of one key.")
-        .Between(1, 10'000);
-    schema.Required("aggregate", &Options::aggregate, "Names and their aggregates.")
-        .NotEmpty()
-        .Example("{ n: count(), mean: mean(temp) }");
-  }
-};
+constexpr std::int64_t kPanesMax = 1'000;
 
 class WindowOperator final : public Operator {
  public:
@@ -75,92 +31,38 @@ class WindowOperator final : public Operator {
   std::uint64_t StateBytesMax() const override {
     std::uint64_t window = StateRegion::Rounded(plan_.block_size);
     for (const AggregateColumn& column : plan_.columns) window += column.aggregate->extra_max();
-    constexpr std::uint64_t kKeyBytes = 64;  // a longer key takes more
-    const std::uint64_t key = StateRegion::Rounded(sizeof(KeyEntry) + kKeyBytes) + 3 * 8;
-    return plan_.keys_max * (key + plan_.windows_max * window);
+    return plan_.keys_max * (WindowRun::KeyBytes() + plan_.windows_max * window);
   }
-  std::optional<std::vector<std::string>> Key() const override {
-    std::vector<std::string> texts;
-    for (const KeyPart& part : plan_.key) texts.push_back(part.text);
-    return texts;
+  std::uint64_t StateBytesPerKey() const override {
+    return WindowRun::KeyBytes() + StateRegion::Rounded(plan_.block_size);
   }
+  bool MakesRecords() const override { return true; }
+  std::optional<std::vector<std::string>> Key() const override { return plan_.key.Texts(); }
   Result<std::uint64_t> KeyHash(const Record& record, Arena& arena) const override {
-    std::string key;
-    if (const char* reason = EncodeKey(plan_, record, arena, key)) {
-      return Error{ErrorKind::kFix, reason};
-    }
-    return Hash(key);
+    return plan_.key.Hash(record, arena);
   }
 
  private:
   WindowPlan plan_;
 };
 
-// `quantile(temp, 0.95)` taken apart: name, arguments as text, where each begins.
-struct Call {
-  std::string name;
-  std::vector<std::pair<std::string, std::size_t>> arguments;
-};
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
-}
-
-// The arguments between the outer brackets, split at commas that stand in no bracket
-// and no quotes.
-std::optional<Call> SplitCall(std::string_view text) {
-  const std::size_t open = text.find('(');
-  const std::string_view trimmed = Trim(text);
-  if (open == std::string_view::npos || trimmed.empty() || trimmed.back() != ')')
-    return std::nullopt;
-  Call call;
-  call.name = std::string(Trim(text.substr(0, open)));
-  const std::size_t close = text.rfind(')');
-  int depth = 0;
-  char quote = 0;
-  std::size_t begin = open + 1;
-  const auto add = [&](std::size_t end) {
-    const std::string_view raw = text.substr(begin, end - begin);
-    const std::string_view argument = Trim(raw);
-    const std::size_t at =
-        begin + static_cast<std::size_t>(raw.find_first_not_of(' ') == std::string_view::npos
-                                             ? 0
-                                             : raw.find_first_not_of(' '));
-    call.arguments.emplace_back(argument, at);
-    begin = end + 1;
-  };
-  for (std::size_t i = open + 1; i < close; ++i) {
-    const char c = text[i];
-    if (quote != 0) {
-      if (c == '\\') ++i;
-      if (c == quote) quote = 0;
-    } else if (c == '"' || c == '\'') {
-      quote = c;
-    } else if (c == '(' || c == '[' || c == '{') {
-      ++depth;
-    } else if (c == ')' || c == ']' || c == '}') {
-      --depth;
-    } else if (c == ',' && depth == 0) {
-      add(i);
-    }
-  }
-  if (begin < close || !call.arguments.empty()) add(close);
-  if (call.arguments.size() == 1 && call.arguments[0].first.empty()) call.arguments.clear();
-  return call;
-}
-
 class Compiler final {
  public:
-  Compiler(StepContext& context, const Options& options) : context_(context), options_(options) {}
+  Compiler(StepContext& context, const WindowOptions& options)
+      : context_(context), options_(options) {}
 
   std::unique_ptr<const Operator> Run() {
+    plan_.event_time = context_.event_time;
+    SetKind();
+    plan_.head_size = WindowRun::HeadSize(plan_.kind);
+    SetEarly();
     SetTimes();
     CompileKey();
     CompileAggregates();
     if (!ok_) return nullptr;
     SetFields();
+    CompileTrigger();
+    if (!ok_) return nullptr;
     Describe();
     return std::make_unique<WindowOperator>(std::move(plan_));
   }
@@ -175,54 +77,200 @@ class Compiler final {
     return node == nullptr ? context_.at : node->position;
   }
 
+  void SetKind() {
+    const std::pair<const char*, bool> kinds[] = {
+        {"tumbling", options_.tumbling.has_value()}, {"hopping", options_.hopping.has_value()},
+        {"sliding", options_.sliding.has_value()},   {"session", options_.session.has_value()},
+        {"count", options_.count.has_value()},       {"global", options_.global.has_value()}};
+    const char* chosen = nullptr;
+    for (const auto& [name, given] : kinds) {
+      if (!given) continue;
+      if (chosen != nullptr) {
+        return Fail(PlaceOf(name),
+                    "a window is `" + std::string(chosen) + "` or `" + name + "`, not both");
+      }
+      chosen = name;
+    }
+    if (chosen == nullptr) {
+      return Fail(context_.at,
+                  "`window` needs a kind: `tumbling`, `hopping`, `sliding`, `session`, "
+                  "`count` or `global`",
+                  "add it: `tumbling: 10s`");
+    }
+    if (options_.tumbling.has_value()) SetGrid(*options_.tumbling, *options_.tumbling, "tumbling");
+    if (options_.hopping.has_value()) {
+      SetGrid(options_.hopping->size, options_.hopping->every, "hopping");
+      kind_ = "hopping " + FormatDuration(options_.hopping->size) + " every " +
+              FormatDuration(options_.hopping->every);
+    }
+    if (options_.sliding.has_value()) SetLength(WindowKind::kSliding, *options_.sliding, "sliding");
+    if (options_.session.has_value()) SetLength(WindowKind::kSession, *options_.session, "session");
+    if (options_.count.has_value()) SetCount(*options_.count);
+    if (options_.global.has_value()) SetGlobal(*options_.global);
+  }
+
+  void SetLength(WindowKind kind, Duration length, const char* name) {
+    plan_.kind = kind;
+    plan_.length = length.count();
+    length_ = length;
+    kind_ = std::string(name) + " " + FormatDuration(length);
+  }
+
+  void SetGrid(Duration size, Duration every, const char* name) {
+    plan_.kind = WindowKind::kGrid;
+    plan_.grid.every = every.count();
+    plan_.panes = size / every;
+    length_ = size;
+    kind_ = std::string(name) + " " + FormatDuration(size);
+    if (size % every != Duration(0)) {
+      return Fail(PlaceOf("hopping"), "`size` must be a multiple of `every`, " +
+                                          FormatDuration(size) + " is none of " +
+                                          FormatDuration(every));
+    }
+    if (plan_.panes > kPanesMax) {
+      return Fail(PlaceOf("hopping"), "a window of more than 1000 times `every`");
+    }
+    if (options_.offset.has_value()) plan_.grid.offset = options_.offset->count();
+    if (plan_.grid.offset >= plan_.grid.every) {
+      Fail(PlaceOf("offset"), "`offset` must be less than " + FormatDuration(every) + ", found " +
+                                  FormatDuration(*options_.offset));
+    }
+    if (options_.timezone.has_value()) SetZone(every);
+  }
+
+  void SetZone(Duration every) {
+    plan_.grid.zone = Zone::Parse(*options_.timezone);
+    if (!plan_.grid.zone.has_value()) {
+      return Fail(
+          PlaceOf("timezone"),
+          "unknown time zone `" + options_.timezone->substr(0, options_.timezone->find(' ')) + "`",
+          "a name of the zone database, such as Europe/Berlin, UTC or +02:00");
+    }
+    if (every % minutes15() != Duration(0)) {
+      Fail(PlaceOf("timezone"), "windows in a time zone are a multiple of 15m long");
+    }
+  }
+  static Duration minutes15() { return std::chrono::minutes(15); }
+
+  void SetCount(const CountOptions& options) {
+    plan_.kind = WindowKind::kCount;
+    const std::int64_t every = options.every.value_or(options.size);
+    plan_.count = every;
+    plan_.panes = options.size / every;
+    kind_ = "count " + std::to_string(options.size);
+    if (options.every.has_value()) kind_ += " every " + std::to_string(every);
+    if (options.size % every != 0) {
+      return Fail(PlaceOf("count"), "`size` must be a multiple of `every`");
+    }
+    if (plan_.panes > kPanesMax) {
+      Fail(PlaceOf("count"), "a window of more than 1000 times `every`");
+    }
+  }
+
+  void SetGlobal(const GlobalOptions& options) {
+    plan_.kind = WindowKind::kGlobal;
+    plan_.on_change = options.on_change;
+    plan_.reset = options.reset;
+    kind_ = "global";
+    int triggers = 0;
+    if (options.every.has_value()) {
+      plan_.every = options.every->count();
+      kind_ += " every " + FormatDuration(*options.every);
+      ++triggers;
+    }
+    if (options.on_change) {
+      kind_ += " on change";
+      ++triggers;
+    }
+    if (options.when.has_value()) {
+      kind_ += " when " + *options.when;
+      ++triggers;
+    }
+    if (options.reset) kind_ += ", reset";
+    if (triggers == 1) return;
+    Fail(PlaceOf("global"),
+         triggers == 0 ? "a `global` window needs a trigger" : "a `global` window has one trigger",
+         "one of `every: 1m`, `on_change: true` and `when: n % 100 == 0`");
+  }
+
+  // What only some kinds have.
+  void SetEarly() {
+    const bool grid = plan_.kind == WindowKind::kGrid;
+    for (const char* option : {"offset", "timezone", "fill"}) {
+      if (!grid && context_.node.Find(option) != nullptr) {
+        Fail(PlaceOf(option), "`" + std::string(option) + "` is for tumbling and hopping windows");
+      }
+    }
+    plan_.fill = options_.fill;
+    if (!options_.emit.has_value()) return;
+    if (!grid && plan_.kind != WindowKind::kSession) {
+      return Fail(PlaceOf("emit"), "`emit` is for tumbling, hopping and session windows");
+    }
+    constexpr std::string_view kEvery = "every ";
+    const std::string_view text = *options_.emit;
+    std::optional<Duration> every;
+    if (text.starts_with(kEvery)) every = ParseDuration(text.substr(kEvery.size()));
+    if (!every.has_value() || *every < milliseconds(10)) {
+      return Fail(
+          PlaceOf("emit"),
+          "expected `every` and a duration of at least 10ms, found `" + *options_.emit + "`",
+          "write it as `emit: every 1s`");
+    }
+    plan_.every = every->count();
+  }
+
   void SetTimes() {
-    plan_.tumbling.size = options_.tumbling.count();
-    plan_.event_time = context_.event_time;
     plan_.lateness = options_.lateness.count();
-    const Duration idle = options_.idle.value_or(
-        std::max<Duration>(options_.tumbling + options_.lateness, seconds(30)));
-    plan_.idle = idle.count();
-    plan_.idle_grid = std::clamp<std::int64_t>(plan_.idle / 8, 1000, 1'000'000);
     plan_.max_ahead = options_.max_ahead.count();
     plan_.ahead = options_.ahead;
     plan_.keys_max = static_cast<std::uint32_t>(options_.keys_max);
     plan_.keys_full = options_.keys_full;
-    plan_.windows_max = static_cast<std::uint32_t>(options_.windows_max);
+    const std::int64_t usual =
+        plan_.kind == WindowKind::kSliding ? 1'000 : std::max<std::int64_t>(64, 2 * plan_.panes);
+    const std::int64_t blocks = options_.windows_max.value_or(usual);
+    plan_.windows_max = static_cast<std::uint32_t>(blocks);
+    if (plan_.kind == WindowKind::kCount)
+      plan_.windows_max = static_cast<std::uint32_t>(plan_.panes);
+    if (plan_.kind == WindowKind::kGlobal) plan_.windows_max = 1;
+    if (blocks < plan_.panes) {
+      Fail(PlaceOf("windows_max"), "`windows_max` must be at least " + std::to_string(plan_.panes) +
+                                       ": so many pieces make a window");
+    }
+    SetSilence();
+    const bool by_records = plan_.kind == WindowKind::kCount || plan_.kind == WindowKind::kGlobal;
     for (const char* option : {"lateness", "idle", "max_ahead"}) {
-      if (!context_.event_time && context_.node.Find(option) != nullptr) {
-        Fail(PlaceOf(option), "`" + std::string(option) + "` needs event time",
-             "name the field with the time: `timestamp: ts`");
-      }
+      if (plan_.event_time || context_.node.Find(option) == nullptr) continue;
+      if (by_records && std::string_view(option) == "idle") continue;
+      Fail(PlaceOf(option), "`" + std::string(option) + "` needs event time",
+           "name the field with the time: `timestamp: ts`");
     }
   }
 
-  void CompileKey() {
-    const Node& key = options_.key;
-    if (key.kind == Node::Kind::kNull) return;
-    if (key.IsSequence()) {
-      for (const Node& item : key.items) AddKey(item);
-    } else {
-      AddKey(key);
+  void SetSilence() {
+    Duration silence{};
+    switch (plan_.kind) {
+      case WindowKind::kCount:
+      case WindowKind::kGlobal:
+        break;
+      case WindowKind::kSession:
+      case WindowKind::kSliding:
+        plan_.silence_counts_always = !plan_.event_time;
+        if (!plan_.event_time) silence = length_;
+        [[fallthrough]];
+      case WindowKind::kGrid:
+        if (plan_.event_time)
+          silence = std::max<Duration>(length_ + options_.lateness, seconds(30));
     }
+    plan_.silence = options_.idle.value_or(silence).count();
+    plan_.idle_grid = std::clamp<std::int64_t>(plan_.silence / 8, 1000, 1'000'000);
   }
-  void AddKey(const Node& node) {
-    if (!node.IsScalar()) {
-      return Fail(node.position, "`key` is a field, an expression or a list of them, found " +
-                                     std::string(node.KindName()));
+
+  void CompileKey() {
+    ok_ = plan_.key.Compile(context_, options_.key) && ok_;
+    for (const KeyPart& part : plan_.key.parts) {
+      AddName(part.name, PlaceOf("key"));
+      produced_.Set(part.name, part.expression->type());
     }
-    KeyPart part;
-    part.text = node.text;
-    part.expression = CompileExpression(context_, node.text, node.position);
-    if (part.expression == nullptr) {
-      ok_ = false;
-      return;
-    }
-    const int field = part.expression->AsField();
-    part.name = field >= 0
-                    ? std::string(context_.fields->name(static_cast<std::uint16_t>(field)))
-                    : (plan_.key.empty() ? "key" : "key" + std::to_string(plan_.key.size() + 1));
-    AddName(part.name, node.position);
-    plan_.key.push_back(std::move(part));
   }
 
   void AddName(const std::string& name, const Position& position) {
@@ -230,135 +278,89 @@ class Compiler final {
       return Fail(position, "`" + name + "` is a field that every window has, choose another name");
     }
     if (!names_.insert(name).second) Fail(position, "`" + name + "` is there twice");
-    produced_.push_back(name);
+    produced_.Set(name, Type::kMissing);
   }
 
   void CompileAggregates() {
+    AggregateCompiler compiler(context_, plan_);
     const Node& node = *context_.node.Find("aggregate");
-    std::size_t offset = 0;
-    for (std::size_t i = 0; i < options_.aggregate.size(); ++i) {
-      const auto& [name, text] = options_.aggregate[i];
-      AddName(name, node.members[i].position);
-      AggregateColumn column;
-      column.name = name;
-      column.text = text;
-      column.aggregate = CompileAggregate(text, node.members[i].value.position, column.argument);
-      if (column.aggregate == nullptr) {
+    for (const Node::Member& member : node.members) {
+      AddName(member.key, member.position);
+      if (compiler.Add(member.key, member.value)) {
+        produced_.Set(member.key, plan_.columns.back().result);
+      } else {
         ok_ = false;
-        continue;
       }
-      column.offset = offset;
-      offset += (column.aggregate->size() + 7) / 8 * 8;
-      plan_.columns.push_back(std::move(column));
     }
-    plan_.block_size = 16 + offset;
-  }
-
-  std::unique_ptr<const Aggregate> CompileAggregate(const std::string& text,
-                                                    const Position& position, int& argument) {
-    const std::optional<Call> call = SplitCall(text);
-    if (!call.has_value()) {
-      Fail(position, "expected an aggregate, such as mean(temp), found `" + text + "`");
-      return nullptr;
-    }
-    const AggregateSpec* spec = context_.registry.FindAggregate(call->name);
-    if (spec == nullptr) {
-      const std::string_view meant = DidYouMean(call->name, context_.registry.AggregateNames());
-      Fail(position, "unknown aggregate `" + call->name + "`",
-           meant.empty() ? "" : "did you mean `" + std::string(meant) + "`?");
-      return nullptr;
-    }
-    const int given = static_cast<int>(call->arguments.size());
-    const int values = given - spec->parameters;
-    if (values < spec->values_min || values > spec->values_max) {
-      Fail(position, "`" + call->name + "` does not take " + std::to_string(given) + " arguments",
-           "it is written as `" + spec->signature + "`");
-      return nullptr;
-    }
-    std::vector<double> parameters;
-    if (!ReadParameters(*call, values, position, parameters)) return nullptr;
-    if (values > 0) argument = Argument(call->arguments[0], position);
-    if (values > 0 && argument < 0) return nullptr;
-    std::string problem;
-    std::unique_ptr<const Aggregate> aggregate = spec->make(parameters, problem);
-    if (aggregate == nullptr) Fail(position, problem);
-    return aggregate;
-  }
-
-  bool ReadParameters(const Call& call, int values, const Position& position,
-                      std::vector<double>& parameters) {
-    for (std::size_t i = static_cast<std::size_t>(values); i < call.arguments.size(); ++i) {
-      const std::string& text = call.arguments[i].first;
-      double number = 0;
-      const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
-      if (read.ec != std::errc() || read.ptr != text.data() + text.size()) {
-        Position at = position;
-        at.column += static_cast<int>(call.arguments[i].second);
-        Fail(at, "expected a number here, found `" + text + "`");
-        return false;
-      }
-      parameters.push_back(number);
-    }
-    return true;
-  }
-
-  // The number of the argument among those of all aggregates: each is evaluated once.
-  int Argument(const std::pair<std::string, std::size_t>& argument, const Position& position) {
-    const auto found = arguments_.find(argument.first);
-    if (found != arguments_.end()) return found->second;
-    Position at = position;
-    at.column += static_cast<int>(argument.second);
-    std::unique_ptr<Expression> expression = CompileExpression(context_, argument.first, at);
-    if (expression == nullptr) return -1;
-    plan_.arguments.push_back(std::move(expression));
-    const int number = static_cast<int>(plan_.arguments.size()) - 1;
-    arguments_.emplace(argument.first, number);
-    return number;
   }
 
   void SetFields() {
     FieldTable& fields = *context_.produced_fields;
-    for (KeyPart& part : plan_.key) part.result_field = fields.Intern(part.name);
+    for (KeyPart& part : plan_.key.parts) part.result_field = fields.Intern(part.name);
     for (AggregateColumn& column : plan_.columns) column.result_field = fields.Intern(column.name);
     plan_.start_field = fields.Intern("start");
     plan_.end_field = fields.Intern("end");
     plan_.partial_field = fields.Intern("partial");
-    for (const char* name : {"start", "end", "partial"}) produced_.push_back(name);
+    for (const char* name : {"start", "end"}) produced_.Set(name, Type::kInt);
+    produced_.Set("partial", Type::kBool);
+  }
+
+  void CompileTrigger() {
+    if (options_.global.has_value() && options_.global->when.has_value()) {
+      StepContext inner = context_;
+      inner.fields = context_.produced_fields;
+      inner.known = &produced_;
+      plan_.when = CompileExpression(inner, *options_.global->when,
+                                     context_.node.Find("global")->Find("when")->position);
+      ok_ = ok_ && plan_.when != nullptr;
+    }
     context_.produces = std::move(produced_);
   }
 
   void Describe() {
-    std::string key;
-    for (const KeyPart& part : plan_.key) key += (key.empty() ? "" : ", ") + part.text;
     std::string aggregates;
     for (const AggregateColumn& column : plan_.columns) {
       aggregates += (aggregates.empty() ? "" : ", ") + column.name + " = " + column.text;
     }
-    const std::string size = FormatDuration(microseconds(plan_.tumbling.size));
-    plan_.text = "window  tumbling " + size +
-                 (plan_.event_time ? ", event time" : ", arrival time") +
-                 (key.empty() ? ", no key" : ", key " + key) + "\n        " + aggregates;
+    if (plan_.grid.offset > 0)
+      kind_ += ", offset " + FormatDuration(microseconds(plan_.grid.offset));
+    std::string zone;
+    if (options_.timezone.has_value()) {
+      zone = ", " + options_.timezone->substr(0, options_.timezone->find(' '));
+    }
+    const std::string key = plan_.key.Explain();
+    plan_.text = "window  " + kind_ + zone +
+                 (plan_.event_time ? ", event time" : ", arrival time") + ", " + key +
+                 "\n        " + aggregates;
     if (plan_.event_time) {
       plan_.text += "\n        lateness " + FormatDuration(microseconds(plan_.lateness)) +
-                    ", idle " + FormatDuration(microseconds(plan_.idle)) + ", max_ahead " +
-                    FormatDuration(microseconds(plan_.max_ahead));
+                    (plan_.silence > 0 ? ", idle " + FormatDuration(microseconds(plan_.silence))
+                                       : std::string()) +
+                    ", max_ahead " + FormatDuration(microseconds(plan_.max_ahead));
     }
-    plan_.mark = "tumbling " + size + (plan_.event_time ? " event" : " arrival") + " key " + key +
-                 " aggregate " + aggregates;
+    if (plan_.kind != WindowKind::kGlobal && plan_.every > 0) {
+      plan_.text += "\n        early results every " + FormatDuration(microseconds(plan_.every));
+    }
+    if (plan_.fill > 0) {
+      plan_.text += "\n        up to " + std::to_string(plan_.fill) + " empty windows in a row";
+    }
+    plan_.mark = kind_ + (options_.timezone.has_value() ? " " + *options_.timezone : "") +
+                 (plan_.event_time ? " event " : " arrival ") + key + " aggregate " + aggregates;
   }
 
   StepContext& context_;
-  const Options& options_;
+  const WindowOptions& options_;
   WindowPlan plan_;
+  Duration length_{};
+  std::string kind_;  // for explain and the mark
   std::set<std::string> names_;
-  std::vector<std::string> produced_;
-  std::map<std::string, int> arguments_;
+  KnownFields produced_;
   bool ok_ = true;
 };
 
 std::unique_ptr<const Operator> Compile(StepContext& context) {
-  const std::optional<Options> options =
-      Read<Options>(context.node, "window", context.diagnostics, &context.at);
+  const std::optional<WindowOptions> options =
+      Read<WindowOptions>(context.node, "window", context.diagnostics, &context.at);
   return options.has_value() ? Compiler(context, *options).Run() : nullptr;
 }
 
@@ -366,7 +368,22 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
 
 OperatorSpec operators::window() {
   return {"window", "Groups records by time and key and aggregates each group.", Compile,
-          Describe<Options>};
+          Describe<WindowOptions>,
+          R"(timestamp: ts
+steps:
+  - window:
+      tumbling: 10s
+      key: device
+      aggregate: { n: count(), mean: mean(temp) }
+tests:
+  - send:
+      - { topic: in/a, json: { ts: 1700000000000, temp: 20 } }
+      - { topic: in/a, json: { ts: 1700000009999, temp: 21 } }
+      - { topic: in/a, json: { ts: 1700000010000, temp: 30 } }
+    expect:
+      - { topic: out/a, json: { device: a, n: 2, mean: 20.5, start: 1700000000000, end: 1700000010000 } }
+      - { topic: out/a, json: { device: a, n: 1, mean: 30.0 } }
+)"};
 }
 
 }  // namespace runnel

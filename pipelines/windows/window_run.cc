@@ -1,11 +1,10 @@
+#include "pipelines/windows/window_run.h"
+
 #include <algorithm>
-#include <bit>
-#include <climits>
 #include <cmath>
 #include <cstring>
 
 #include "pipelines/base/hash.h"
-#include "pipelines/windows/window_plan.h"
 
 namespace runnel {
 namespace {
@@ -14,24 +13,37 @@ using Ref = StateRegion::Ref;
 
 enum Flags : std::uint32_t { kEnding = 1, kSilenceCounts = 2 };
 
-constexpr std::int64_t kNever = INT64_MIN;
+// Keys without anything to give that one turn of a sweep passes over.
+constexpr int kPassedOver = 64;
 
-// What no aggregate refuses.
+// What aggregates of numbers do not refuse.
 bool IsUsual(const Value& value) {
   return value.type() == Type::kDouble && std::isfinite(value.AsDouble());
 }
 
 }  // namespace
 
+std::size_t WindowRun::HeadSize(WindowKind kind) {
+  if (kind == WindowKind::kGrid) return offsetof(Block, last);
+  return kind == WindowKind::kGlobal ? sizeof(Block) : offsetof(Block, digest);
+}
+
+std::size_t WindowRun::KeyBytes() {
+  constexpr std::size_t kUsual = 64;  // a longer key takes more
+  return KeyTable::BytesFor(kUsual, sizeof(WindowKey));
+}
+
 WindowRun::WindowRun(const WindowPlan& plan, StateRegion& region, Ref root_block)
     : plan_(&plan),
       region_(&region),
       root_block_(root_block),
-      keys_(region, root_block, offsetof(Root, keys)),
+      keys_(region, root_block, offsetof(Root, keys), sizeof(WindowKey)),
       values_(plan.arguments.size()) {
   for (const AggregateColumn& column : plan.columns) {
     feeds_.push_back({column.aggregate.get(), static_cast<std::uint32_t>(column.offset),
-                      static_cast<std::int32_t>(column.argument)});
+                      static_cast<std::int16_t>(column.argument),
+                      static_cast<std::int16_t>(column.arguments),
+                      static_cast<std::int16_t>(column.filter)});
   }
 }
 
@@ -47,15 +59,29 @@ Result<std::unique_ptr<OperatorRun>> WindowRun::Start(const WindowPlan& plan, St
     fresh->now = kNever;
     fresh->idle_base = kNever;
     fresh->evicted_watermark = kNever;
+    fresh->swept = kNever;
+    fresh->next_sweep = kForever;
     region.SetRoot(root, block);
   } else if (!region.Contains(block, sizeof(Root))) {
     return Error{ErrorKind::kGiveUp, "the state of a window is out of the region"};
   }
-  return std::unique_ptr<OperatorRun>(new WindowRun(plan, region, block));
+  const auto make = [&] {
+    switch (plan.kind) {
+      case WindowKind::kSession:
+        return MakeSessionRun(plan, region, block);
+      case WindowKind::kSliding:
+        return MakeSlidingRun(plan, region, block);
+      case WindowKind::kCount:
+        return MakeCountRun(plan, region, block);
+      case WindowKind::kGlobal:
+        return MakeGlobalRun(plan, region, block);
+      case WindowKind::kGrid:
+        break;
+    }
+    return MakeGridRun(plan, region, block);
+  };
+  return std::unique_ptr<OperatorRun>(make());
 }
-
-const WindowRun::Root& WindowRun::root() const { return *region_->Get<Root>(root_block_); }
-WindowRun::Root* WindowRun::ChangeRoot() { return region_->Change<Root>(root_block_); }
 
 const char* WindowRun::EvaluateArguments(const Record& record, Arena& arena) {
   bool all_usual = true;
@@ -73,19 +99,34 @@ const char* WindowRun::EvaluateArguments(const Record& record, Arena& arena) {
     if (std::strcmp(values_[i].Reason(), "no_such_field") != 0) return values_[i].Reason();
     values_[i] = Value();
   }
-  if (all_usual) return nullptr;
-  for (const AggregateColumn& column : plan_->columns) {
-    if (column.argument < 0) continue;
-    const Value& value = values_[static_cast<std::size_t>(column.argument)];
-    if (value.IsMissing() || value.IsNull()) continue;
-    if (const char* reason = column.aggregate->Refuses(value)) return reason;
+  return all_usual && plan_->takes_numbers ? nullptr : AskAggregates();
+}
+
+const char* WindowRun::AskAggregates() const {
+  for (const Feed& feed : feeds_) {
+    if (feed.filter >= 0) {
+      const Value& filter = values_[static_cast<std::size_t>(feed.filter)];
+      if (filter.type() != Type::kBool) return filter.IsMissing() ? "no_such_field" : "not_a_bool";
+    }
+    if (feed.argument < 0 || IsSkipped(feed)) continue;
+    const Value* values = &values_[static_cast<std::size_t>(feed.argument)];
+    if (const char* reason = feed.aggregate->Refuses(values)) return reason;
   }
   return nullptr;
 }
 
+bool WindowRun::IsSkipped(const Feed& feed) const {
+  if (feed.filter >= 0 && !values_[static_cast<std::size_t>(feed.filter)].AsBool()) return true;
+  for (int i = 0; i < feed.arguments; ++i) {
+    const Value& value = values_[static_cast<std::size_t>(feed.argument + i)];
+    if (value.IsMissing() || value.IsNull()) return true;
+  }
+  return false;
+}
+
 Verdict WindowRun::Apply(Record& record, Arena& arena) {
   key_.clear();
-  if (const char* reason = EncodeKey(*plan_, record, arena, key_)) return Verdict::Failed(reason);
+  if (const char* reason = plan_->key.Encode(record, arena, key_)) return Verdict::Failed(reason);
   const std::uint64_t hash = Hash(key_);
   keys_.Prefetch(hash);
   if (const char* reason = EvaluateArguments(record, arena)) return Verdict::Failed(reason);
@@ -96,124 +137,79 @@ Verdict WindowRun::Apply(Record& record, Arena& arena) {
     time = arrival;
   }
   Ref key_ref = keys_.Find(key_, hash);
-  const KeyEntry* key = key_ref == StateRegion::kNone ? nullptr : keys_.Get(key_ref);
-  const std::int64_t start = StartOf(key, time);
-  if (IsLate(key, start)) return Verdict::Late();
+  if (IsLate(key_ref == StateRegion::kNone ? nullptr : Key(key_ref), time)) return Verdict::Late();
   const char* refusal = nullptr;
-  if (key == nullptr) key_ref = AddKey(hash, refusal);
+  if (key_ref == StateRegion::kNone) key_ref = AddKey(hash, refusal);
   if (refusal != nullptr) return Verdict::Dropped(refusal);
-  return Absorb(key_ref, start, time, arrival);
-}
-
-// The window is that of the key's first open one in nearly every record: no division.
-std::int64_t WindowRun::StartOf(const KeyEntry* key, std::int64_t time) const {
-  if (key != nullptr && key->windows != StateRegion::kNone) {
-    const std::int64_t first = region_->Get<Window>(key->windows)->start;
-    if (time >= first && time < plan_->tumbling.EndOf(first)) return first;
-  }
-  return plan_->tumbling.StartOf(time);
-}
-
-bool WindowRun::IsLate(const KeyEntry* key, std::int64_t start) const {
-  const std::int64_t end = plan_->tumbling.EndOf(start);
-  if (key == nullptr) return end <= root().evicted_watermark;
-  if (end <= key->closed_until) return true;
-  return plan_->event_time && key->time_max != kNever && end <= key->time_max - plan_->lateness;
+  const Ref block = BlockFor(key_ref, time, refusal);
+  if (block == StateRegion::kNone) return Verdict::Dropped(refusal);
+  AddTo(block, time);
+  KeepTime(key_ref, time, arrival);
+  if (IsDue(key_ref)) ChangeRoot()->due_key = key_ref;
+  return Verdict::Absorbed();
 }
 
 Ref WindowRun::AddKey(std::uint64_t hash, const char*& refusal) {
   if (keys_.state().keys >= plan_->keys_max) {
     if (const Ref oldest = keys_.First(KeyTable::List::kClosed); oldest != StateRegion::kNone) {
       // Nothing is open in it; only its watermark must not be forgotten.
-      const KeyEntry& entry = *keys_.Get(oldest);
       Root* changed = ChangeRoot();
-      changed->evicted_watermark = std::max(changed->evicted_watermark, entry.closed_until);
+      changed->evicted_watermark = std::max(changed->evicted_watermark, Key(oldest)->closed_until);
       keys_.Remove(oldest);
     } else if (plan_->keys_full == KeysFull::kReject || keys_.state().keys > plan_->keys_max) {
       refusal = "keys_full";
       return StateRegion::kNone;
     } else {
       Ref oldest_open = keys_.First(KeyTable::List::kOpen);
-      while (keys_.Get(oldest_open)->listed < keys_.Get(oldest_open)->last_arrival) {
-        keys_.MoveTo(oldest_open, KeyTable::List::kOpen, keys_.Get(oldest_open)->last_arrival);
+      while (keys_.Get(oldest_open)->listed < Key(oldest_open)->last_arrival) {
+        keys_.MoveTo(oldest_open, KeyTable::List::kOpen, Key(oldest_open)->last_arrival);
         oldest_open = keys_.First(KeyTable::List::kOpen);
       }
       ChangeRoot()->evicted_key = oldest_open;
     }
   }
   const Ref ref = keys_.Insert(key_, hash);
-  if (ref == StateRegion::kNone) refusal = "state_full";
+  if (ref == StateRegion::kNone) {
+    refusal = "state_full";
+    return ref;
+  }
+  WindowKey* key = Key(ref);
+  key->time_max = kNever;
+  key->closed_until = kNever;
+  key->last_arrival = kNever;
   return ref;
 }
 
-Ref WindowRun::FindOrAddWindow(Ref key_ref, std::int64_t start, std::int64_t time,
-                               const char*& refusal) {
-  Ref previous = StateRegion::kNone;
-  Ref at = keys_.Get(key_ref)->windows;
-  while (at != StateRegion::kNone && region_->Get<Window>(at)->start < start) {
-    previous = at;
-    at = region_->Get<Window>(at)->next;
-  }
-  if (at != StateRegion::kNone && region_->Get<Window>(at)->start == start) return at;
-  if (keys_.Get(key_ref)->windows_open >= plan_->windows_max && !ClosesFirst(key_ref, time)) {
-    refusal = "windows_full";
-    return StateRegion::kNone;
-  }
-  const Ref fresh = region_->Allocate(plan_->block_size);
-  if (fresh == StateRegion::kNone) {
-    refusal = "state_full";
-    return StateRegion::kNone;
-  }
-  auto* window = region_->Get<Window>(fresh);
-  window->start = start;
-  window->next = at;
-  auto* states = reinterpret_cast<std::byte*>(window + 1);
-  for (const AggregateColumn& column : plan_->columns)
-    column.aggregate->Init(states + column.offset);
-  KeyEntry* key = region_->Change<KeyEntry>(key_ref);
-  ++key->windows_open;
-  if (previous == StateRegion::kNone) {
-    key->windows = fresh;
-  } else {
-    region_->Change<Window>(previous)->next = fresh;
-  }
-  return fresh;
-}
-
-// Whether a record of this time closes the earliest window of the key: then it is one
-// too many only until the next step.
-bool WindowRun::ClosesFirst(Ref key_ref, std::int64_t time) const {
-  const KeyEntry& key = *keys_.Get(key_ref);
-  const std::int64_t first_end = plan_->tumbling.EndOf(region_->Get<Window>(key.windows)->start);
-  return plan_->event_time && first_end <= std::max(key.time_max, time) - plan_->lateness;
-}
-
-Verdict WindowRun::Absorb(Ref key_ref, std::int64_t start, std::int64_t time,
-                          std::int64_t arrival) {
-  const char* refusal = nullptr;
-  const Ref window_ref = FindOrAddWindow(key_ref, start, time, refusal);
-  if (window_ref == StateRegion::kNone) return Verdict::Dropped(refusal);
-  auto* window = region_->Get<Window>(window_ref);
-  region_->Touch(window, plan_->block_size);
-  auto* states = reinterpret_cast<std::byte*>(window + 1);
+void WindowRun::AddTo(Ref ref, std::int64_t time) {
+  Block* block = BlockAt(ref);
+  region_->Touch(block, plan_->block_size);
+  std::byte* states = States(ref);
+  static constexpr Value kNothing = Value::Bool(true);
   for (const Feed& feed : feeds_) {
-    static constexpr Value kNothing = Value::Bool(true);
-    const Value& value =
-        feed.argument < 0 ? kNothing : values_[static_cast<std::size_t>(feed.argument)];
-    if (value.IsMissing() || value.IsNull()) continue;
-    feed.aggregate->Add(states + feed.offset, value, TimeFromMicroseconds(time), *region_);
+    const Value* values =
+        feed.argument < 0 ? &kNothing : &values_[static_cast<std::size_t>(feed.argument)];
+    if ((feed.arguments != 0 || feed.filter >= 0) && IsSkipped(feed)) continue;
+    feed.aggregate->Add(states + feed.offset, values, TimeFromMicroseconds(time), *region_);
   }
-  KeyEntry* key = keys_.Get(key_ref);
-  // Only what changes, on one line mostly; MoveTo announces its own.
-  region_->Touch(&key->time_max, offsetof(KeyEntry, listed) - offsetof(KeyEntry, time_max));
+  if (HasLast()) {
+    block->start = block->records == 0 ? time : std::min(block->start, time);
+    block->last = block->records == 0 ? time : std::max(block->last, time);
+  }
+  block->records = std::min(block->records + 1u, 0x7fffffffu) & 0x7fffffffu;
+  block->changed = 1;
+}
+
+void WindowRun::KeepTime(Ref key_ref, std::int64_t time, std::int64_t arrival) {
+  WindowKey* key = ChangeKey(key_ref);
   key->last_arrival = std::max(key->last_arrival, arrival);
   key->time_max = std::max(key->time_max, time);
-  if (key->open != 1) keys_.MoveTo(key_ref, KeyTable::List::kOpen, key->last_arrival);
-  if (plan_->event_time) {
-    const std::int64_t first_end = plan_->tumbling.EndOf(region_->Get<Window>(key->windows)->start);
-    if (first_end <= key->time_max - plan_->lateness) ChangeRoot()->watermark_key = key_ref;
+  if (keys_.Get(key_ref)->list == 1) return;
+  if (keys_.First(KeyTable::List::kOpen) == StateRegion::kNone) {
+    Root* changed = ChangeRoot();
+    changed->swept = std::max({changed->swept, changed->now, kNever + 1});
+    changed->next_sweep = NextSweep(changed->swept);
   }
-  return Verdict::Absorbed();
+  keys_.MoveTo(key_ref, KeyTable::List::kOpen, key->last_arrival);
 }
 
 void WindowRun::AdvanceTo(Time now, bool counts) {
@@ -233,84 +229,83 @@ void WindowRun::Resume(Time now) {
 
 void WindowRun::End() { ChangeRoot()->flags |= kEnding; }
 
-// When the first key of the open list, heard of last at `listed` or later, is due.
+// When a key of the open list, heard of last at `listed` or later, has been silent.
 std::int64_t WindowRun::DueAt(std::int64_t listed) const {
-  if (!plan_->event_time) return plan_->tumbling.EndOf(plan_->tumbling.StartOf(listed));
-  const std::int64_t silent = std::max(listed, root().idle_base) + plan_->idle;
+  if (plan_->silence_counts_always) return listed + plan_->silence;
+  const std::int64_t silent = std::max(listed, root().idle_base) + plan_->silence;
   return (silent + plan_->idle_grid - 1) / plan_->idle_grid * plan_->idle_grid;
 }
 
 WindowRun::Work WindowRun::NextWork() const {
   const Root& state = root();
-  if (state.watermark_key != StateRegion::kNone) return Work::kWatermark;
+  if (state.due_key != StateRegion::kNone) return Work::kDue;
   if (state.evicted_key != StateRegion::kNone) return Work::kEviction;
   const Ref first = state.keys.first[1];
   if (first == StateRegion::kNone) return Work::kNone;
   if ((state.flags & kEnding) != 0) return Work::kEnd;
-  if (plan_->event_time && (state.flags & kSilenceCounts) == 0) return Work::kNone;
+  if (state.sweep_key != StateRegion::kNone || state.next_sweep <= state.now) return Work::kSweep;
+  if (plan_->silence == 0) return Work::kNone;
+  if (!plan_->silence_counts_always && (state.flags & kSilenceCounts) == 0) return Work::kNone;
   const std::int64_t listed = keys_.Get(first)->listed;
   // Far from due in nearly every record: no division.
-  if (listed + (plan_->event_time ? plan_->idle : 0) > state.now) return Work::kNone;
-  return DueAt(listed) <= state.now ? Work::kTime : Work::kNone;
+  if (listed + plan_->silence > state.now) return Work::kNone;
+  return DueAt(listed) <= state.now ? Work::kSilence : Work::kNone;
 }
 
-bool WindowRun::HasPending() const { return NextWork() != Work::kNone; }
+OperatorRun::Product WindowRun::Produce(Record& out, Arena& arena) {
+  only_named_ = false;
+  return DoWork(out, arena);
+}
 
-bool WindowRun::Produce(Record& out, Arena& arena) { return DoWork(out, arena, Filling::kResult); }
-bool WindowRun::Discard(Record& out, Arena& arena) { return DoWork(out, arena, Filling::kKeyOnly); }
+OperatorRun::Product WindowRun::Discard(Record& out, Arena& arena) {
+  only_named_ = true;
+  return DoWork(out, arena);
+}
 
-bool WindowRun::DoWork(Record& out, Arena& arena, Filling filling) {
-  const Work work = NextWork();
-  Ref key_ref = root().keys.first[1];
-  if (work == Work::kWatermark) key_ref = root().watermark_key;
-  if (work == Work::kEviction) key_ref = root().evicted_key;
-  if (work == Work::kTime) {
-    const KeyEntry& key = *keys_.Get(key_ref);
-    if (key.listed < key.last_arrival) {
-      keys_.MoveTo(key_ref, KeyTable::List::kOpen, key.last_arrival);
-      return false;
+OperatorRun::Product WindowRun::DoWork(Record& out, Arena& arena) {
+  failure_ = nullptr;
+  for (int passed = 0; passed < kPassedOver; ++passed) {
+    const Work work = NextWork();
+    if (work == Work::kNone) break;
+    Ref key_ref = root().keys.first[1];
+    if (work == Work::kDue) key_ref = root().due_key;
+    if (work == Work::kEviction) key_ref = root().evicted_key;
+    if (work == Work::kSweep && root().sweep_key != StateRegion::kNone) key_ref = root().sweep_key;
+    if (work == Work::kSilence && keys_.Get(key_ref)->listed < Key(key_ref)->last_arrival) {
+      keys_.MoveTo(key_ref, KeyTable::List::kOpen, Key(key_ref)->last_arrival);
+      continue;
     }
+    bool more = false;
+    out.Clear();
+    const bool made = Emit(key_ref, work, out, arena, more);
+    Settle(key_ref, work, more);
+    if (made) return {true, failure_};
+    if (more) break;  // it has done a part of its work
   }
-  const bool partial = work == Work::kEviction || work == Work::kEnd;
-  Close(key_ref, out, arena, filling, partial);
-  Settle(key_ref, work);
-  return true;
-}
-
-// Closes the earliest window of the key.
-void WindowRun::Close(Ref key_ref, Record& out, Arena& arena, Filling filling, bool partial) {
-  KeyEntry* key = region_->Change<KeyEntry>(key_ref);
-  const Ref window_ref = key->windows;
-  auto* window = region_->Get<Window>(window_ref);
-  Fill(*key, *window, out, arena, filling, partial);
-  key->closed_until = std::max(key->closed_until, plan_->tumbling.EndOf(window->start));
-  key->windows = window->next;
-  --key->windows_open;
-  region_->Touch(window, plan_->block_size);
-  auto* states = reinterpret_cast<std::byte*>(window + 1);
-  for (const AggregateColumn& column : plan_->columns) {
-    column.aggregate->Free(states + column.offset, *region_);
-  }
-  region_->Free(window_ref, plan_->block_size);
+  return {};
 }
 
 // What becomes of the key, and of the work that brought us here.
-void WindowRun::Settle(Ref key_ref, Work work) {
-  const KeyEntry& key = *keys_.Get(key_ref);
-  const bool empty = key.windows == StateRegion::kNone;
-  if (work == Work::kWatermark) {
-    const bool more = !empty && plan_->tumbling.EndOf(region_->Get<Window>(key.windows)->start) <=
-                                    key.time_max - plan_->lateness;
-    if (!more) ChangeRoot()->watermark_key = StateRegion::kNone;
+void WindowRun::Settle(Ref key_ref, Work work, bool more) {
+  if (work == Work::kDue && !more) ChangeRoot()->due_key = StateRegion::kNone;
+  if (work == Work::kSweep) {
+    Root* changed = ChangeRoot();
+    changed->sweep_key = more ? key_ref : keys_.Get(key_ref)->next;
+    if (changed->sweep_key == StateRegion::kNone) {
+      changed->swept = changed->now;
+      changed->next_sweep = NextSweep(changed->swept);
+    }
   }
-  if (!empty) return;
+  if (Key(key_ref)->blocks != StateRegion::kNone) return;
   if (work == Work::kEviction) {
     Root* changed = ChangeRoot();
     changed->evicted_key = StateRegion::kNone;
-    changed->evicted_watermark = std::max(changed->evicted_watermark, key.closed_until);
+    changed->evicted_watermark = std::max(changed->evicted_watermark, Key(key_ref)->closed_until);
     keys_.Remove(key_ref);
-  } else if (plan_->event_time) {
-    keys_.MoveTo(key_ref, KeyTable::List::kClosed, key.last_arrival);
+  } else if (plan_->event_time || plan_->fill > 0) {
+    if (keys_.Get(key_ref)->list == 1) {
+      keys_.MoveTo(key_ref, KeyTable::List::kClosed, Key(key_ref)->last_arrival);
+    }
   } else {
     keys_.Remove(key_ref);  // arrival never goes back: nothing to remember
   }
@@ -319,8 +314,13 @@ void WindowRun::Settle(Ref key_ref, Work work) {
 std::optional<Time> WindowRun::NextDeadline() const {
   const Ref first = root().keys.first[1];
   if (first == StateRegion::kNone) return std::nullopt;
-  if (plan_->event_time && (root().flags & kSilenceCounts) == 0) return std::nullopt;
-  return TimeFromMicroseconds(DueAt(keys_.Get(first)->listed));
+  std::int64_t next = root().next_sweep;
+  if (plan_->silence > 0 &&
+      (plan_->silence_counts_always || (root().flags & kSilenceCounts) != 0)) {
+    next = std::min(next, DueAt(keys_.Get(first)->listed));
+  }
+  if (next == kForever) return std::nullopt;
+  return TimeFromMicroseconds(next);
 }
 
 }  // namespace runnel

@@ -1,4 +1,4 @@
-#include "pipelines/windows/key_table.h"
+#include "pipelines/base/key_table.h"
 
 #include <cstring>
 
@@ -24,7 +24,7 @@ Ref KeyTable::Find(std::string_view key, std::uint64_t hash) const {
   const Slot* slots = region_->Get<Slot>(table.index);
   for (std::uint32_t i = Place(hash);; i = (i + 1) & (table.capacity - 1)) {
     if (slots[i].ref == StateRegion::kNone) return StateRegion::kNone;
-    if (slots[i].tag == TagOf(hash) && Get(slots[i].ref)->Key() == key) return slots[i].ref;
+    if (slots[i].tag == TagOf(hash) && KeyOf(slots[i].ref) == key) return slots[i].ref;
   }
 }
 
@@ -54,15 +54,13 @@ bool KeyTable::Grow() {
 
 Ref KeyTable::Insert(std::string_view key, std::uint64_t hash) {
   if (!Grow()) return StateRegion::kNone;
-  const Ref ref = region_->Allocate(sizeof(KeyEntry) + key.size());
+  const Ref ref = region_->Allocate(sizeof(KeyEntry) + user_size_ + key.size());
   if (ref == StateRegion::kNone) return StateRegion::kNone;
   KeyEntry* entry = Get(ref);
   entry->hash = hash;
   entry->key_size = static_cast<std::uint32_t>(key.size());
-  entry->time_max = INT64_MIN;
-  entry->closed_until = INT64_MIN;
-  entry->open = UINT32_MAX;  // in no list
-  std::memcpy(entry + 1, key.data(), key.size());
+  entry->list = UINT32_MAX;  // in none
+  std::memcpy(reinterpret_cast<std::byte*>(entry + 1) + user_size_, key.data(), key.size());
   Slot* slots = region_->Get<Slot>(state().index);
   std::uint32_t at = Place(hash);
   while (slots[at].ref != StateRegion::kNone) at = (at + 1) & (state().capacity - 1);
@@ -91,19 +89,19 @@ void KeyTable::Remove(Ref ref) {
   }
   slots[hole] = Slot{};
   --Change()->keys;
-  region_->Free(ref, sizeof(KeyEntry) + entry->key_size);
+  region_->Free(ref, sizeof(KeyEntry) + user_size_ + entry->key_size);
 }
 
 void KeyTable::Unlink(KeyEntry& entry) {
-  if (entry.open > 1) return;
+  if (entry.list > 1) return;
   KeyTableState* table = Change();
-  if (entry.open == 1) --table->open_keys;
+  if (entry.list == 1) --table->open_keys;
   Ref* to_next = entry.previous != StateRegion::kNone
                      ? &region_->Change<KeyEntry>(entry.previous)->next
-                     : &table->first[entry.open];
+                     : &table->first[entry.list];
   Ref* to_previous = entry.next != StateRegion::kNone
                          ? &region_->Change<KeyEntry>(entry.next)->previous
-                         : &table->last[entry.open];
+                         : &table->last[entry.list];
   *to_next = entry.next;
   *to_previous = entry.previous;
 }
@@ -113,7 +111,7 @@ void KeyTable::MoveTo(Ref ref, List list, std::int64_t arrival) {
   Unlink(*entry);
   KeyTableState* table = Change();
   const auto which = static_cast<std::uint32_t>(list);
-  entry->open = which;
+  entry->list = which;
   entry->listed = arrival;
   entry->next = StateRegion::kNone;
   entry->previous = table->last[which];

@@ -1,10 +1,10 @@
-// KeyTable: the keys of a window operator, in the StateRegion.
+// KeyTable: the keys of an operator with state, in the StateRegion.
 //
 // Finds a key by its encoded bytes (open addressing, linear probing, deletion by
 // shifting back, Knuth 6.4 R). Each key is in one of two lists in the order of
-// arrival: the open one while it has a window, else the closed one. The order is kept
-// lazily: a key moves to the end when it comes to the front and has been heard of
-// since (a clock, as in page replacement). Order never depends on hashes.
+// arrival: of a window, the open one while it has a window, else the closed one. The
+// order is kept lazily: a key moves to the end when it comes to the front and has been
+// heard of since (a clock, as in page replacement). Order never depends on hashes.
 #pragma once
 
 #include <cstdint>
@@ -14,20 +14,14 @@
 
 namespace runnel {
 
+// What the table keeps of a key; the user's own bytes follow, then those of the key.
 struct KeyEntry {
   std::uint64_t hash;
   StateRegion::Ref next;  // in its list
   StateRegion::Ref previous;
-  StateRegion::Ref windows;  // open ones, earliest first
-  std::uint32_t windows_open;
-  std::uint32_t key_size;     // bytes, behind the entry
-  std::uint32_t open;         // 1: in the open list
-  std::int64_t time_max;      // highest event time; microseconds, as all below
-  std::int64_t closed_until;  // end of the last window that has closed
-  std::int64_t last_arrival;
-  std::int64_t listed;  // arrival by which it stands in its list
-
-  std::string_view Key() const { return {reinterpret_cast<const char*>(this + 1), key_size}; }
+  std::uint32_t key_size;  // bytes
+  std::uint32_t list;      // 1: the open one
+  std::int64_t listed;     // arrival by which it stands in its list, microseconds
 };
 
 struct KeyTableState {
@@ -41,14 +35,30 @@ struct KeyTableState {
 
 class KeyTable final {
  public:
-  // `state` is the place of a KeyTableState inside `region`; zeros are an empty table.
-  KeyTable(StateRegion& region, StateRegion::Ref state_block, std::size_t offset)
-      : region_(&region), block_(state_block), offset_(offset) {}
+  // A KeyTableState lies `offset` into `state_block`; zeros are an empty table. Each key
+  // has `user_size` bytes of the user's, a multiple of 8, zeros at first.
+  KeyTable(StateRegion& region, StateRegion::Ref state_block, std::size_t offset,
+           std::size_t user_size)
+      : region_(&region), block_(state_block), offset_(offset), user_size_(user_size) {}
 
   const KeyTableState& state() const {
     return *reinterpret_cast<const KeyTableState*>(region_->Get<std::byte>(block_) + offset_);
   }
   KeyEntry* Get(StateRegion::Ref ref) const { return region_->Get<KeyEntry>(ref); }
+  // The user's bytes of a key. The caller touches what it changes.
+  template <typename T>
+  T* User(StateRegion::Ref ref) const {
+    return reinterpret_cast<T*>(Get(ref) + 1);
+  }
+  std::string_view KeyOf(StateRegion::Ref ref) const {
+    const KeyEntry* entry = Get(ref);
+    return {reinterpret_cast<const char*>(entry + 1) + user_size_, entry->key_size};
+  }
+  // Bytes of a key with `key_size` bytes, its place in the index included.
+  std::size_t BytesFor(std::size_t key_size) const { return BytesFor(key_size, user_size_); }
+  static std::size_t BytesFor(std::size_t key_size, std::size_t user_size) {
+    return StateRegion::Rounded(sizeof(KeyEntry) + user_size + key_size) + 3 * sizeof(Slot);
+  }
 
   // Begins to load what Find(…, hash) will look at.
   void Prefetch(std::uint64_t hash) const {
@@ -59,7 +69,6 @@ class KeyTable final {
   StateRegion::Ref Find(std::string_view key, std::uint64_t hash) const;
   // Adds a key that is not there, to the closed list; kNone when the region is full.
   StateRegion::Ref Insert(std::string_view key, std::uint64_t hash);
-  // REQUIRES: the key has no windows.
   void Remove(StateRegion::Ref ref);
   enum class List : std::uint32_t { kClosed = 0, kOpen = 1 };
   // Puts the key at the end of a list, by `arrival`.
@@ -81,6 +90,7 @@ class KeyTable final {
   StateRegion* region_;
   StateRegion::Ref block_;
   std::size_t offset_;
+  std::size_t user_size_;
 };
 
 }  // namespace runnel

@@ -1,0 +1,39 @@
+// Zone: the offsets of a time zone from UTC, as they are written into a plan.
+//
+// A plan holds all rules that it needs, because a worker opens no files and an update of
+// the zone database must not change a replay. Times outside the list have the offset of
+// its nearest end.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace runnel {
+
+class Zone final {
+ public:
+  // `UTC`, an offset such as `+02:00`, or `NAME OFFSET TIME:OFFSET …`: the offset that
+  // held first and those that came with a time; seconds, times growing. nullopt where it
+  // is none of these: for a name alone too.
+  static std::optional<Zone> Parse(std::string_view text);
+
+  // Microseconds, all of these.
+  std::int64_t OffsetAt(std::int64_t utc) const;
+  std::int64_t ToLocal(std::int64_t utc) const { return utc + OffsetAt(utc); }
+  // A local time that comes twice is the first of the two; one that does not come is as
+  // long after the change as it is after the gap's beginning.
+  std::int64_t ToUtc(std::int64_t local) const;
+  bool IsFixed() const { return changes_.empty(); }
+
+ private:
+  struct Change {
+    std::int64_t utc;
+    std::int64_t offset;
+  };
+  std::int64_t first_ = 0;
+  std::vector<Change> changes_;
+};
+
+}  // namespace runnel

@@ -1,0 +1,40 @@
+// KeyPlan: the key of an operator: fields or expressions, encoded as bytes.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipelines/expr/expression.h"
+#include "pipelines/operators/operator.h"
+
+namespace runnel {
+
+struct KeyPart {
+  std::string name;  // of the field in a result
+  std::string text;
+  std::uint16_t result_field = 0;  // in a record of another kind; set by who makes those
+  std::unique_ptr<Expression> expression;
+};
+
+class KeyPlan final {
+ public:
+  // `node`: nothing, a field or an expression, or a list of them. False after an error.
+  bool Compile(const StepContext& context, const Node& node);
+
+  // Appends the encoded key of `record`; a literal reason on failure. 1 and 1.0 are one
+  // key, and not "1"; null, missing and NaN are none.
+  const char* Encode(const Record& record, Arena& arena, std::string& key) const;
+  // The next part of an encoded key, which Encode has made. Text is borrowed.
+  static Value TakePart(std::string_view& key);
+  Result<std::uint64_t> Hash(const Record& record, Arena& arena) const;
+
+  std::vector<std::string> Texts() const;
+  // `key device, room`, or `no key`.
+  std::string Explain() const;
+
+  std::vector<KeyPart> parts;
+};
+
+}  // namespace runnel
