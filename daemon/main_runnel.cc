@@ -25,6 +25,18 @@ int Dispatch(const runnel::CommandLine& line) {
       return runnel::CheckCommand(line);
     case runnel::Verb::kExplain:
       return runnel::ExplainCommand(line);
+    case runnel::Verb::kTest:
+      return runnel::TestCommand(line);
+    case runnel::Verb::kTry:
+      return runnel::TryCommand(line);
+    case runnel::Verb::kList:
+      return runnel::ListCommand(line);
+    case runnel::Verb::kDescribe:
+      return runnel::DescribeCommand(line);
+    case runnel::Verb::kSchema:
+      return runnel::SchemaCommand(line);
+    case runnel::Verb::kReference:
+      return runnel::ReferenceCommand(line);
     case runnel::Verb::kStatus:
       return runnel::StatusCommand(line);
   }

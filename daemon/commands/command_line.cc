@@ -8,17 +8,43 @@
 namespace runnel {
 namespace {
 
+// What may stand behind a command.
+enum class Takes { kPipelines, kWords };
+
 struct VerbName {
   const char* name;
   Verb verb;
+  Takes takes;
+  const char* usage;  // behind `runnel NAME `
   const char* summary;
+  const char* options;  // lines for the help of the command; may be empty
 };
 
-constexpr std::array<VerbName, 4> kVerbs = {{
-    {"run", Verb::kRun, "run the pipelines: the daemon"},
-    {"check", Verb::kCheck, "check runnel.yaml and the pipelines, print all that is wrong"},
-    {"explain", Verb::kExplain, "show what the pipelines do, what they guarantee and need"},
-    {"status", Verb::kStatus, "show where the messages went, from the journals"},
+constexpr std::array<VerbName, 10> kVerbs = {{
+    {"run", Verb::kRun, Takes::kPipelines, "[-c FILE] [PIPELINE...]",
+     "run the pipelines: the daemon", ""},
+    {"check", Verb::kCheck, Takes::kPipelines, "[-c FILE] [PIPELINE...]",
+     "check runnel.yaml and the pipelines, print all that is wrong", ""},
+    {"explain", Verb::kExplain, Takes::kPipelines, "[-c FILE] [PIPELINE...]",
+     "show what the pipelines do, what they guarantee and need", ""},
+    {"test", Verb::kTest, Takes::kPipelines, "[-c FILE] [--update] [--junit FILE] [PIPELINE...]",
+     "run the `tests:` of the pipelines, in virtual time",
+     "  --update       write what came out into the files, as what is expected\n"
+     "  --junit FILE   also write the results as JUnit XML\n"},
+    {"try", Verb::kTry, Takes::kWords, "EXPRESSION [--record JSON] [--topic TOPIC]",
+     "evaluate an expression on a record",
+     "  --record JSON  the record, such as '{\"temp\": 21.5}'; {} without it\n"
+     "  --topic TOPIC  its topic, for topic()\n"},
+    {"list", Verb::kList, Takes::kWords, "[operators|aggregates|codecs|functions]",
+     "list what pipelines are made of", "  --json         for programs\n"},
+    {"describe", Verb::kDescribe, Takes::kWords, "NAME...",
+     "describe an operator, an aggregate, a codec or a function", ""},
+    {"schema", Verb::kSchema, Takes::kWords, "[pipeline|runnel]",
+     "print the JSON Schema of pipeline files, or of runnel.yaml", ""},
+    {"reference", Verb::kReference, Takes::kWords, "",
+     "print the manual of everything, as Markdown", ""},
+    {"status", Verb::kStatus, Takes::kPipelines, "[-c FILE] [--json] [PIPELINE...]",
+     "show where the messages went, from the journals", "  --json         for programs\n"},
 }};
 
 constexpr const char* kGeneral =
@@ -60,25 +86,54 @@ std::string Unknown(const char* what, const std::string& word,
   return text;
 }
 
+// Options with a value, and the commands that have them.
+struct ValueOption {
+  const char* name;
+  Verb verb;  // kHelp: every command about pipelines
+  std::string CommandLine::*value;
+};
+constexpr ValueOption kValueOptions[] = {
+    {"-c", Verb::kHelp, &CommandLine::device_file},
+    {"--config", Verb::kHelp, &CommandLine::device_file},
+    {"--junit", Verb::kTest, &CommandLine::junit},
+    {"--record", Verb::kTry, &CommandLine::record},
+    {"--topic", Verb::kTry, &CommandLine::topic},
+};
+
 // An option of a command; moves `i` behind its value.
-bool TakeOption(const std::vector<std::string>& words, std::size_t& i, CommandLine& line) {
+bool TakeOption(const std::vector<std::string>& words, std::size_t& i, const VerbName& verb,
+                CommandLine& line) {
   const std::string& word = words[i];
+  std::vector<std::string_view> names = {"--help"};
   if (word == "--help" || word == "-h") {
     line.about = line.verb;
     line.verb = Verb::kHelp;
-  } else if (word == "--json" && line.verb == Verb::kStatus) {
-    line.json = true;
-  } else if (word == "-c" || word == "--config") {
+    return true;
+  }
+  for (const ValueOption& option : kValueOptions) {
+    const bool has =
+        option.verb == Verb::kHelp ? verb.takes == Takes::kPipelines : option.verb == line.verb;
+    if (!has) continue;
+    names.push_back(option.name);
+    if (word != option.name) continue;
     if (i + 1 == words.size()) {
-      line.problem = "`" + word + "` needs the name of a file";
+      line.problem = "`" + word + "` needs " +
+                     (word == "--record" || word == "--topic" ? "a value" : "the name of a file");
       return false;
     }
-    line.device_file = words[++i];
-  } else {
-    line.problem = Unknown("option", word, {"-c", "--config", "--json", "--help"});
-    return false;
+    line.*option.value = words[++i];
+    return true;
   }
-  return true;
+  if (line.verb == Verb::kStatus || line.verb == Verb::kList) {
+    names.push_back("--json");
+    if (word == "--json") return line.json = true;
+  }
+  if (line.verb == Verb::kTest) {
+    names.push_back("--update");
+    if (word == "--update") return line.update = true;
+  }
+  line.problem = Unknown("option", word, names);
+  return false;
 }
 
 }  // namespace
@@ -103,8 +158,13 @@ CommandLine ParseCommandLine(const std::vector<std::string>& words) {
   }
   line.verb = verb->verb;
   for (std::size_t i = 1; i < words.size(); ++i) {
+    if (words[i] == "--") {
+      line.pipelines.insert(line.pipelines.end(),
+                            words.begin() + static_cast<std::ptrdiff_t>(i) + 1, words.end());
+      break;
+    }
     if (words[i].starts_with('-') && words[i].size() > 1) {
-      if (!TakeOption(words, i, line) || line.verb == Verb::kHelp) return line;
+      if (!TakeOption(words, i, *verb, line) || line.verb == Verb::kHelp) return line;
     } else {
       line.pipelines.push_back(words[i]);
     }
@@ -117,10 +177,13 @@ std::string HelpText(Verb about) {
   for (const VerbName& verb : kVerbs) {
     if (verb.verb != about) continue;
     text = std::string("runnel ") + verb.name + ": " + verb.summary + "\n\nusage: runnel " +
-           verb.name + " [-c FILE] " + (about == Verb::kStatus ? "[--json] " : "") +
-           "[PIPELINE...]\n" + kOptions;
-    if (about == Verb::kStatus) text += "  --json         for programs\n";
-    return text;
+           verb.name + " " + verb.usage + "\n";
+    if (verb.takes == Takes::kPipelines) {
+      text += kOptions;
+    } else if (*verb.options != 0) {
+      text += "\n";
+    }
+    return text + verb.options;
   }
   text = kGeneral;
   for (const VerbName& verb : kVerbs) {

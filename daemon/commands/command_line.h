@@ -6,14 +6,31 @@
 
 namespace runnel {
 
-enum class Verb { kHelp, kVersion, kRun, kCheck, kExplain, kStatus };
+enum class Verb {
+  kHelp,
+  kVersion,
+  kRun,
+  kCheck,
+  kExplain,
+  kTest,
+  kTry,
+  kList,
+  kDescribe,
+  kSchema,
+  kReference,
+  kStatus
+};
 
 struct CommandLine {
   Verb verb = Verb::kHelp;
   Verb about = Verb::kHelp;            // kHelp: of which verb; kHelp itself for all
   std::string device_file;             // -c FILE
   bool json = false;                   // --json
-  std::vector<std::string> pipelines;  // files and folders
+  bool update = false;                 // test --update
+  std::string junit;                   // test --junit FILE
+  std::string record;                  // try --record JSON
+  std::string topic;                   // try --topic TOPIC
+  std::vector<std::string> pipelines;  // files and folders; of other commands what they are about
   std::string problem;                 // not empty: wrong usage, with a hint
 };
 

@@ -34,9 +34,12 @@ void CheckEndpoints(const PipelineFile& file, const Plan& plan, const DeviceConf
                     Diagnostics& diagnostics) {
   CheckBroker(device, plan.source().broker, Place(file.root, {"source", "mqtt", "broker"}),
               diagnostics);
+  const Node* more = file.root.Find("sinks");
   for (std::size_t i = 0; i < plan.sinks().size(); ++i) {
-    CheckBroker(device, plan.sinks()[i].broker,
-                Place(file.root, {i == 0 ? "sink" : "late", "mqtt", "broker"}), diagnostics);
+    const Node* node = file.root.Find("late");
+    if (i == 0) node = file.root.Find("sink");
+    if (i > 0 && more != nullptr && i <= more->members.size()) node = &more->members[i - 1].value;
+    CheckBroker(device, plan.sinks()[i].broker, Place(*node, {"mqtt", "broker"}), diagnostics);
   }
   const Result<TopicFilter> filter = TopicFilter::Parse(plan.source().topic);
   if (!filter.ok()) {
@@ -83,6 +86,7 @@ std::optional<Loaded> LoadAll(const CommandLine& line, Diagnostics& diagnostics)
                         "make `limits: { journal: … }` in runnel.yaml larger");
     }
     loaded.pipelines.push_back(std::move(pipeline));
+    loaded.files.push_back(file);
   }
   if (diagnostics.has_errors()) return std::nullopt;
   loaded.device = std::move(config.device);

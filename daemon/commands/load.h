@@ -15,6 +15,7 @@ namespace runnel {
 struct Loaded {
   DeviceConfig device;
   std::vector<RunningPipeline> pipelines;
+  std::vector<PipelineFile> files;  // of each
 };
 
 // nullopt after an error; everything wrong is in `diagnostics`.

@@ -24,6 +24,17 @@ struct MapOptions {
   }
 };
 
+// For the manual.
+struct EitherOptions {
+  Node fields;
+  static void Describe(Schema<EitherOptions>& schema) {
+    schema
+        .Whole(&EitherOptions::fields,
+               "A list of fields to keep, or a map of names and their expressions.")
+        .Example("[device, temp]");
+  }
+};
+
 struct Column {
   std::uint16_t field = 0;
   std::unique_ptr<Expression> expression;
@@ -100,14 +111,15 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
 }  // namespace
 
 OperatorSpec operators::select() {
-  return {"select", "Keeps the named fields and nothing else.", Compile, Describe<ListOptions>,
+  return {"select", "Keeps the named fields and nothing else.", Compile, Describe<EitherOptions>,
           R"(steps:
   - select: { temp: temp, who: device }
+sink: { mqtt: { topic: out/all } }
 tests:
   - send:
       - { topic: in/a, json: { temp: 21.5, noise: 7 } }
     expect:
-      - { topic: out/a, payload: '{"temp":21.5,"who":"a"}' }
+      - { topic: out/all, payload: '{"temp":21.5,"who":"a"}' }
 )"};
 }
 

@@ -319,6 +319,8 @@ std::string CompiledPlan::Explain() const {
   return text;
 }
 
+std::vector<OptionDoc> DescribePipeline() { return Describe<FileOptions>(); }
+
 void RegisterAll(Registry& registry) {
 #define OPERATOR(name) registry.Add(operators::name());
 #include "pipelines/operators/operators.def"

@@ -93,6 +93,9 @@ std::optional<MqttSink> ReadSink(const Node& node, const Position& at, std::stri
                   options->retain};
 }
 
+std::vector<OptionDoc> DescribeMqttSource() { return Describe<SourceOptions>(); }
+std::vector<OptionDoc> DescribeMqttSink() { return Describe<SinkOptions>(); }
+
 std::vector<Capture> CapturesOf(std::string_view filter) {
   if (filter.starts_with("$share/")) {
     const std::size_t group_end = filter.find('/', 7);

@@ -29,6 +29,20 @@ struct Ledger {
   std::uint64_t settled() const {
     return filtered + absorbed + passed + late + dropped + dead_lettered;
   }
+  void Add(const Ledger& other) {
+    received += other.received;
+    filtered += other.filtered;
+    absorbed += other.absorbed;
+    passed += other.passed;
+    late += other.late;
+    dropped += other.dropped;
+    dead_lettered += other.dead_lettered;
+    results += other.results;
+    results_filtered += other.results_filtered;
+    results_absorbed += other.results_absorbed;
+    results_passed += other.results_passed;
+    results_dead_lettered += other.results_dead_lettered;
+  }
   bool Balances() const {
     return received == settled() &&
            results == results_filtered + results_absorbed + results_passed + results_dead_lettered;

@@ -14,6 +14,7 @@
 #include "pipelines/base/time.h"
 #include "pipelines/spec/diagnostics.h"
 #include "pipelines/spec/node.h"
+#include "pipelines/spec/schema.h"
 
 namespace runnel {
 
@@ -85,5 +86,10 @@ struct PlanLimits {
 std::unique_ptr<const Plan> CompilePlan(const Node& root, std::string_view name,
                                         const Registry& registry, const PlanLimits& limits,
                                         Diagnostics& diagnostics);
+
+// The options of a pipeline file, for the manual and the JSON Schema.
+std::vector<OptionDoc> DescribePipeline();
+std::vector<OptionDoc> DescribeMqttSource();
+std::vector<OptionDoc> DescribeMqttSink();
 
 }  // namespace runnel
