@@ -223,6 +223,7 @@ Outcome ExchangeEncoder::Encode(const Record& record, std::string& out) {
   writer_.Signed(Microseconds(record.arrival));
   writer_.Signed(Difference(record.time, record.arrival));
   writer_.String(record.topic);
+  writer_.Varint(record.sink);
   writer_.Varint(record.entries().size());
   for (const Record::Entry& entry : record.entries()) {
     if (entry.field == Record::kUnknown) {
@@ -278,6 +279,7 @@ Outcome ExchangeDecoder::Decode(std::string_view bytes, Arena& arena, Record& re
   record.arrival = TimeFromMicroseconds(arrival);
   record.time = TimeFromMicroseconds(Sum(arrival, reader.Signed()));
   record.topic = reader.String();
+  record.sink = static_cast<std::uint16_t>(reader.Varint());
   const std::uint64_t count = reader.Varint();
   if (!reader.ok() || count > reader.remaining()) return Outcome::Failed(kReason);
   for (std::uint64_t i = 0; i < count; ++i) {

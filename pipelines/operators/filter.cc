@@ -46,16 +46,8 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
   const std::optional<Options> options =
       Read<Options>(context.node, "filter", context.diagnostics, &context.at);
   if (!options.has_value()) return nullptr;
-  std::unique_ptr<Expression> condition =
-      CompileExpression(context, options->condition, context.node.position);
+  std::unique_ptr<Expression> condition = CompileCondition(context, "filter", options->condition);
   if (condition == nullptr) return nullptr;
-  if (condition->type() != Type::kMissing && condition->type() != Type::kBool) {
-    context.diagnostics.Error(
-        context.node.position,
-        "`filter` takes a bool, found " + std::string(TypeName(condition->type())),
-        "compare it with something, such as `temp > 20`");
-    return nullptr;
-  }
   return std::make_unique<Filter>(options->condition, std::move(condition));
 }
 

@@ -128,6 +128,8 @@ struct StepContext {
   FieldTable* produced_fields = nullptr;
   // Set by operators that name fields of the output (select): nothing else passes.
   bool drops_unmentioned = false;
+  // Set by operators behind which nobody knows which fields there are.
+  bool forgets_fields = false;
   // Set by operators that give fields other values: their names.
   std::vector<std::string> changes;
 };
@@ -147,6 +149,15 @@ struct OperatorSpec {
 class Expression;
 std::unique_ptr<Expression> CompileExpression(const StepContext& context, std::string_view text,
                                               const Position& position);
+
+// The same, of an option of the step; `text` is its value.
+std::unique_ptr<Expression> CompileOption(const StepContext& context, const char* option,
+                                          std::string_view text);
+// CompileOption of a condition: what is surely no bool is an error.
+std::unique_ptr<Expression> CompileCondition(const StepContext& context, const char* option,
+                                             std::string_view text);
+// Notes that a step adds fields or gives them other values.
+void NoteField(StepContext& context, const std::string& name, Type type);
 
 namespace operators {
 #define OPERATOR(name) OperatorSpec name();

@@ -207,6 +207,7 @@ class PlanCompiler final {
                         .produces = std::nullopt,
                         .produced_fields = &produced,
                         .drops_unmentioned = false,
+                        .forgets_fields = false,
                         .changes = {}};
     CompiledStep compiled;
     compiled.label = context.stage;
@@ -214,6 +215,7 @@ class PlanCompiler final {
     compiled.op = spec->compile(context);
     const bool makes = compiled.op != nullptr && compiled.op->MakesRecords();
     if (context.produces.has_value()) known_ = std::move(context.produces);
+    if (context.forgets_fields) known_.reset();
     drops_unmentioned_ |= context.drops_unmentioned || makes;
     if (makes) {
       if (!late_table_.has_value()) late_table_ = compiled.table;

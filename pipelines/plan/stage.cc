@@ -316,6 +316,7 @@ void Stage::Finish(const Verdict& verdict, std::size_t step, Record& record, Ori
 }
 
 void Stage::Deliver(Record& record, Origin origin, OutputSink& out) {
+  if (record.sink >= plan_->compiled_sinks.size()) record.sink = 0;  // as the exchange said
   const char* reason = last() ? Publish(record, record.sink, out) : PassOn(record, out);
   if (reason == nullptr) return Count(origin, &Ledger::passed, &Ledger::results_passed);
   Count(origin, &Ledger::dead_lettered, &Ledger::results_dead_lettered);

@@ -23,10 +23,36 @@ void Record::Show(std::uint16_t field, const Value& value) {
   values_[field] = value;
 }
 
+void Record::Replace(std::string_view name, const Value& value) {
+  for (Entry& entry : entries_) {
+    if (entry.field != kUnknown || entry.name != name) continue;
+    entry.value = value;
+    return;
+  }
+  Append(name, value);
+}
+
 void Record::Remove(std::uint16_t field) {
   if (values_[field].IsMissing()) return;
   values_[field] = Value();
   std::erase_if(entries_, [field](const Entry& entry) { return entry.field == field; });
+}
+
+void Record::Rename(std::uint16_t from, std::uint16_t to) {
+  if (from == to || values_[from].IsMissing()) return;
+  const Value value = values_[from];
+  values_[from] = Value();
+  for (Entry& entry : entries_) {
+    if (entry.field != from) continue;
+    Remove(to);
+    // Removing may have moved it.
+    for (Entry& moved : entries_) {
+      if (moved.field == from) moved.field = to;
+    }
+    values_[to] = value;
+    return;
+  }
+  Show(to, value);  // it was hidden
 }
 
 }  // namespace runnel

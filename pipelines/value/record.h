@@ -80,8 +80,12 @@ class Record final {
     entry.name = name;
     return entry.value;
   }
+  // Sets a field that the plan does not mention: in its place when the record has it.
+  void Replace(std::string_view name, const Value& value);
   // Takes a known field away, if it is there.
   void Remove(std::uint16_t field);
+  // Gives a visible field another name, in its place; a field `to` is replaced.
+  void Rename(std::uint16_t from, std::uint16_t to);
 
   const FieldTable& table() const { return *table_; }
   const std::vector<Entry>& entries() const { return entries_; }

@@ -1,9 +1,8 @@
 // Windows that records drive: sliding (each record brings the result of the time before
 // it), count (every so many records) and global (one window, with a trigger).
 #include <algorithm>
-#include <bit>
 
-#include "pipelines/base/hash.h"
+#include "pipelines/value/digest.h"
 #include "pipelines/windows/window_run.h"
 
 namespace runnel {
@@ -140,28 +139,6 @@ class CountRun final : public RecordRun {
     return true;
   }
 };
-
-std::uint64_t Digest(const Value& value, std::uint64_t seed) {
-  seed = seed * 31 + static_cast<std::uint64_t>(value.type());
-  switch (value.type()) {
-    case Type::kString:
-      return Hash(value.AsString(), seed);
-    case Type::kList:
-      for (const Value& item : value.AsList()) seed = Digest(item, seed);
-      return seed;
-    case Type::kMap:
-      for (const MapEntry& entry : value.AsMap()) {
-        seed = Digest(entry.value, Digest(entry.key, seed));
-      }
-      return seed;
-    default: {
-      const std::uint64_t bits = value.type() == Type::kDouble
-                                     ? std::bit_cast<std::uint64_t>(value.AsDouble())
-                                     : value.AsUint();
-      return Hash({reinterpret_cast<const char*>(&bits), sizeof bits}, seed);
-    }
-  }
-}
 
 class GlobalRun final : public RecordRun {
  public:

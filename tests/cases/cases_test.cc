@@ -74,9 +74,8 @@ std::size_t RunAll(const std::string& text, const std::string& name) {
 
 std::string WithEnds(const std::string& steps) {
   return "source: { mqtt: { topic: \"in/{device}\" } }\n" + steps +
-         (steps.find("sink:") == std::string::npos
-              ? "sink: { mqtt: { topic: \"out/{device}\" } }\n"
-              : "");
+         (steps.find("sink:") == std::string::npos ? "sink: { mqtt: { topic: \"out/{device}\" } }\n"
+                                                   : "");
 }
 
 TEST(Cases, Files) {
@@ -110,16 +109,16 @@ TEST(Cases, AggregatesOfTheManual) {
       std::size_t end = records.find("}, {", begin);
       end = end == std::string::npos ? records.size() : end + 1;
       const std::string fields = records.substr(begin + 1, end - begin - 1);
-      sends += "      - { topic: in/a, at: " + std::to_string(second) + "s, json: {\"ts\": " +
-               std::to_string(1'700'000'000 + second) + ", " + fields + " }\n";
+      sends += "      - { topic: in/a, at: " + std::to_string(second) +
+               "s, json: {\"ts\": " + std::to_string(1'700'000'000 + second) + ", " + fields +
+               " }\n";
       begin = end + 2;
     }
-    const std::string text =
-        WithEnds("timestamp: { field: ts, unit: s }\nsteps:\n  - window: { tumbling: 10s, key: device, "
-                 "aggregate: { result: \"" +
-                 spec.example + "\" } }\ntests:\n  - send:\n" + sends +
-                 "    expect:\n      - { topic: out/a, json: { result: " + spec.example_result +
-                 " } }\n");
+    const std::string text = WithEnds(
+        "timestamp: { field: ts, unit: s }\nsteps:\n  - window: { tumbling: 10s, key: device, "
+        "aggregate: { result: \"" +
+        spec.example + "\" } }\ntests:\n  - send:\n" + sends +
+        "    expect:\n      - { topic: out/a, json: { result: " + spec.example_result + " } }\n");
     EXPECT_EQ(RunAll(text, std::string(name)), 1u) << name << "\n" << text;
   }
 }
