@@ -1,0 +1,331 @@
+// csv: a record a line (RFC 4180), with the names in the first line or in the options.
+//
+// A quoted field is text. A field without quotes is what it looks like: a number, true or
+// false, or text; an empty one is missing. The name line is read again for every record of
+// a payload, unless it is the same as the last time: nothing is remembered that a successor
+// of a dead process would not know.
+#include "pipelines/codecs/csv.h"
+
+#include <algorithm>
+#include <map>
+
+#include "pipelines/codecs/codecs.h"
+#include "pipelines/codecs/fields.h"
+#include "pipelines/codecs/lines.h"
+#include "pipelines/codecs/text_values.h"
+#include "pipelines/codecs/utf8.h"
+
+namespace runnel {
+namespace {
+
+constexpr std::size_t kColumnsMax = 1'000;
+
+struct Options {
+  std::vector<std::string> columns;
+  std::string delimiter = ",";
+  std::string quote = "\"";
+  std::optional<bool> header;
+  std::vector<std::string> null;
+  std::vector<std::pair<std::string, TextType>> types;
+  bool trim = false;
+  bool ragged = false;
+  static void Describe(Schema<Options>& schema) {
+    schema
+        .Optional("columns", &Options::columns,
+                  "The names of the columns; without it the first line of each message has them. "
+                  "When writing: the fields, in this order.")
+        .Example("[ts, temp]");
+    schema.Optional("delimiter", &Options::delimiter, "One character between fields, or `tab`.")
+        .NotEmpty();
+    schema.Optional("quote", &Options::quote, "One character around fields.").NotEmpty();
+    schema.Optional("header", &Options::header,
+                    "Whether the first line has names: to be skipped where `columns` are given; "
+                    "when writing, to be written.");
+    schema.Optional("null", &Options::null, "Fields without quotes that are missing values too.")
+        .OrSingle()
+        .Example("[NA, '-']");
+    schema
+        .Optional("types", &Options::types,
+                  "What a column must be, where it is not what it looks like.")
+        .OneOf({{"auto", TextType::kAuto},
+                {"number", TextType::kNumber},
+                {"text", TextType::kText},
+                {"bool", TextType::kBool}})
+        .Example("{ id: text }");
+    schema.Optional("trim", &Options::trim, "Blanks around fields without quotes do not count.");
+    schema.Optional("ragged", &Options::ragged,
+                    "Whether a line may have fewer fields than there are columns.");
+  }
+};
+
+struct CsvPlan {
+  Options options;
+  CsvDialect dialect;
+  bool has_header = true;
+};
+
+class CsvDecoder final : public Decoder {
+ public:
+  CsvDecoder(const FieldTable& table, Unmentioned unmentioned, const CsvPlan& plan)
+      : plan_(&plan), fields_(table, unmentioned), header_arena_(64 << 10) {
+    for (const std::string& name : plan.options.columns) AddColumn(name);
+  }
+
+  // carried[0]: where the name line begins, plus 1; 0: it has not been read.
+  Outcome Next(std::string_view payload, DecodeCursor& cursor, Arena& arena,
+               Record& record) override {
+    if (cursor.at == 0 && cursor.carried[0] == 0) {
+      if (!IsUtf8(payload)) return End(cursor, "csv_not_utf8");
+      SkipBlank(payload, cursor.at);
+      cursor.carried[0] = cursor.at + 1;
+      if (plan_->has_header) {
+        if (const char* reason = ReadHeader(payload, cursor.at, arena)) return End(cursor, reason);
+        SkipBlank(payload, cursor.at);
+      }
+      if (cursor.at >= payload.size()) return End(cursor, "csv_no_records");
+    } else if (plan_->has_header) {
+      std::uint64_t at = cursor.carried[0] - 1;
+      if (const char* reason = ReadHeader(payload, at, arena)) return End(cursor, reason);
+    }
+    const char* reason = ReadRecord(payload, cursor.at, arena, record);
+    SkipBlank(payload, cursor.at);
+    if (cursor.at >= payload.size()) cursor.at = DecodeCursor::kEnd;
+    return reason == nullptr ? Outcome::Done() : Outcome::Failed(reason);
+  }
+
+ private:
+  struct Column {
+    std::string_view name;
+    int field = -1;
+    TextType type = TextType::kAuto;
+  };
+
+  static Outcome End(DecodeCursor& cursor, const char* reason) {
+    cursor.at = DecodeCursor::kEnd;
+    return Outcome::Failed(reason);
+  }
+  static void SkipBlank(std::string_view payload, std::uint64_t& at) {
+    while (at < payload.size() && (payload[at] == '\n' || payload[at] == '\r')) ++at;
+  }
+
+  void AddColumn(std::string_view name) {
+    Column column{name, fields_.Find(name), TextType::kAuto};
+    for (const auto& [typed, type] : plan_->options.types) {
+      if (typed == name) column.type = type;
+    }
+    columns_.push_back(column);
+  }
+
+  const char* ReadHeader(std::string_view payload, std::uint64_t& at, Arena& arena) {
+    const std::uint64_t begin = at;
+    const bool named = !plan_->options.columns.empty();
+    if (!header_.empty() && payload.substr(at).starts_with(header_)) {
+      at += header_.size();
+      return nullptr;
+    }
+    header_.clear();
+    header_arena_.Reset();
+    if (!named) columns_.clear();
+    CsvField field;
+    do {
+      if (const char* reason = ReadCsvField(payload, plan_->dialect, at, arena, field)) {
+        return reason;
+      }
+      if (named) continue;
+      if (field.text.empty()) return "csv_empty_name";
+      if (columns_.size() == kColumnsMax) return "csv_too_many_columns";
+      const std::string_view name = header_arena_.Copy(field.text);
+      if (name.data() == nullptr) return "csv_too_many_columns";
+      AddColumn(name);
+    } while (!field.last);
+    if (!named) {
+      std::vector<std::string_view> names;
+      for (const Column& column : columns_) names.push_back(column.name);
+      std::sort(names.begin(), names.end());
+      if (std::adjacent_find(names.begin(), names.end()) != names.end()) {
+        return "csv_duplicate_name";
+      }
+    }
+    header_ = payload.substr(begin, at - begin);
+    return nullptr;
+  }
+
+  const char* ReadRecord(std::string_view payload, std::uint64_t& at, Arena& arena,
+                         Record& record) {
+    std::size_t i = 0;
+    const char* problem = nullptr;
+    CsvField field;
+    do {
+      if (const char* reason = ReadCsvField(payload, plan_->dialect, at, arena, field)) {
+        return reason;
+      }
+      if (problem == nullptr) problem = Take(i, field, arena, record);
+      ++i;
+    } while (!field.last);
+    if (problem == nullptr && i < columns_.size() && !plan_->options.ragged) {
+      return "csv_too_few_fields";
+    }
+    return problem;
+  }
+
+  const char* Take(std::size_t i, const CsvField& field, Arena& arena, Record& record) {
+    if (i >= columns_.size()) return "csv_too_many_fields";
+    const Column& column = columns_[i];
+    if (column.field < 0 && !fields_.keeps()) return nullptr;
+    if (!field.quoted && IsNull(field.text)) return nullptr;
+    const TextType type =
+        field.quoted && column.type == TextType::kAuto ? TextType::kText : column.type;
+    const Value value = ParseText(field.text, type);
+    if (value.IsError()) return "csv_number_too_large";
+    if (value.IsMissing()) return "csv_not_of_its_type";
+    // The name of a field that is kept must live as long as the record.
+    std::string_view name = column.name;
+    if (column.field < 0 && plan_->options.columns.empty()) name = arena.Copy(name);
+    if (column.field < 0 && name.data() == nullptr) return "out_of_memory";
+    fields_.PutAt(column.field, name, value, record);
+    return nullptr;
+  }
+
+  bool IsNull(std::string_view text) const {
+    const auto& null = plan_->options.null;
+    return text.empty() || std::find(null.begin(), null.end(), text) != null.end();
+  }
+
+  const CsvPlan* plan_;
+  FieldFiller fields_;
+  std::vector<Column> columns_;
+  std::string header_;  // the name line that columns_ are of
+  Arena header_arena_;  // its names
+};
+
+class CsvEncoder final : public Encoder {
+ public:
+  explicit CsvEncoder(const CsvPlan& plan) : plan_(&plan) {}
+
+  Outcome Encode(const Record& record, std::string& out) override {
+    const std::vector<std::string>& columns = plan_->options.columns;
+    const bool header = plan_->options.header.value_or(false);
+    if (columns.empty()) {
+      if (header) {
+        for (const Record::Entry& entry : record.entries()) {
+          Append(record.NameOf(entry), &entry != record.entries().data(), false, out);
+        }
+        out += '\n';
+      }
+      for (const Record::Entry& entry : record.entries()) {
+        AppendField(record.ValueOf(entry), &entry != record.entries().data(), out);
+      }
+    } else {
+      for (std::size_t i = 0; i < columns.size() && header; ++i) {
+        Append(columns[i], i > 0, false, out);
+      }
+      if (header) out += '\n';
+      for (std::size_t i = 0; i < columns.size(); ++i) {
+        AppendField(Find(record, columns[i]), i > 0, out);
+      }
+    }
+    out += '\n';
+    return Outcome::Done();
+  }
+
+ private:
+  static Value Find(const Record& record, std::string_view name) {
+    for (const Record::Entry& entry : record.entries()) {
+      if (record.NameOf(entry) == name) return record.ValueOf(entry);
+    }
+    return Value();
+  }
+  void AppendField(const Value& value, bool behind, std::string& out) {
+    text_.clear();
+    AppendText(value, text_);
+    // Text that would be read as something else is quoted.
+    const bool text =
+        value.type() == Type::kString && ParseText(text_, TextType::kAuto).type() != Type::kString;
+    Append(text_, behind, text || (value.type() == Type::kString && text_.empty()), out);
+  }
+  void Append(std::string_view text, bool behind, bool quote, std::string& out) const {
+    const CsvDialect& dialect = plan_->dialect;
+    if (behind) out += dialect.delimiter;
+    const bool special = text.find_first_of("\r\n") != std::string_view::npos ||
+                         text.find(dialect.delimiter) != std::string_view::npos ||
+                         text.find(dialect.quote) != std::string_view::npos ||
+                         (!text.empty() && (text.front() == ' ' || text.back() == ' '));
+    if (!quote && !special) {
+      out += text;
+      return;
+    }
+    out += dialect.quote;
+    for (const char c : text) {
+      if (c == dialect.quote) out += c;
+      out += c;
+    }
+    out += dialect.quote;
+  }
+
+  const CsvPlan* plan_;
+  std::string text_;  // scratch
+};
+
+class CsvFormat final : public Format {
+ public:
+  explicit CsvFormat(CsvPlan plan) : plan_(std::move(plan)) {}
+  std::unique_ptr<Decoder> MakeDecoder(const FieldTable& table,
+                                       Unmentioned unmentioned) const override {
+    return std::make_unique<CsvDecoder>(table, unmentioned, plan_);
+  }
+  std::unique_ptr<Encoder> MakeEncoder() const override {
+    return std::make_unique<CsvEncoder>(plan_);
+  }
+
+ private:
+  CsvPlan plan_;
+};
+
+bool ReadCharacter(const Node& node, const char* option, const std::string& text, char& character,
+                   Diagnostics& diagnostics) {
+  const bool tab = text == "tab" || text == "\\t";
+  character = tab ? '\t' : text[0];
+  if (tab || (text.size() == 1 && text[0] != '\n' && text[0] != '\r')) return true;
+  diagnostics.Error(node.Find(option)->position,
+                    "`" + std::string(option) + "` is one character, found `" + text + "`");
+  return false;
+}
+
+std::unique_ptr<const Format> Compile(const Node& node, const Position& at,
+                                      Diagnostics& diagnostics) {
+  std::optional<Options> options = Read<Options>(node, "csv", diagnostics, &at);
+  if (!options.has_value()) return nullptr;
+  CsvPlan plan;
+  if (!ReadCharacter(node, "delimiter", options->delimiter, plan.dialect.delimiter, diagnostics) ||
+      !ReadCharacter(node, "quote", options->quote, plan.dialect.quote, diagnostics)) {
+    return nullptr;
+  }
+  if (plan.dialect.delimiter == plan.dialect.quote) {
+    diagnostics.Error(at, "`delimiter` and `quote` are the same character");
+    return nullptr;
+  }
+  std::vector<std::string> columns = options->columns;
+  std::sort(columns.begin(), columns.end());
+  if (const auto twice = std::adjacent_find(columns.begin(), columns.end());
+      twice != columns.end()) {
+    diagnostics.Error(node.Find("columns")->position, "column `" + *twice + "` is there twice");
+    return nullptr;
+  }
+  plan.dialect.trim = options->trim;
+  plan.has_header = options->columns.empty() || options->header.value_or(false);
+  plan.options = std::move(*options);
+  return std::make_unique<CsvFormat>(std::move(plan));
+}
+
+}  // namespace
+
+Codec codecs::csv() {
+  return {"csv",
+          "A record a line (RFC 4180), with the names in the first line or in `columns`.",
+          "ts,temp,name\n1,21.5,\"a,b\"\n2,,c\n",
+          R"([{"ts":1,"temp":21.5,"name":"a,b"},{"ts":2,"name":"c"}])",
+          Compile,
+          Describe<Options>};
+}
+
+}  // namespace runnel
