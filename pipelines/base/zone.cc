@@ -22,7 +22,7 @@ bool IsOffset(std::int64_t seconds) { return seconds >= -kOffsetMax && seconds <
 // `+02:00`
 std::optional<std::int64_t> ParseFixed(std::string_view text) {
   if (text.size() != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':') return std::nullopt;
-  for (const std::size_t i : {1, 2, 4, 5}) {
+  for (const std::size_t i : {1U, 2U, 4U, 5U}) {
     if (text[i] < '0' || text[i] > '9') return std::nullopt;
   }
   const int hours = (text[1] - '0') * 10 + (text[2] - '0');

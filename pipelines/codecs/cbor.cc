@@ -111,7 +111,8 @@ class CborEncoder final : public Encoder {
     } else if (bits << 1 == 0) {
       half = sign;
     } else if (exponent >= -14 && exponent <= 15 && (mantissa & 0x1fff) == 0) {
-      half = static_cast<std::uint16_t>(sign | (exponent + 15) << 10 | mantissa >> 13);
+      half = static_cast<std::uint16_t>(sign | static_cast<unsigned>(exponent + 15) << 10 |
+                                        mantissa >> 13);
     } else if (exponent < -14 && exponent >= -24) {
       const std::uint32_t full = mantissa | 0x800000;
       const int shift = 13 + (-14 - exponent);

@@ -42,15 +42,14 @@ const char* ReadQuoted(std::string_view payload, const CsvDialect& dialect, std:
                        Arena& arena, CsvField& field) {
   const std::uint64_t begin = ++at;
   std::size_t doubled = 0;
-  for (;; ++at) {
-    at = payload.find(dialect.quote, at);
-    if (at == std::string_view::npos) {
-      at = payload.size();
-      return "csv_unclosed_quote";
-    }
+  while ((at = payload.find(dialect.quote, at)) != std::string_view::npos) {
     if (at + 1 == payload.size() || payload[at + 1] != dialect.quote) break;
     ++doubled;
-    ++at;
+    at += 2;
+  }
+  if (at == std::string_view::npos) {
+    at = payload.size();
+    return "csv_unclosed_quote";
   }
   field.quoted = true;
   field.text = payload.substr(begin, at - begin);
