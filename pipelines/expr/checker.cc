@@ -5,6 +5,7 @@
 
 #include "pipelines/expr/functions.h"
 #include "pipelines/expr/overloads.h"
+#include "pipelines/expr/regex.h"
 
 namespace runnel::expr {
 namespace {
@@ -136,7 +137,13 @@ class Checker final {
     for (std::uint32_t i = 0; i < node.count; ++i) {
       Need(node, i, node.function->TypesOf(i), "`" + std::string(node.function->name) + "`");
     }
+    if (node.function->name == "matches") CheckPattern(ast_.Child(node, 1));
     return node.function->result;
+  }
+  void CheckPattern(const ExprNode& pattern) {
+    if (pattern.op != Op::kConstant || pattern.constant.type() != Type::kString) return;
+    const std::string problem = RegexProblem(pattern.constant.AsString());
+    if (!problem.empty()) Fail(pattern.at, "the regular expression is wrong: " + problem);
   }
 
   Type Macro(const ExprNode& node) {

@@ -108,6 +108,9 @@ Value Call(Machine& machine, const Node& node) {
     if (!function.TypesOf(i).Has(value->type())) return Value::Error(kNoOverload);
     if (!ChargeText(machine, *value)) return Value::Error(kCostExceeded);
   }
+  if (function.of_record != nullptr) [[unlikely]] {
+    return function.of_record(machine.record, {arguments, site.count}, machine.arena);
+  }
   return function.evaluate({arguments, site.count}, machine.arena);
 }
 

@@ -6,8 +6,9 @@ namespace runnel::expr {
 namespace {
 
 // One line per table.
-std::array<std::span<const Function>, 4> Tables() {
-  return {NumberFunctions(), TextFunctions(), ConversionFunctions(), TimeFunctions()};
+std::array<std::span<const Function>, 8> Tables() {
+  return {NumberFunctions(), TextFunctions(),   ConversionFunctions(), TimeFunctions(),
+          MathFunctions(),   StringFunctions(), RegexFunctions(),      RecordFunctions()};
 }
 
 }  // namespace

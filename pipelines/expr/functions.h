@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "pipelines/base/arena.h"
+#include "pipelines/value/record.h"
 #include "pipelines/value/value.h"
 
 namespace runnel::expr {
@@ -54,6 +55,9 @@ struct Function {
   Value (*evaluate)(std::span<const Value> arguments, Arena& arena);
   std::string_view signature;
   std::string_view description;
+  // Instead of `evaluate`, of functions that look at the record itself.
+  Value (*of_record)(const Record& record, std::span<const Value> arguments,
+                     Arena& arena) = nullptr;
 
   constexpr Types TypesOf(std::size_t argument) const {
     return types[argument < types.size() ? argument : types.size() - 1];
@@ -71,5 +75,9 @@ std::span<const Function> NumberFunctions();
 std::span<const Function> TextFunctions();
 std::span<const Function> ConversionFunctions();
 std::span<const Function> TimeFunctions();
+std::span<const Function> MathFunctions();
+std::span<const Function> StringFunctions();
+std::span<const Function> RegexFunctions();
+std::span<const Function> RecordFunctions();
 
 }  // namespace runnel::expr

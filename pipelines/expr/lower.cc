@@ -288,6 +288,7 @@ class Lowerer final {
     node.third = static_cast<std::uint32_t>(program_->calls.size());
     program_->calls.push_back(site);
     index = Push(node);
+    constant = constant && from.function->of_record == nullptr;
     return constant ? Fold(index, mark, from.at) : index;
   }
 

@@ -67,7 +67,6 @@ std::string Names::FieldHint(std::string_view name) const {
 
 Names::Problem Names::FunctionProblem(std::string_view name, bool receiver, std::size_t arguments) {
   const std::string quoted = "`" + std::string(name) + "`";
-  if (name == "matches") return {quoted + " is not supported yet", "use contains or startsWith"};
   std::string calls;
   std::vector<std::string_view> candidates = {"has", "dyn", "cel.bind"};
   for (const Macro& macro : kMacros) candidates.push_back(macro.name);

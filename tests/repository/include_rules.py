@@ -14,7 +14,8 @@ INSIDE_PIPELINES = {
     "pipelines/expr": BASE | {"pipelines/spec", "pipelines/value"},
     "pipelines/codecs": ENGINE,
     "pipelines/aggregates": ENGINE,
-    "pipelines/operators": ENGINE,
+    # A step may keep a record, encoded, in its state.
+    "pipelines/operators": ENGINE | {"pipelines/codecs"},
     # A window is an operator, and holds aggregates.
     "pipelines/windows": ENGINE | {"pipelines/aggregates", "pipelines/operators"},
     "pipelines/plan": ENGINE | {"pipelines/codecs", "pipelines/aggregates",

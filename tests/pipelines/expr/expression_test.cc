@@ -45,9 +45,6 @@ TEST(Expression, KnowsItsFunctions) {
       {"contains(device, 'a')",
        "p.yaml:3:10: error: `contains` does not take 2 arguments\n"
        "  hint: it is called as `text.contains(part)`\n"},
-      {"device.matches('a')",
-       "p.yaml:3:17: error: `matches` is not supported yet\n"
-       "  hint: use contains or startsWith\n"},
       {"frobnicate()", "p.yaml:3:10: error: there is no function `frobnicate`\n"},
   });
 }

@@ -122,6 +122,128 @@ TEST(Functions, OfTimes) {
   });
 }
 
+// The value, or the error, found at once or later.
+std::string Outcome(const char* text) {
+  const std::string value = Evaluated(text);
+  constexpr std::string_view kAtOnce = "this is an error whatever the record: ";
+  const std::size_t found = value.find(kAtOnce);
+  if (found == std::string::npos) return value;
+  const std::size_t begin = found + kAtOnce.size();
+  return "error: " + value.substr(begin, value.find('\n', begin) - begin);
+}
+
+// CEL's math extension and what sensor data needs.
+TEST(Functions, OfMath) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"math.greatest(1, 2.5, 2u)", "2.5"},
+      {"math.greatest([1, 3, 2])", "3"},
+      {"math.greatest([])", "error: empty_list"},
+      {"math.least(1, -2.5)", "-2.5"},
+      {"math.abs(-3)", "3"},
+      {"math.abs(-9223372036854775808)", "error: overflow"},
+      {"math.sign(-0.5)", "-1.0"},
+      {"math.sign(7u)", "1u"},
+      {"math.trunc(-1.9)", "-1.0"},
+      {"math.round(-1.5)", "-2.0"},
+      {"math.ceil(1.2)", "2.0"},
+      {"math.floor(-1.2)", "-2.0"},
+      {"math.sqrt(81)", "9.0"},
+      {"math.isNaN(nan)", "true"},
+      {"math.isFinite(temp)", "true"},
+      {"math.isInf(1.0 / 0.0)", "true"},
+      {"math.bitAnd(6, 3)", "2"},
+      {"math.bitOr(6u, 3u)", "7u"},
+      {"math.bitXor(6, 3)", "5"},
+      {"math.bitNot(1)", "-2"},
+      {"math.bitAnd(count, total)", "error: no_such_overload"},
+      {"math.bitShiftLeft(1, 4)", "16"},
+      {"math.bitShiftLeft(1, 64)", "0"},
+      {"math.bitShiftRight(-1, 60)", "15"},
+      {"math.bitShiftRight(1, -1)", "error: negative_offset"},
+      {"scale(12, 4, 20, 0, 100)", "50.0"},
+      {"scale(12, 4, 4, 0, 100)", "error: range_error"},
+      {"lerp(10, 20, 0.25)", "12.5"},
+      {"pow(2, 10)", "1024.0"},
+      {"convert(temp, 'C', 'F')", "70.7"},
+      {"convert(32, 'F', 'C')", "0.0"},
+      {"convert(1, 'kWh', 'MJ')", "error: unknown_unit"},
+      {"convert(1, 'kWh', 'J')", "3600000.0"},
+      {"convert(36, 'km/h', 'm/s')", "10.0"},
+      {"convert(1, 'm', 's')", "error: units_do_not_go_together"},
+      {"hash(device) == hash('a-17')", "true"},
+      {"hash(device) >= 0", "true"},
+  };
+  for (const auto& [text, value] : rows) EXPECT_EQ(Outcome(text), value) << text;
+}
+
+// CEL's extension of text functions, and of lists.
+TEST(Functions, OfStringsAndLists) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"'tacocat'.charAt(3)", "\"o\""},
+      {"'tacocat'.charAt(7)", "\"\""},
+      {"'tacocat'.charAt(8)", "error: index_out_of_range"},
+      {"'ta©o©αT'.charAt(5)", "\"α\""},
+      {"'tacocat'.indexOf('ac')", "1"},
+      {"'ta©o©αT'.indexOf('©', 3)", "4"},
+      {"'tacocat'.indexOf('none')", "-1"},
+      {"'tacocat'.indexOf('')", "0"},
+      {"'tacocat'.indexOf('a', 30)", "error: index_out_of_range"},
+      {"'tacocat'.lastIndexOf('at')", "5"},
+      {"'tacocat'.lastIndexOf('c', 3)", "2"},
+      {"'ta©o©αT'.lastIndexOf('©')", "4"},
+      {"'tacocat'.lastIndexOf('')", "7"},
+      {"'12 days 12 hours'.replace('{0}', '2')", "\"12 days 12 hours\""},
+      {"'{0} days {0} hours'.replace('{0}', '2')", "\"2 days 2 hours\""},
+      {"'{0} days {0} hours'.replace('{0}', '2', 1)", "\"2 days {0} hours\""},
+      {"'1'.replace('', 'x')", "\"x1x\""},
+      {"'a'.replace('a', 'b', 'c')", "error: no_such_overload"},
+      {"'hello hello'.split(' ')", "[\"hello\",\"hello\"]"},
+      {"'hello hello hello'.split(' ', 2)", "[\"hello\",\"hello hello\"]"},
+      {"'abc'.split('')", "[\"a\",\"b\",\"c\"]"},
+      {"'a'.split(' ', 0)", "[]"},
+      {"'a'.split(' ')", "[\"a\"]"},
+      {"['x', 'y'].join()", "\"xy\""},
+      {"['x', 'y'].join('-')", "\"x-y\""},
+      {"[1].join()", "error: no_such_overload"},
+      {"'tacocat'.substring(4)", "\"cat\""},
+      {"'ta©o©αT'.substring(2, 6)", "\"©o©α\""},
+      {"'tacocat'.substring(5, 4)", "error: index_out_of_range"},
+      {"'gums'.reverse()", "\"smug\""},
+      {"'α©'.reverse()", "\"©α\""},
+      {"[1, 2].reverse()", "[2,1]"},
+      {"strings.quote('a\\n\"b\"')", "\"\\\"a\\\\n\\\\\\\"b\\\\\\\"\\\"\""},
+      {"lists.range(3)", "[0,1,2]"},
+      {"lists.range(-1)", "error: range_error"},
+      {"lists.range(1000000)", "error: out_of_memory"},
+      {"[1, 2, 3, 4].slice(1, 3)", "[2,3]"},
+      {"[1].slice(0, 2)", "error: index_out_of_range"},
+      {"[1, [2, [3]]].flatten()", "[1,2,[3]]"},
+      {"[1, [2, [3]]].flatten(2)", "[1,2,3]"},
+      {"[1, 1.0, 2, 1].distinct()", "[1,2]"},
+      {"numbers.sort()", "[1,2,3]"},
+      {"mixed.sort()", "error: no_such_overload"},
+      {"numbers.sum()", "6"},
+      {"[1, 2.5].sum()", "3.5"},
+      {"[].sum()", "0"},
+      {"mixed.sum()", "error: no_such_overload"},
+  };
+  for (const auto& [text, value] : rows) EXPECT_EQ(Outcome(text), value) << text;
+}
+
+TEST(Functions, OfRegularExpressions) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"device.matches('^a-[0-9]+$')", "true"},
+      {"device.matches('b')", "false"},
+      {"matches('hubba', 'ubb')", "true"},
+      {"device.matches(device + '[')", "error: bad_regular_expression"},
+      {"'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!'.matches('^(a+)+$')", "false"},
+  };
+  for (const auto& [text, value] : rows) EXPECT_EQ(Outcome(text), value) << text;
+  EXPECT_NE(
+      Evaluated("device.matches('(')").find("p.yaml:3:25: error: the regular expression is wrong"),
+      std::string::npos);
+}
+
 TEST(Functions, AreDocumentedAndNamedOnce) {
   std::set<std::string_view> signatures;
   for (const expr::Function* function : expr::Functions()) {
