@@ -52,7 +52,7 @@ class Collect final : public Aggregate {
   }
   void Free(void* state, StateRegion& region) const override {
     auto& s = *static_cast<State*>(state);
-    for (std::uint32_t i = 0; i < s.used; ++i) region.Get<ScalarState>(s.values)[i].Free(region);
+    for (std::uint32_t i = 0; i < s.used; ++i) region.Get<ScalarState>(s.values)[i].Release(region);
     if (s.capacity > 0) region.Free(s.values, s.capacity * sizeof(ScalarState));
     s = State{};
   }

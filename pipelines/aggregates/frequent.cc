@@ -47,7 +47,7 @@ class Frequent : public Aggregate {
   }
   void Free(void* state, StateRegion& region) const final {
     auto& s = *static_cast<State*>(state);
-    for (std::uint32_t i = 0; i < s.used; ++i) Of(s, region)[i].value.Free(region);
+    for (std::uint32_t i = 0; i < s.used; ++i) Of(s, region)[i].value.Release(region);
     if (s.capacity > 0) region.Free(s.counters, s.capacity * sizeof(Counter));
     s = State{};
   }

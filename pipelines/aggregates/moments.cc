@@ -59,7 +59,7 @@ AggregateSpec Spec(const char* name, const char* description, const char* result
   spec.signature = spec.name + "(value)";
   spec.description = description;
   spec.algebra = Algebra::kAlgebraic;
-  spec.cost = "O(1), 24 bytes; Welford, merged after Chan";
+  spec.cost = "O(1), 32 bytes; Welford, merged after Chan";
   spec.result = Type::kDouble;
   spec.example = spec.name + "(v)";
   spec.example_records = R"([{"v": 2}, {"v": 4}, {"v": 4}, {"v": 6}])";
@@ -100,10 +100,11 @@ AggregateSpec aggregates::stddev_pop() {
 }
 
 AggregateSpec aggregates::skewness() {
-  AggregateSpec spec =
-      Spec("skewness",
-           "How lopsided the values are (population, g1). Null where they are all equal.", "0.0");
-  spec.cost = "O(1), 40 bytes; merged after Pebay";
+  AggregateSpec spec = Spec(
+      "skewness", "How lopsided the values are (population, g1). Null where they are all equal.",
+      "1.1547005383792517");
+  spec.example_records = R"([{"v": 1}, {"v": 1}, {"v": 1}, {"v": 5}])";
+  spec.cost = "O(1), 48 bytes; merged after Pebay";
   spec.make = MakeAggregate<Skewness>;
   return spec;
 }
@@ -114,7 +115,7 @@ AggregateSpec aggregates::kurtosis() {
       "How heavy the tails are: the excess over a normal distribution (population, g2). Null where "
       "all values are equal.",
       "-1.0");
-  spec.cost = "O(1), 40 bytes; merged after Pebay";
+  spec.cost = "O(1), 48 bytes; merged after Pebay";
   spec.make = MakeAggregate<Kurtosis>;
   return spec;
 }

@@ -1,7 +1,7 @@
 // slope, intercept: the straight line with the least squares; correlation, covariance.
 //
-// O(1), algebraic: co-moments merged after Chan and Pebay. Good where means are large
-// beside the deviations.
+// O(1), algebraic: co-moments merged after Chan and Pebay. Counted from the
+// first point, so that large means beside small deviations cost no digits.
 #include <cmath>
 
 #include "pipelines/aggregates/aggregate.h"
@@ -12,6 +12,8 @@ namespace {
 struct State {
   std::uint64_t count;
   std::int64_t origin;  // of x, where x is time: that of the first value
+  double origin_x;      // the first point; the means count from there
+  double origin_y;
   double mean_x;
   double mean_y;
   double xx;  // sums of products of the distances from the means
@@ -19,8 +21,13 @@ struct State {
   double yy;
 };
 
-void AddPoint(State& s, double x, double y) {
-  ++s.count;
+void AddPoint(State& s, double value_x, double value_y) {
+  if (s.count++ == 0) {
+    s.origin_x = value_x;
+    s.origin_y = value_y;
+  }
+  const double x = value_x - s.origin_x;
+  const double y = value_y - s.origin_y;
   const auto n = static_cast<double>(s.count);
   const double dx = x - s.mean_x;
   const double dy = y - s.mean_y;
@@ -55,8 +62,8 @@ class Line : public PlainAggregate<Derived, State> {
     const auto n = static_cast<double>(state.count);
     const auto more = static_cast<double>(other.count);
     const double shift = static_cast<double>(other.origin - state.origin) / 1e6;
-    const double dx = other.mean_x + shift - state.mean_x;
-    const double dy = other.mean_y - state.mean_y;
+    const double dx = other.origin_x - state.origin_x + shift + other.mean_x - state.mean_x;
+    const double dy = other.origin_y - state.origin_y + other.mean_y - state.mean_y;
     const double weight = n * more / (n + more);
     state.mean_x += dx * more / (n + more);
     state.mean_y += dy * more / (n + more);
@@ -88,7 +95,7 @@ class Intercept final : public Line<Intercept> {
     if (!(s.xx > 0)) return Value::Null();
     const double x =
         at_start_ ? static_cast<double>(Microseconds(window.start) - s.origin) / 1e6 : 0;
-    return Value::Double(s.mean_y + s.xy / s.xx * (x - s.mean_x));
+    return Value::Double(s.origin_y + s.mean_y + s.xy / s.xx * (x - s.origin_x - s.mean_x));
   }
 
  private:
@@ -119,7 +126,7 @@ AggregateSpec Spec(const char* name, const char* description, const char* result
   spec.signature = spec.name + "(y, x)";
   spec.description = description;
   spec.algebra = Algebra::kAlgebraic;
-  spec.cost = "O(1), 56 bytes; merged after Chan";
+  spec.cost = "O(1), 72 bytes; merged after Chan";
   spec.values_min = spec.values_max = 2;
   spec.result = Type::kDouble;
   spec.example = spec.name + "(y, x)";

@@ -65,8 +65,12 @@ Value ScalarState::Get(const StateRegion& region) const {
   }
 }
 
-void ScalarState::Free(StateRegion& region) {
+void ScalarState::Release(StateRegion& region) const {
   if (text != StateRegion::kNone) region.Free(text, static_cast<std::size_t>(bits));
+}
+
+void ScalarState::Free(StateRegion& region) {
+  Release(region);
   *this = ScalarState{};
 }
 

@@ -28,6 +28,8 @@ struct ScalarState {
   // Null where there is none; text is borrowed.
   Value Get(const StateRegion& region) const;
   void Free(StateRegion& region);
+  // Gives back what hangs off it, where the state itself is going too.
+  void Release(StateRegion& region) const;
   void Save(const StateRegion& region, ByteWriter& writer) const;
   // REQUIRES: the state is empty.
   void Load(StateRegion& region, ByteReader& reader);

@@ -3,6 +3,7 @@
 // The members of an item that is a map become fields, over those of the record; any other
 // item takes the place of the list. The record is kept in the task's state, and each turn
 // gives one item, so that a death in between repeats nothing and loses nothing.
+#include <algorithm>
 #include <cstring>
 
 #include "pipelines/codecs/exchange.h"
@@ -162,12 +163,19 @@ class UnnestRun final : public OperatorRun {
       if (entry.key.type() != Type::kString) continue;
       const std::string_view name = entry.key.AsString();
       const int field = plan_->fields->Find(name);
+      // Captures of the topic win, as over fields of the payload.
+      if (field >= 0 && IsCapture(static_cast<std::uint16_t>(field))) continue;
       if (field >= 0) {
         out.Show(static_cast<std::uint16_t>(field), entry.value);
       } else {
         out.Replace(name, entry.value);
       }
     }
+  }
+
+  bool IsCapture(std::uint16_t field) const {
+    return std::find(plan_->captures.begin(), plan_->captures.end(), field) !=
+           plan_->captures.end();
   }
 
   const UnnestPlan* plan_;
@@ -215,7 +223,6 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
   if (options->index.has_value()) plan.index = context.fields->Intern(*options->index);
   for (const std::string& name : *context.captures) {
     plan.captures.push_back(context.fields->Intern(name));
-    context.changes.push_back(name);  // an item may have a member of that name
   }
   context.changes.push_back(options->field);
   context.forgets_fields = true;

@@ -61,15 +61,23 @@ std::size_t RunAll(const std::string& text, const std::string& name) {
     return 0;
   }
   for (const Case& test : *cases) {
-    const CaseReport report = RunCase(*plan, test);
+    CaseOptions options;
+    options.state_bytes = 512 << 10;
+    const CaseReport report = RunCase(*plan, test, options);
     EXPECT_TRUE(report.passed) << name << ": " << test.name << "\n" << report.difference;
-    CaseOptions reload;
-    reload.reload = true;
-    const CaseReport again = RunCase(*plan, test, reload);
+    options.reload = true;
+    const CaseReport again = RunCase(*plan, test, options);
     EXPECT_TRUE(again.passed) << name << ", from saved state: " << test.name << "\n"
                               << again.difference;
   }
   return cases->size();
+}
+
+// The same with so many partitions, where the file does not say how many.
+void RunWithPartitions(const std::string& text, const std::string& name, int partitions) {
+  if (text.find("partitions:") != std::string::npos) return;
+  RunAll("partitions: " + std::to_string(partitions) + "\n" + text,
+         name + " with " + std::to_string(partitions) + " partitions");
 }
 
 std::string WithEnds(const std::string& steps) {
@@ -81,6 +89,15 @@ std::string WithEnds(const std::string& steps) {
 TEST(Cases, Files) {
   for (const fs::path& path : YamlFiles(RUNNEL_CASES)) {
     EXPECT_GT(RunAll(Text(path), path.filename()), 0u) << path;
+  }
+}
+
+// One task that sees all keys, or several that see some: every key has the same results.
+TEST(Cases, FilesWithAnyNumberOfPartitions) {
+  for (const fs::path& path : YamlFiles(RUNNEL_CASES)) {
+    for (const int partitions : {1, 2, 3, 8}) {
+      RunWithPartitions(Text(path), path.filename(), partitions);
+    }
   }
 }
 

@@ -51,6 +51,73 @@ std::vector<Shape> Shapes() {
   };
 }
 
+std::string Window(const char* kind, const char* more = "", bool event_time = true) {
+  return Text(
+      std::string(event_time ? "timestamp: ts\n" : "") + "steps:\n  - window: { " + kind +
+      ", key: device, " + more +
+      " aggregate: { n: count(), p: quantile(v, 0.5), rooms: collect(room), d: distinct(room),"
+      " a: approx_distinct(v), k: top_k(room, 2), f: first(room), m: min_by(room, v),"
+      " i: increase(v), t: time_weighted_mean(v), e: ewma(v, 2s), s: slope(v),"
+      " hot: { aggregate: count(), filter: v > 500.0 } } }\n");
+}
+
+std::vector<Shape> WindowShapes() {
+  return {
+      {"Hopping", Window("hopping: { size: 6s, every: 2s }", "lateness: 2s,")},
+      {"HoppingByArrival", Window("hopping: { size: 6s, every: 2s }", "", false)},
+      {"Filled", Window("tumbling: 2s", "fill: 3, lateness: 1s,")},
+      {"FilledByArrival", Window("tumbling: 2s", "fill: 3,", false)},
+      {"Early", Window("tumbling: 20s", "emit: every 1s,")},
+      {"EarlyByArrival", Window("hopping: { size: 20s, every: 10s }", "emit: every 1s,", false)},
+      {"Session", Window("session: 3s", "lateness: 2s,")},
+      {"SessionByArrival", Window("session: 1s", "emit: every 1s,", false)},
+      {"Sliding", Window("sliding: 5s", "windows_max: 8,")},
+      {"SlidingByArrival", Window("sliding: 5s", "", false)},
+      {"Count", Window("count: 5", "idle: 5s,")},
+      {"CountEvery", Window("count: { size: 6, every: 2 }")},
+      {"GlobalEvery", Window("global: { every: 3s }", "idle: 10s,")},
+      {"GlobalOnChange", Window("global: { on_change: true, reset: true }")},
+      {"GlobalWhen", Window("global: { when: n % 7 == 0 }", "", false)},
+      {"HoppingEvicted",
+       Window("hopping: { size: 6s, every: 2s }", "keys_max: 2, keys_full: evict_oldest,")},
+      {"SlidingEvicted", Window("sliding: 20s", "keys_max: 2, keys_full: evict_oldest,")},
+      {"Civil", Window("tumbling: 15m", "timezone: \"+02:00\", offset: 5m,")},
+      {"WindowsOfWindows",
+       Text("timestamp: ts\npartitions: 1\nsteps:\n  - window: { tumbling: 2s, key: device,"
+            " aggregate: { n: count(), m: mean(v) } }\n  - window: { tumbling: 6s, lateness: 4s,"
+            " aggregate: { n: sum(n), m: mean(m) } }\n",
+            "sink: { mqtt: { topic: out } }\n")},
+  };
+}
+
+std::vector<Shape> OperatorShapes() {
+  return {
+      {"Unnest", Text("steps:\n  - set: { items: '[v, v * 2.0, {\"v\": 1.5, \"w\": room}]' }\n"
+                      "  - unnest: { field: items, index: i }\n  - set: { x: i * 2 }\n")},
+      {"UnnestIntoAWindow",
+       Text("timestamp: ts\nsteps:\n  - set: { items: '[v, v * 2.0]' }\n  - unnest: items\n"
+            "  - window: { count: 3, key: device, aggregate: { s: sum(items) } }\n")},
+      {"Dedupe", Text("steps:\n  - dedupe: { id: room, key: device, ttl: 3s, ids_max: 5 }\n")},
+      {"Throttle", Text("steps:\n  - throttle: { every: 2s, key: device, keys_max: 3 }\n")},
+      {"Sample", Text("steps:\n  - sample: { part: 0.3, key: device }\n")},
+      {"Deadband", Text("steps:\n  - deadband: { value: v, absolute: 500, heartbeat: 5s,"
+                        " key: [device, room] }\n")},
+      {"Changed", Text("steps:\n  - changed: { fields: room, key: device }\n")},
+      {"Delta", Text("timestamp: ts\nsteps:\n  - delta: { value: v, rate: r, key: device }\n")},
+      {"Alert", Text("timestamp: ts\nsteps:\n  - alert: { raise: v > 600.0, clear: v < 400.0,"
+                     " hold: 1s, key: device }\n")},
+      {"Absent", Text("steps:\n  - absent: { key: device, after: 2s }\n")},
+      {"AbsentFew", Text("steps:\n  - absent: { key: device, after: 400ms, keys_max: 4 }\n")},
+      {"Gap", Text("steps:\n  - set: { seq: int(v) }\n  - gap: { sequence: seq, key: device }\n")},
+      {"ManyInARow",
+       Text("timestamp: ts\nsteps:\n  - dedupe: { id: [room, v], key: device, ttl: 1m }\n"
+            "  - delta: { value: v, key: device }\n  - filter: delta != null\n"
+            "  - window: { tumbling: 5s, key: device, aggregate: { n: count(), d: sum(delta) } }\n"
+            "  - changed: { fields: n, key: device }\n")},
+      {"Ndjson", Text("decode: ndjson\nsteps:\n  - throttle: { every: 1s, key: device }\n")},
+  };
+}
+
 class Replay : public testing::TestWithParam<Shape> {};
 
 struct Ran {
@@ -181,8 +248,10 @@ TEST_P(Replay, APoisonRecordIsSetAsideAndTheRestGoesOn) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, Replay, testing::ValuesIn(Shapes()),
-                         [](const auto& shape) { return shape.param.name; });
+std::string NameOf(const testing::TestParamInfo<Shape>& shape) { return shape.param.name; }
+INSTANTIATE_TEST_SUITE_P(Shapes, Replay, testing::ValuesIn(Shapes()), NameOf);
+INSTANTIATE_TEST_SUITE_P(Windows, Replay, testing::ValuesIn(WindowShapes()), NameOf);
+INSTANTIATE_TEST_SUITE_P(Operators, Replay, testing::ValuesIn(OperatorShapes()), NameOf);
 
 }  // namespace
 }  // namespace runnel

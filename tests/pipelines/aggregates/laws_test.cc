@@ -1,0 +1,311 @@
+// The laws of every aggregate in the list: merging is associative, and in any order where
+// it is said to be; merged parts are the whole; a saved state is the state. And accuracy:
+// sketches within their error, moments on badly conditioned data.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "pipelines/aggregates/aggregate.h"
+#include "pipelines/codecs/json.h"
+#include "pipelines/plan/registry.h"
+
+namespace runnel {
+namespace {
+
+constexpr std::uint32_t kSeed = 20'261'124;
+
+struct Sample {
+  Value values[2];
+  std::int64_t time = 0;
+};
+
+// A state of its own.
+class Running {
+ public:
+  Running(const Aggregate& aggregate, StateRegion& region)
+      : aggregate_(&aggregate), region_(&region), state_(aggregate.size()) {
+    aggregate_->Init(state_.data());
+  }
+  ~Running() { aggregate_->Free(state_.data(), *region_); }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+  void Add(const Sample& sample) {
+    ASSERT_EQ(aggregate_->Refuses(sample.values), nullptr);
+    aggregate_->Add(state_.data(), sample.values, TimeFromMicroseconds(sample.time), *region_);
+  }
+  void Merge(const Running& other) {
+    aggregate_->Merge(state_.data(), *region_, other.state_.data(), *other.region_);
+  }
+  void LoadFrom(const Running& other) {
+    ByteWriter writer;
+    aggregate_->Save(other.state_.data(), *other.region_, writer);
+    ByteReader reader(writer.bytes());
+    aggregate_->Load(state_.data(), *region_, reader);
+    EXPECT_TRUE(reader.ok() && reader.AtEnd());
+  }
+  Value Result() const {
+    return aggregate_->Result(state_.data(), *region_,
+                              {TimeFromMicroseconds(0), TimeFromMicroseconds(1'000'000)}, arena_);
+  }
+  std::string Text() const {
+    std::string text;
+    AppendJson(Result(), text);
+    return text;
+  }
+
+ private:
+  const Aggregate* aggregate_;
+  StateRegion* region_;
+  std::vector<std::uint64_t> state_;  // aligned; longer than needed
+  mutable Arena arena_{1 << 18};
+};
+
+// Numbers within 1e-9 of their size, everything else equal.
+bool Near(const Value& a, const Value& b) {
+  if (a.type() == Type::kDouble && b.type() == Type::kDouble) {
+    const double size = std::max({1.0, std::fabs(a.AsDouble()), std::fabs(b.AsDouble())});
+    return std::fabs(a.AsDouble() - b.AsDouble()) <= 1e-9 * size;
+  }
+  return Equal(a, b) || (a.IsNull() && b.IsNull());
+}
+
+std::vector<AggregateSpec> Specs() {
+  Registry registry;
+  RegisterAll(registry);
+  std::vector<AggregateSpec> specs;
+  for (const std::string_view name : registry.AggregateNames()) {
+    specs.push_back(*registry.FindAggregate(name));
+  }
+  return specs;
+}
+
+std::vector<double> ParametersOf(const AggregateSpec& spec) {
+  if (spec.name == "quantile") return {0.9};
+  if (spec.name == "ewma") return {0.2};
+  if (spec.name == "histogram") return {-50, 0, 50};
+  return spec.parameters_min == 0 ? std::vector<double>() : std::vector<double>{3};
+}
+
+// In the order of time; few different values, so that what counts them is exact.
+std::vector<Sample> Samples(const AggregateSpec& spec, std::mt19937& random, std::size_t count) {
+  std::vector<Sample> samples(count);
+  std::int64_t time = 0;
+  for (Sample& sample : samples) {
+    time += 1 + static_cast<std::int64_t>(random() % 2'000);
+    sample.time = time;
+    for (Value& value : sample.values) {
+      const auto pick = static_cast<std::int64_t>(random() % 31) - 15;
+      value = spec.takes == Type::kBool ? Value::Bool(pick > 0)
+              : pick % 2 == 0           ? Value::Int(pick * 7)
+                                        : Value::Double(static_cast<double>(pick) * 3.25);
+    }
+  }
+  return samples;
+}
+
+class Laws : public testing::TestWithParam<AggregateSpec> {
+ protected:
+  void SetUp() override {
+    std::string problem;
+    AggregateCall call;
+    call.values = std::max(1, GetParam().values_max);
+    call.parameters = ParametersOf(GetParam());
+    aggregate_ = GetParam().make(call, problem);
+    ASSERT_NE(aggregate_, nullptr) << problem;
+  }
+  void AddAll(Running& running, const std::vector<Sample>& samples, std::size_t from,
+              std::size_t to) {
+    for (std::size_t i = from; i < to; ++i) running.Add(samples[i]);
+  }
+
+  std::unique_ptr<const Aggregate> aggregate_;
+  StateRegion region_ = StateRegion::InMemory(4 << 20);
+  std::mt19937 random_{kSeed};
+};
+
+TEST_P(Laws, MergedPartsAreTheWhole) {
+  for (int round = 0; round < 40; ++round) {
+    const std::vector<Sample> samples = Samples(GetParam(), random_, random_() % 60);
+    Running whole(*aggregate_, region_);
+    AddAll(whole, samples, 0, samples.size());
+    Running merged(*aggregate_, region_);
+    for (std::size_t from = 0; from < samples.size();) {
+      const std::size_t to = std::min(samples.size(), from + 1 + random_() % 20);
+      Running part(*aggregate_, region_);
+      AddAll(part, samples, from, to);
+      merged.Merge(part);
+      from = to;
+    }
+    EXPECT_TRUE(Near(merged.Result(), whole.Result()))
+        << merged.Text() << " and " << whole.Text() << ", seed " << kSeed;
+  }
+}
+
+TEST_P(Laws, MergingIsAssociative) {
+  for (int round = 0; round < 40; ++round) {
+    const std::vector<Sample> samples = Samples(GetParam(), random_, 30);
+    Running left(*aggregate_, region_);  // (a b) c
+    Running right(*aggregate_, region_);
+    Running a(*aggregate_, region_), b(*aggregate_, region_), c(*aggregate_, region_);
+    AddAll(a, samples, 0, 10);
+    AddAll(b, samples, 10, 20);
+    AddAll(c, samples, 20, 30);
+    left.Merge(a);
+    left.Merge(b);
+    left.Merge(c);
+    b.Merge(c);  // a (b c)
+    right.Merge(a);
+    right.Merge(b);
+    EXPECT_TRUE(Near(left.Result(), right.Result())) << left.Text() << " and " << right.Text();
+  }
+}
+
+TEST_P(Laws, TheOrderOfMergingDoesNotMatterWhereItIsSaidSo) {
+  if (GetParam().name == "collect") return;  // one behind the other, as they come
+  for (int round = 0; round < 40; ++round) {
+    const std::vector<Sample> samples = Samples(GetParam(), random_, 30);
+    Running a(*aggregate_, region_), b(*aggregate_, region_);
+    AddAll(a, samples, 0, 15);
+    AddAll(b, samples, 15, 30);
+    Running forth(*aggregate_, region_), back(*aggregate_, region_);
+    forth.Merge(a);
+    forth.Merge(b);
+    back.Merge(b);
+    back.Merge(a);
+    // Ordered ones sort parts by their times.
+    EXPECT_TRUE(Near(forth.Result(), back.Result())) << forth.Text() << " and " << back.Text();
+  }
+}
+
+TEST_P(Laws, ASavedStateIsTheState) {
+  const std::vector<Sample> samples = Samples(GetParam(), random_, 80);
+  for (const std::size_t count : {0U, 1U, 5U, 40U}) {
+    Running before(*aggregate_, region_);
+    AddAll(before, samples, 0, count);
+    Running loaded(*aggregate_, region_);
+    loaded.LoadFrom(before);
+    EXPECT_EQ(loaded.Text(), before.Text());
+    AddAll(before, samples, count, 80);
+    AddAll(loaded, samples, count, 80);
+    EXPECT_EQ(loaded.Text(), before.Text());
+  }
+}
+
+TEST_P(Laws, FreedMemoryIsUsedAgain) {
+  const std::vector<Sample> samples = Samples(GetParam(), random_, 200);
+  std::size_t used = 0;
+  for (int round = 0; round < 20; ++round) {
+    Running running(*aggregate_, region_);
+    AddAll(running, samples, 0, 200);
+    if (round == 3) used = region_.used();
+  }
+  EXPECT_EQ(region_.used(), used);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Laws, testing::ValuesIn(Specs()),
+                         [](const auto& spec) { return spec.param.name; });
+
+// Five distributions.
+std::vector<std::vector<double>> Distributions(std::size_t count) {
+  std::mt19937_64 random(kSeed);
+  std::vector<std::vector<double>> all(5);
+  for (std::size_t i = 0; i < count; ++i) {
+    all[0].push_back(std::uniform_real_distribution(0.0, 100.0)(random));
+    all[1].push_back(std::normal_distribution(20.0, 5.0)(random));
+    all[2].push_back(std::exponential_distribution(0.1)(random));
+    all[3].push_back(std::lognormal_distribution(0.0, 2.0)(random));
+    all[4].push_back(random() % 2 == 0 ? std::normal_distribution(-1e3, 1.0)(random)
+                                       : std::normal_distribution(1e3, 100.0)(random));
+  }
+  return all;
+}
+
+std::unique_ptr<const Aggregate> Make(AggregateSpec (*spec)(), std::vector<double> parameters = {},
+                                      int values = 1) {
+  std::string problem;
+  return spec().make({values, std::move(parameters)}, problem);
+}
+
+TEST(Accuracy, QuantilesAreWithinOnePercent) {
+  for (const std::vector<double>& numbers : Distributions(50'000)) {
+    for (const double q : {0.01, 0.25, 0.5, 0.9, 0.99, 0.999}) {
+      StateRegion region = StateRegion::InMemory(1 << 20);
+      const auto aggregate = Make(aggregates::quantile, {q});
+      Running running(*aggregate, region);
+      for (const double number : numbers) running.Add({{Value::Double(number), {}}, 0});
+      std::vector<double> sorted = numbers;
+      std::sort(sorted.begin(), sorted.end());
+      const auto rank = static_cast<std::size_t>(std::ceil(q * static_cast<double>(sorted.size())));
+      const double exact = sorted[rank - 1];
+      EXPECT_NEAR(running.Result().AsDouble(), exact, 0.01 * std::fabs(exact)) << q;
+    }
+  }
+}
+
+TEST(Accuracy, DistinctIsWithinTwoPercent) {
+  for (const std::size_t wanted : {400U, 600U, 5'000U, 50'000U, 400'000U}) {
+    for (const std::vector<double>& numbers : Distributions(wanted)) {
+      StateRegion region = StateRegion::InMemory(1 << 20);
+      const auto aggregate = Make(aggregates::approx_distinct);
+      Running running(*aggregate, region);
+      for (const double number : numbers) running.Add({{Value::Double(number), {}}, 0});
+      for (const double number : numbers) running.Add({{Value::Double(number), {}}, 0});
+      const auto exact =
+          static_cast<double>(std::set<double>(numbers.begin(), numbers.end()).size());
+      const auto found = static_cast<double>(running.Result().AsInt());
+      EXPECT_NEAR(found, exact, wanted <= 500 ? 0 : 0.02 * exact);
+    }
+  }
+}
+
+// A mean of 1e9 and a deviation of 1.
+TEST(Accuracy, MomentsOfBadlyConditionedData) {
+  std::mt19937_64 random(kSeed);
+  std::vector<double> x(20'000);
+  std::vector<double> y(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x[i] = 1e9 + std::normal_distribution(0.0, 1.0)(random);
+    y[i] = 1e9 + 0.5 * (x[i] - 1e9) + std::normal_distribution(0.0, 1.0)(random);
+  }
+  long double mean_x = 0;
+  long double mean_y = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    mean_x += (static_cast<long double>(x[i]) - 1e9L) / static_cast<long double>(x.size());
+    mean_y += (static_cast<long double>(y[i]) - 1e9L) / static_cast<long double>(x.size());
+  }
+  long double xx = 0;
+  long double yy = 0;
+  long double xy = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const long double dx = static_cast<long double>(x[i]) - 1e9L - mean_x;
+    const long double dy = static_cast<long double>(y[i]) - 1e9L - mean_y;
+    xx += dx * dx;
+    yy += dy * dy;
+    xy += dx * dy;
+  }
+  StateRegion region = StateRegion::InMemory(1 << 16);
+  const auto of = [&](AggregateSpec (*spec)(), int values) {
+    const auto aggregate = Make(spec, {}, values);
+    Running running(*aggregate, region);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      running.Add({{Value::Double(x[i]), Value::Double(y[i])}, 0});
+    }
+    return running.Result().AsDouble();
+  };
+  const auto n = static_cast<long double>(x.size());
+  const auto stddev = static_cast<double>(std::sqrt(xx / (n - 1)));
+  const auto correlation = static_cast<double>(xy / std::sqrt(xx * yy));
+  EXPECT_NEAR(of(aggregates::stddev, 1), stddev, 1e-9 * stddev);
+  EXPECT_NEAR(of(aggregates::correlation, 2), correlation, 1e-9);
+  EXPECT_NEAR(of(aggregates::covariance, 2), static_cast<double>(xy / (n - 1)), 1e-8);
+}
+
+}  // namespace
+}  // namespace runnel
