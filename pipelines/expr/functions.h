@@ -18,6 +18,8 @@
 
 namespace runnel::expr {
 
+class RegexCache;
+
 // A set of types that an argument may have.
 class Types final {
  public:
@@ -58,6 +60,8 @@ struct Function {
   // Instead of `evaluate`, of functions that look at the record itself.
   Value (*of_record)(const Record& record, std::span<const Value> arguments,
                      Arena& arena) = nullptr;
+  // Instead of it, of functions that keep regular expressions compiled.
+  Value (*with_regexes)(RegexCache& cache, std::span<const Value> arguments) = nullptr;
 
   constexpr Types TypesOf(std::size_t argument) const {
     return types[argument < types.size() ? argument : types.size() - 1];

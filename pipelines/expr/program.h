@@ -13,6 +13,7 @@
 
 #include "pipelines/base/arena.h"
 #include "pipelines/expr/ast.h"
+#include "pipelines/expr/regex.h"
 #include "pipelines/value/record.h"
 #include "pipelines/value/value.h"
 
@@ -102,6 +103,7 @@ struct Program {
   std::vector<std::unique_ptr<std::string>> texts;
   std::vector<std::unique_ptr<Value[]>> lists;
   std::vector<std::unique_ptr<MapEntry[]>> maps;
+  mutable RegexCache regexes;  // one thread at a time evaluates
 };
 
 // The value of node `index` of `program`. Never kMissing.

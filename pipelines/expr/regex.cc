@@ -1,20 +1,14 @@
-// matches: regular expressions, by RE2: time linear in the text, whatever the pattern.
-//
-// A pattern is compiled once; the last ones are kept, so that one that is the same in
-// every record costs a look.
+#include "pipelines/expr/regex.h"
+
 #include <re2/re2.h>
 
-#include <memory>
-#include <string>
 #include <unordered_map>
 
 #include "pipelines/expr/functions.h"
-#include "pipelines/expr/regex.h"
 
 namespace runnel::expr {
 namespace {
 
-constexpr std::size_t kPatternsMax = 64;
 constexpr std::int64_t kMemoryMax = 256 << 10;  // of one pattern, with its automata
 
 RE2::Options Options() {
@@ -24,21 +18,16 @@ RE2::Options Options() {
   return options;
 }
 
-// A thread's own: an expression is evaluated by one thread at a time.
-const RE2& Compiled(std::string_view pattern) {
-  thread_local std::unordered_map<std::string, std::unique_ptr<RE2>> known;
-  const std::string key(pattern);
-  const auto found = known.find(key);
-  if (found != known.end()) return *found->second;
-  if (known.size() == kPatternsMax) known.clear();
-  return *known.emplace(key, std::make_unique<RE2>(key, Options())).first->second;
-}
-
-Value Matches(std::span<const Value> a, Arena&) {
-  const RE2& regex = Compiled(a[1].AsString());
-  if (!regex.ok()) return Value::Error("bad_regular_expression");
-  const std::string_view text = a[0].AsString();
-  return Value::Bool(RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), regex));
+Value Matches(RegexCache& cache, std::span<const Value> a) {
+  switch (cache.Match(a[0].AsString(), a[1].AsString())) {
+    case RegexCache::Answer::kNo:
+      return Value::Bool(false);
+    case RegexCache::Answer::kYes:
+      return Value::Bool(true);
+    case RegexCache::Answer::kBadPattern:
+      break;
+  }
+  return Value::Error("bad_regular_expression");
 }
 
 constexpr Function kTable[] = {
@@ -48,12 +37,39 @@ constexpr Function kTable[] = {
      2,
      {kTextType, kTextType, kTextType},
      Type::kBool,
-     Matches,
+     nullptr,
      "text.matches(pattern)",
-     "Whether the regular expression (RE2) matches a part of the text."},
+     "Whether the regular expression (RE2) matches a part of the text.",
+     nullptr,
+     Matches},
 };
 
 }  // namespace
+
+struct RegexCache::Patterns {
+  std::unordered_map<std::string, std::unique_ptr<RE2>> known;
+  std::string key;  // scratch
+};
+
+RegexCache::RegexCache() = default;
+RegexCache::~RegexCache() = default;
+RegexCache::RegexCache(RegexCache&&) noexcept = default;
+RegexCache& RegexCache::operator=(RegexCache&&) noexcept = default;
+
+RegexCache::Answer RegexCache::Match(std::string_view text, std::string_view pattern) {
+  if (patterns_ == nullptr) patterns_ = std::make_unique<Patterns>();
+  patterns_->key = pattern;
+  auto found = patterns_->known.find(patterns_->key);
+  if (found == patterns_->known.end()) {
+    if (patterns_->known.size() == kPatternsMax) patterns_->known.clear();
+    auto regex = std::make_unique<RE2>(patterns_->key, Options());
+    found = patterns_->known.emplace(patterns_->key, std::move(regex)).first;
+  }
+  if (!found->second->ok()) return Answer::kBadPattern;
+  const bool matches =
+      RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), *found->second);
+  return matches ? Answer::kYes : Answer::kNo;
+}
 
 std::string RegexProblem(std::string_view pattern) {
   const RE2 regex(std::string(pattern), Options());
