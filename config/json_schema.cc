@@ -81,7 +81,9 @@ std::string OptionSchema(const OptionDoc& option) {
 }
 
 std::string ObjectOf(const std::vector<OptionDoc>& options) {
-  if (options.size() == 1 && options[0].name.empty()) return OptionSchema(options[0]);
+  if (options.size() == 1 && options[0].name.empty()) {
+    return TypeSchema(options[0].type, options[0]);
+  }
   std::string properties;
   std::vector<std::string> required;
   for (const OptionDoc& option : options) {
@@ -140,7 +142,7 @@ std::string PipelineSchema(const Registry& registry) {
   std::string properties;
   std::vector<std::string> required;
   for (const OptionDoc& option : DescribePipeline()) {
-    std::string schema = OptionSchema(option);
+    std::string schema = TypeSchema(option.type, option);
     if (option.name == "source") {
       schema = OneOfNamed({{"mqtt", ObjectOf(DescribeMqttSource())}});
     } else if (option.name == "sink" || option.name == "late") {
@@ -153,10 +155,10 @@ std::string PipelineSchema(const Registry& registry) {
       schema = CodecSchema();
     } else if (option.name == "tests") {
       schema = "{\"type\":\"array\",\"items\":{\"type\":\"object\"}}";
+    } else if (option.name == "timestamp") {
+      schema = "{\"anyOf\":[" + schema + ",{\"type\":\"string\"}]}";
     }
-    if (schema.find(Quoted(option.description).substr(1, 20)) == std::string::npos) {
-      schema = WithDescription(schema, option.description);
-    }
+    schema = WithDescription(schema, option.description);
     properties += (properties.empty() ? "" : ",") + Quoted(option.name) + ":" + schema;
     if (option.required) required.push_back(option.name);
   }

@@ -37,7 +37,7 @@ class Reading final {
     for (const Node::Member& member : node.members) {
       const std::size_t index = IndexOf(member.key);
       if (index == set_.options.size()) {
-        Unknown(member);
+        Unknown(member, node);
       } else {
         seen_[index] = true;
         Value(set_.options[index], Quoted(member.key), member.position, member.value);
@@ -79,10 +79,15 @@ class Reading final {
     return "for example " + Quoted(option.name + ": " + option.example);
   }
 
-  void Unknown(const Node::Member& member) {
+  void Unknown(const Node::Member& member, const Node& all) {
     std::vector<std::string_view> names;
-    for (const Option& option : set_.options) names.push_back(option.name);
-    const std::string_view meant = DidYouMean(member.key, names);
+    std::vector<std::string_view> absent;  // who wrote one of the others meant another one here
+    for (const Option& option : set_.options) {
+      names.push_back(option.name);
+      if (all.Find(option.name) == nullptr) absent.push_back(option.name);
+    }
+    std::string_view meant = DidYouMean(member.key, absent);
+    if (meant.empty()) meant = DidYouMean(member.key, names);
     std::string hint = "it has " + internal::ListOfNames(names);
     if (!meant.empty()) {
       hint = "did you mean " + Quoted(meant) + "?";
