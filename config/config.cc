@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "config/file.h"
+#include "config/time_zone.h"
 
 namespace runnel {
 namespace {
@@ -73,6 +74,8 @@ class Loading final {
     if (!bytes) return std::nullopt;
     std::optional<Node> root = ParseYaml(*bytes, path, options_.limits, diagnostics_);
     if (root && !Substitute(*root, options_.environment, credentials, diagnostics_)) root.reset();
+    // One that is not there is an error by now; the rest of the file is read all the same.
+    if (root) static_cast<void>(ResolveTimeZones(*root, kZoneFolder, diagnostics_));
     return root;
   }
 
@@ -184,6 +187,7 @@ std::optional<PipelineFile> ReadPipeline(std::string_view text, const std::strin
   if (!root || !Substitute(*root, environment, Credentials::kRefused, diagnostics)) {
     return std::nullopt;
   }
+  static_cast<void>(ResolveTimeZones(*root, kZoneFolder, diagnostics));
   if (!root->IsMap()) {
     diagnostics.Error(root->position,
                       "a pipeline is a map of options, found " + std::string(root->KindName()));

@@ -31,7 +31,9 @@ std::string ObjectOf(const std::vector<OptionDoc>& options);
 // What a value of the type may be; `words` are allowed beside it.
 std::string TypeSchema(std::string_view type, const OptionDoc& option) {
   if (type.starts_with("list of ")) {
-    return "{\"type\":\"array\",\"items\":" + TypeSchema(type.substr(8), option) + "}";
+    const std::string item = TypeSchema(type.substr(8), option);
+    const std::string list = "{\"type\":\"array\",\"items\":" + item + "}";
+    return option.or_single ? "{\"anyOf\":[" + list + "," + item + "]}" : list;
   }
   if (type.starts_with("map of ")) {
     return "{\"type\":\"object\",\"additionalProperties\":" + TypeSchema(type.substr(7), option) +

@@ -146,6 +146,7 @@ std::vector<OptionDoc> DescribeOptions(const OptionSet& set, const void* default
     doc.example = option.example;
     for (const auto& [word, value] : option.rules.words) doc.choices.push_back(word);
     doc.required = option.required;
+    doc.or_single = option.rules.single_as_list;
     doc.shorthand = !set.shorthand.empty() && option.name == set.shorthand;
     doc.nested = option.nested();
   }

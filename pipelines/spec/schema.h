@@ -62,6 +62,7 @@ struct OptionDoc {
   std::vector<std::string> choices;  // words that are allowed; of a number: beside the range
   bool required = false;
   bool shorthand = false;  // the option that is meant where the value is no map
+  bool or_single = false;  // of a list: one value may stand for a list of it
   std::vector<OptionDoc> nested;
 };
 

@@ -144,7 +144,7 @@ class Compiler final {
       return Fail(
           PlaceOf("timezone"),
           "unknown time zone `" + options_.timezone->substr(0, options_.timezone->find(' ')) + "`",
-          "a name of the zone database, such as Europe/Berlin, UTC or +02:00");
+          "a name of the zone database, such as Europe/Berlin, or UTC or +02:00");
     }
     if (every % minutes15() != Duration(0)) {
       Fail(PlaceOf("timezone"), "windows in a time zone are a multiple of 15m long");

@@ -7,6 +7,10 @@ import os
 import re
 import subprocess
 import tempfile
+import xml.etree.ElementTree
+
+import jsonschema
+import yaml
 
 import harness
 
@@ -24,6 +28,9 @@ steps:
 sink:
   mqtt: { topic: "site/a/climate/{device}", qos: 1 }
 """
+
+
+VERBS = ("run", "check", "explain", "test", "try", "list", "describe", "schema", "reference", "status")
 
 
 class Shell:
@@ -61,9 +68,9 @@ def help_and_version(programs):
         for word in ("--help", "-h", "help"):
             done = shell.run(word, code=0)
             assert done.stderr == "" and done.stdout.count("usage: runnel") == 1, done
-            for verb in ("run", "check", "explain", "status"):
+            for verb in VERBS:
                 assert re.search(rf"^  {verb} +\w", done.stdout, re.M), (verb, done.stdout)
-        for verb in ("run", "check", "explain", "status"):
+        for verb in VERBS:
             done = shell.run(verb, "--help", code=0)
             assert done.stdout.startswith(f"runnel {verb}: ") and done.stderr == "", done
             assert max(map(len, done.stdout.splitlines())) <= 80, done.stdout
@@ -247,6 +254,94 @@ def status(programs):
         assert none.returncode == 1 and "nowhere" in none.stderr, none
 
 
+TESTED = GOOD + """tests:
+  - name: one mean
+    send:
+      - { topic: sensors/a/climate, at: 0s, json: { ts: 1700000000000, temp: 20 } }
+      - { topic: sensors/a/climate, at: 1s, json: { ts: 1700000001000, temp: 21 } }
+    expect:
+      - { topic: site/a/climate/a, json: { n: 2, mean: 20.5 } }
+  - name: nothing
+    send: []
+    expect: []
+"""
+
+
+def tests_in_files(programs):
+    """`runnel test`: what differs is said and updated; JUnit; wrong tests."""
+    with Shell(programs) as shell:
+        good = shell.write("good.yaml", TESTED)
+        done = shell.run("test", good, code=0)
+        assert "ok    good: one mean" in done.stdout and "2 passed, 0 failed" in done.stdout, done
+        wrong = shell.write("wrong.yaml", TESTED.replace("mean: 20.5", "mean: 99, x: 1"))
+        done = shell.run("test", "--junit", "out.xml", wrong, code=1)
+        for says in ("FAIL  wrong: one mean", "`mean`: expected 99, got 20.5",
+                     "`x`: expected 1, got no such field", "1 passed, 1 failed"):
+            assert says in done.stdout, (says, done.stdout)
+        with open(os.path.join(shell.folder.name, "out.xml")) as file:
+            suite = xml.etree.ElementTree.parse(file).getroot().find("testsuite")
+        assert suite.get("tests") == "2" and suite.get("failures") == "1", suite.attrib
+        assert "20.5" in suite.find("testcase/failure").text
+        shell.run("test", "--update", wrong, code=0)
+        shell.run("test", wrong, code=0)
+        updated = yaml.safe_load(open(wrong))["tests"]
+        assert updated[0]["expect"][0]["json"]["mean"] == 20.5 and updated[1]["expect"] == []
+        bad = shell.write("bad.yaml", TESTED.replace("at: 1s", "att: 1s"))
+        assert "did you mean `at`?" in shell.run("test", bad, code=2).stderr
+        late = shell.write("late.yaml", TESTED.replace("at: 0s", "at: 5s"))
+        assert "`at` goes back" in shell.run("test", late, code=2).stderr
+
+
+def manual(programs):
+    """`list`, `describe`, `reference`, `try`: names are found, or the nearest is."""
+    with Shell(programs) as shell:
+        everything = json.loads(shell.run("list", "--json", code=0).stdout)
+        assert len(everything) > 150 and {"kind", "name", "description"} == set(everything[0])
+        for kind in ("operators", "aggregates", "codecs", "functions"):
+            names = shell.run("list", kind, code=0).stdout
+            assert names.count("\n") >= 7, names
+        assert "did you mean `codecs`?" in shell.run("list", "codec", code=2).stderr
+        for entry in everything:
+            done = shell.run("describe", entry["name"], code=0)
+            assert done.stdout.startswith(entry["name"]), done
+        assert "did you mean `median`?" in shell.run("describe", "meidan", code=2).stderr
+        assert shell.run("reference", code=0).stdout.startswith("# Reference")
+        tried = shell.run("try", "temp * 9 / 5 + 32 > 90", "--record", '{"temp": 33}', code=0)
+        assert tried.stdout == "true  (bool)\n", tried
+        assert "no_such_field" in shell.run("try", "temp > 1", code=1).stderr
+        wrong = shell.run("try", "temp >", code=2).stderr
+        assert "expression:1:7: error" in wrong and "^" in wrong, wrong
+        assert "JSON" in shell.run("try", "1", "--record", "{", code=2).stderr
+
+
+def schemas(programs):
+    """The JSON Schemas take what `check` takes, and not what it refuses."""
+    with Shell(programs) as shell:
+        pipeline = json.loads(shell.run("schema", code=0).stdout)
+        device = json.loads(shell.run("schema", "runnel", code=0).stdout)
+        for schema in (pipeline, device):
+            jsonschema.Draft7Validator.check_schema({**schema, "$schema": ""})
+        check = jsonschema.Draft7Validator(pipeline)
+        examples = os.path.join(os.path.dirname(__file__), "..", "..", "examples")
+        files = [os.path.join(examples, name) for name in sorted(os.listdir(examples))
+                 if name.endswith(".yaml")]
+        assert len(files) >= 6
+        for path in files:
+            with open(path) as file:
+                errors = [error.message for error in check.iter_errors(yaml.safe_load(file))]
+            assert not errors, (path, errors)
+            shell.run("check", path, code=0)
+        for part, wrong, _ in WRONG_PIPELINES[:6]:
+            tree = yaml.safe_load(GOOD.replace(part, wrong))
+            if wrong not in ("tumbling: 0s", "maen(temp)"):
+                assert list(check.iter_errors(tree)), wrong
+        text = json.dumps(pipeline)
+        assert text.count('"description"') > 100, text.count('"description"')
+        jsonschema.Draft7Validator(device).validate(
+            {"workers": "auto", "brokers": {"local": {"url": "mqtt://127.0.0.1"}},
+             "limits": {"journal": "256KiB", "record_timeout": "5s"}})
+
+
 def internal_programs(programs):
     """Started by hand they say what they are."""
     for name in ("runnel-worker", "runnel-uplink"):
@@ -260,4 +355,5 @@ def internal_programs(programs):
 
 if __name__ == "__main__":
     harness.main(help_and_version, wrong_usage, wrong_pipelines, all_mistakes_at_once, hostile_files,
-                 environment_and_credentials, explain, status, internal_programs)
+                 environment_and_credentials, explain, status, tests_in_files, manual, schemas,
+                 internal_programs)

@@ -1,0 +1,141 @@
+#include "config/time_zone.h"
+
+#include <cstdint>
+#include <vector>
+
+#include "config/file.h"
+#include "pipelines/base/zone.h"
+
+namespace runnel {
+namespace {
+
+constexpr std::size_t kFileMax = 64 << 10;
+constexpr const char* kZoneHint =
+    "a name of the zone database, such as Europe/Berlin, or UTC or +02:00";
+constexpr std::int64_t kFrom = 946'684'800;  // 2000-01-01T00:00Z; older times have its offset
+
+// Numbers of a TZif file, the most significant byte first.
+class Reader final {
+ public:
+  explicit Reader(std::string_view bytes) : rest_(bytes) {}
+  std::int64_t Take(int bytes) {
+    if (rest_.size() < static_cast<std::size_t>(bytes)) {
+      ok_ = false;
+      return 0;
+    }
+    std::uint64_t number = static_cast<unsigned char>(rest_[0]) >= 0x80 ? ~std::uint64_t{0} : 0;
+    for (int i = 0; i < bytes; ++i) {
+      number = number << 8 | static_cast<unsigned char>(rest_[static_cast<std::size_t>(i)]);
+    }
+    rest_.remove_prefix(static_cast<std::size_t>(bytes));
+    return static_cast<std::int64_t>(number);
+  }
+  std::string_view Skip(std::size_t bytes) {
+    if (rest_.size() < bytes) {
+      ok_ = false;
+      return {};
+    }
+    const std::string_view taken = rest_.substr(0, bytes);
+    rest_.remove_prefix(bytes);
+    return taken;
+  }
+  bool ok() const { return ok_; }
+
+ private:
+  std::string_view rest_;
+  bool ok_ = true;
+};
+
+struct Counts {
+  std::size_t utc, standard, leaps, changes, types, characters;
+};
+
+bool TakeHead(Reader& reader, Counts& counts, char& version) {
+  const std::string_view head = reader.Skip(20);
+  if (!reader.ok() || !head.starts_with("TZif")) return false;
+  version = head[4];
+  std::size_t* const all[] = {&counts.utc,     &counts.standard, &counts.leaps,
+                              &counts.changes, &counts.types,    &counts.characters};
+  for (std::size_t* count : all) {
+    const std::int64_t number = reader.Take(4);
+    if (number < 0 || number > static_cast<std::int64_t>(kFileMax)) return false;
+    *count = static_cast<std::size_t>(number);
+  }
+  return reader.ok() && counts.types > 0;
+}
+
+bool IsName(std::string_view name) {
+  if (name.empty() || name.front() == '/' || name.find("..") != std::string_view::npos)
+    return false;
+  return name.find_first_not_of(
+             "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/") ==
+         std::string_view::npos;
+}
+
+}  // namespace
+
+std::optional<std::string> ParseTzif(std::string_view bytes) {
+  Reader reader(bytes);
+  Counts counts{};
+  char version = 0;
+  if (!TakeHead(reader, counts, version)) return std::nullopt;
+  int width = 4;
+  if (version >= '2') {
+    // The second block has the same with times of 8 bytes.
+    reader.Skip(counts.changes * 5 + counts.types * 6 + counts.characters + counts.leaps * 8 +
+                counts.standard + counts.utc);
+    if (!TakeHead(reader, counts, version)) return std::nullopt;
+    width = 8;
+  }
+  std::vector<std::int64_t> times(counts.changes);
+  std::vector<std::size_t> kinds(counts.changes);
+  std::vector<std::int64_t> offsets(counts.types);
+  for (std::int64_t& time : times) time = reader.Take(width);
+  for (std::size_t& kind : kinds) kind = static_cast<std::size_t>(reader.Take(1) & 0xff);
+  for (std::int64_t& offset : offsets) {
+    offset = reader.Take(4);
+    reader.Skip(2);
+  }
+  if (!reader.ok()) return std::nullopt;
+  std::int64_t first = offsets[0];  // what held in 2000
+  std::string changes;
+  std::int64_t last = first;
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    if (kinds[i] >= offsets.size()) return std::nullopt;
+    const std::int64_t offset = offsets[kinds[i]];
+    if (times[i] <= kFrom) {
+      first = offset;
+    } else if (offset != last) {
+      changes += " " + std::to_string(times[i]) + ":" + std::to_string(offset);
+    }
+    last = offset;
+  }
+  return std::to_string(first) + changes;
+}
+
+bool ResolveTimeZones(Node& root, const std::string& folder, Diagnostics& diagnostics) {
+  bool ok = true;
+  for (Node& item : root.items) ok = ResolveTimeZones(item, folder, diagnostics) && ok;
+  for (Node::Member& member : root.members) {
+    Node& value = member.value;
+    if (member.key != "timezone" || !value.IsScalar()) {
+      ok = ResolveTimeZones(value, folder, diagnostics) && ok;
+      continue;
+    }
+    if (Zone::Parse(value.text).has_value()) continue;  // UTC, an offset
+    std::optional<std::string> rules;
+    if (IsName(value.text)) {
+      const Result<std::string> file = ReadWholeFile(folder + "/" + value.text, kFileMax);
+      if (file.ok()) rules = ParseTzif(file.value());
+    }
+    if (!rules.has_value() || !Zone::Parse(value.text + " " + *rules).has_value()) {
+      diagnostics.Error(value.position, "unknown time zone `" + value.text + "`", kZoneHint);
+      ok = false;
+      continue;
+    }
+    value.text += " " + *rules;
+  }
+  return ok;
+}
+
+}  // namespace runnel

@@ -1,0 +1,120 @@
+// Files of the zone database, and what they come to in a plan.
+#include "config/time_zone.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "pipelines/base/zone.h"
+#include "pipelines/windows/grid.h"
+
+namespace runnel {
+namespace {
+
+constexpr std::int64_t kHour = 3'600'000'000;
+
+void Append(std::string& out, std::int64_t number, int bytes) {
+  for (int i = bytes; i-- > 0;) out += static_cast<char>(number >> (8 * i) & 0xff);
+}
+
+// One block of a file: so many bytes a time, changes to the offsets given.
+std::string Block(int width, const std::vector<std::pair<std::int64_t, int>>& changes,
+                  const std::vector<int>& offsets) {
+  std::string out = "TZif2" + std::string(15, '\0');
+  for (const std::size_t count : {std::size_t{0}, std::size_t{0}, std::size_t{0}, changes.size(),
+                                  offsets.size(), std::size_t{4}}) {
+    Append(out, static_cast<std::int64_t>(count), 4);
+  }
+  for (const auto& [time, kind] : changes) Append(out, time, width);
+  for (const auto& [time, kind] : changes) out += static_cast<char>(kind);
+  for (const int offset : offsets) {
+    Append(out, offset, 4);
+    out += std::string(2, '\0');
+  }
+  return out + "ABC" + '\0';
+}
+
+// Central Europe's in 2024, and a change long ago.
+std::string File() {
+  const std::vector<std::pair<std::int64_t, int>> changes = {
+      {-1'000'000'000, 1}, {-900'000'000, 0}, {1'711'846'800, 1}, {1'729'990'800, 0}};
+  return Block(4, {}, {3600}) + Block(8, changes, {3600, 7200}) + "\nCET-1CEST\n";
+}
+
+TEST(TimeZones, AreReadFromTheDatabase) {
+  EXPECT_EQ(ParseTzif(File()), "3600 1711846800:7200 1729990800:3600");
+  EXPECT_EQ(ParseTzif(Block(4, {}, {-18'000})), std::nullopt);  // version 2 needs its second block
+  for (std::size_t size = 0; size < File().size() - 16; ++size) {
+    EXPECT_EQ(ParseTzif(File().substr(0, size)), std::nullopt) << size;
+  }
+  std::mt19937 random(7);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string bytes = File();
+    bytes[random() % bytes.size()] = static_cast<char>(random() % 256);
+    const std::optional<std::string> rules = ParseTzif(bytes);
+    if (rules.has_value()) Zone::Parse("X " + *rules);
+  }
+}
+
+TEST(TimeZones, ReplaceTheirNamesInAPlan) {
+  char folder[] = "/tmp/runnel-zones-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  std::ofstream(std::string(folder) + "/Middle") << File();
+  std::ofstream(std::string(folder) + "/Broken") << "TZif";
+  const auto resolve = [&](const char* name, std::string& text) {
+    Node root;
+    root.kind = Node::Kind::kMap;
+    root.members.push_back(
+        {"timezone", {"p.yaml", 1, 1}, Node::Scalar(name, false, {"p.yaml", 1, 11})});
+    Diagnostics diagnostics;
+    const bool ok = ResolveTimeZones(root, folder, diagnostics);
+    text = root.members[0].value.text;
+    EXPECT_EQ(ok, !diagnostics.has_errors());
+    return ok;
+  };
+  std::string text;
+  EXPECT_TRUE(resolve("Middle", text));
+  EXPECT_EQ(text, "Middle 3600 1711846800:7200 1729990800:3600");
+  EXPECT_TRUE(resolve(text.c_str(), text));  // once is enough
+  EXPECT_TRUE(resolve("UTC", text));
+  EXPECT_TRUE(resolve("+05:30", text));
+  for (const char* wrong :
+       {"Broken", "Nowhere", "../etc/passwd", "/etc/passwd", "", "+99:00", "+5:30"}) {
+    EXPECT_FALSE(resolve(wrong, text)) << wrong;
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST(TimeZones, KnowTheirDays) {
+  const std::optional<Zone> zone = Zone::Parse("X 3600 1711846800:7200 1729990800:3600");
+  ASSERT_TRUE(zone.has_value());
+  Grid grid;
+  grid.every = 24 * kHour;
+  grid.zone = zone;
+  const std::int64_t spring = INT64_C(1'711'839'600) * 1'000'000;  // 2024-03-31T00:00+01:00
+  EXPECT_EQ(grid.StartOf(spring), spring);
+  EXPECT_EQ(grid.StartOf(spring + 5 * kHour), spring);
+  EXPECT_EQ(grid.Next(spring), spring + 23 * kHour);
+  const std::int64_t autumn = INT64_C(1'729'980'000) * 1'000'000;  // 2024-10-27T00:00+02:00
+  EXPECT_EQ(grid.StartOf(autumn + 24 * kHour), autumn);
+  EXPECT_EQ(grid.Next(autumn), autumn + 25 * kHour);
+  EXPECT_EQ(grid.Shift(autumn + 25 * kHour, -1), autumn);
+  grid.every = kHour;
+  for (std::int64_t time = autumn; time < autumn + 25 * kHour; time += kHour / 4) {
+    const std::int64_t start = grid.StartOf(time);
+    EXPECT_LE(start, time);
+    EXPECT_LT(time - start, 2 * kHour);  // the hour that comes twice is one window
+    EXPECT_EQ(grid.StartOf(start), start);
+  }
+}
+
+}  // namespace
+}  // namespace runnel
