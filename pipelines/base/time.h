@@ -19,6 +19,12 @@ constexpr Time TimeFromMicroseconds(std::int64_t microseconds) {
   return Time(Duration(microseconds));
 }
 constexpr std::int64_t Microseconds(Time time) { return time.time_since_epoch().count(); }
+// Microseconds from one time to another, the longest there are where they would overflow.
+constexpr std::int64_t Elapsed(std::int64_t from, std::int64_t to) {
+  std::int64_t elapsed = 0;
+  if (!__builtin_sub_overflow(to, from, &elapsed)) return elapsed;
+  return to > from ? INT64_MAX : INT64_MIN;
+}
 constexpr std::int64_t Milliseconds(Time time) {
   return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
 }

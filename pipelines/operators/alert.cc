@@ -66,7 +66,7 @@ class Alert final : public KeyedOperator<Alert, State> {
       return Repeat(state, time, record);
     }
     if (state.since == kNone || time < state.since) state.since = time;
-    if (time - state.since < hold_[raised ? 1 : 0]) return Repeat(state, time, record);
+    if (Elapsed(state.since, time) < hold_[raised ? 1 : 0]) return Repeat(state, time, record);
     state = {kNone, time, raised ? 0u : 1u};
     record.Show(as_, Value::String(raised ? "cleared" : "raised"));
     return Verdict::Pass();
@@ -76,7 +76,7 @@ class Alert final : public KeyedOperator<Alert, State> {
   static constexpr std::int64_t kNone = INT64_MIN;
 
   Verdict Repeat(State& state, std::int64_t time, Record& record) const {
-    if (state.raised == 0 || repeat_ == 0 || time - state.said < repeat_) {
+    if (state.raised == 0 || repeat_ == 0 || Elapsed(state.said, time) < repeat_) {
       return Verdict::Filtered();
     }
     state.said = time;

@@ -44,7 +44,7 @@ class Changed final : public KeyedOperator<Changed, State> {
       digest = Digest(value.IsNumber() ? Value::Double(value.ToDouble()) : value, digest);
     }
     const std::int64_t time = Microseconds(record.time);
-    const bool alive = heartbeat_ > 0 && time - state.passed >= heartbeat_;
+    const bool alive = heartbeat_ > 0 && Elapsed(state.passed, time) >= heartbeat_;
     if (!fresh && digest == state.digest && !alive) return Verdict::Filtered();
     state = {time, digest};
     return Verdict::Pass();

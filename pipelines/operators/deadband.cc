@@ -56,7 +56,7 @@ class Deadband final : public KeyedOperator<Deadband, State> {
     const double limit = relative_ ? limit_ * std::fabs(state.value) : limit_;
     // A NaN is far from everything.
     const bool near = distance < limit || distance == 0;
-    const bool alive = heartbeat_ > 0 && time - state.passed >= heartbeat_;
+    const bool alive = heartbeat_ > 0 && Elapsed(state.passed, time) >= heartbeat_;
     if (!fresh && state.passed != kNone && near && !alive) return Verdict::Filtered();
     state = {time, number};
     return Verdict::Pass();

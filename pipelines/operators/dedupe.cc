@@ -38,7 +38,7 @@ class Dedupe final : public KeyedOperator<Dedupe, State> {
 
   Verdict Decide(State& state, bool fresh, Record& record, Arena&) const {
     const std::int64_t time = Microseconds(record.time);
-    if (!fresh && time - state.passed < ttl_) return Verdict::Filtered();
+    if (!fresh && Elapsed(state.passed, time) < ttl_) return Verdict::Filtered();
     state.passed = time;
     return Verdict::Pass();
   }

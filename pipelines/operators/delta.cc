@@ -54,7 +54,7 @@ class Delta final : public KeyedOperator<Delta, State> {
       const double grown = reset ? number : number - state.value;
       difference = Value::Double(grown);
       if (time > state.time) {
-        rate = Value::Double(grown / (static_cast<double>(time - state.time) / 1e6));
+        rate = Value::Double(grown / (static_cast<double>(Elapsed(state.time, time)) / 1e6));
       }
     }
     state = {time, number};

@@ -42,7 +42,7 @@ void* KeyedState::Find(const Record& record, Arena& arena, bool& fresh, Verdict&
   if (ref == StateRegion::kNone) return nullptr;
   const std::int64_t arrival = Microseconds(record.arrival);
   // In the order of arrival, a second fine: who was silent longest needs no more.
-  if (arrival - keys_.Get(ref)->listed >= 1'000'000 || fresh) {
+  if (fresh || Elapsed(keys_.Get(ref)->listed, arrival) >= 1'000'000) {
     keys_.MoveTo(ref, KeyTable::List::kClosed, arrival);
   }
   void* state = keys_.User<std::byte>(ref);

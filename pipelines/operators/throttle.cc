@@ -33,7 +33,7 @@ class Throttle final : public KeyedOperator<Throttle, State> {
 
   Verdict Decide(State& state, bool fresh, Record& record, Arena&) const {
     const std::int64_t time = Microseconds(record.time);
-    if (fresh || time - state.begin >= every_) state = {time, 0};
+    if (fresh || Elapsed(state.begin, time) >= every_) state = {time, 0};
     if (state.passed >= count_) return Verdict::Filtered();
     ++state.passed;
     return Verdict::Pass();

@@ -155,13 +155,15 @@ const char* Stage::Decode(const Input& input, DecodeCursor& cursor) {
   Record& record = InputRecord();
   record.Clear();
   record.sink = 0;
+  if (plan_->InputTable(stage_) == 0) {
+    for (const std::uint16_t field : plan_->capture_fields) record.SetHidden(field, Value());
+  }
   if (input.kind == InputKind::kExchange) {
     cursor.at = DecodeCursor::kEnd;
     const Outcome outcome = from_exchange_->Decode(input.payload, arena_, record);
     if (outcome.ok() && plan_->whole_record) ApplyCaptures(record.topic);
     return outcome.reason();
   }
-  for (const std::uint16_t field : plan_->capture_fields) record.SetHidden(field, Value());
   const Outcome outcome = decoder_->Next(input.payload, cursor, arena_, record);
   if (!outcome.ok()) return outcome.reason();
   record.arrival = input.arrival;
