@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "config/file.h"
+#include "config/lookup_file.h"
 #include "config/time_zone.h"
 
 namespace runnel {
@@ -188,6 +189,7 @@ std::optional<PipelineFile> ReadPipeline(std::string_view text, const std::strin
     return std::nullopt;
   }
   static_cast<void>(ResolveTimeZones(*root, kZoneFolder, diagnostics));
+  static_cast<void>(ResolveLookupFiles(*root, fs::path(path).parent_path().string(), diagnostics));
   if (!root->IsMap()) {
     diagnostics.Error(root->position,
                       "a pipeline is a map of options, found " + std::string(root->KindName()));

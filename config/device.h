@@ -56,6 +56,9 @@ struct DeviceLimits {
   Duration record_timeout = std::chrono::seconds(5);
   Duration max_delay = std::chrono::milliseconds(2);
 
+  // Bytes that an encoded plan may have, which travels as one record.
+  std::size_t PlanMax() const { return static_cast<std::size_t>(journal.bytes / 4); }
+
   static void Describe(Schema<DeviceLimits>& schema);
 };
 

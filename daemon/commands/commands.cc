@@ -59,7 +59,7 @@ std::map<std::string, PipelineReport> ReadReports(const std::string& runtime,
       for (const fs::path& task : tasks) {
         const Result<TaskReport> read = ReadTaskReport(task);
         if (!read.ok()) problem = read.error().message;
-        if (read.ok()) report.Add(read.value(), stage == stages.rbegin()->first);
+        if (read.ok()) report.Add(read.value(), stage == 0, stage == stages.rbegin()->first);
       }
     }
   }
@@ -78,6 +78,7 @@ int RunCommand(const CommandLine& line) {
   App::Options options;
   options.device = std::move(loaded->device);
   options.pipelines = std::move(loaded->pipelines);
+  options.files = std::move(loaded->files);
   options.worker_executable = FindExecutable("runnel-worker");
   options.uplink_executable = FindExecutable("runnel-uplink");
   options.notify_socket = Variable("NOTIFY_SOCKET");

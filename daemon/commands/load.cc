@@ -78,11 +78,10 @@ std::optional<Loaded> LoadAll(const CommandLine& line, Diagnostics& diagnostics)
     if (pipeline.plan == nullptr) continue;
     if (config.device_is_right) CheckEndpoints(file, *pipeline.plan, config.device, diagnostics);
     pipeline.encoded = file.root.Encode();
-    // It travels as one record.
-    const auto most = static_cast<std::size_t>(config.device.limits.journal.bytes / 4);
-    if (pipeline.encoded.size() > most) {
+    pipeline.fingerprint = pipeline.plan->fingerprint();
+    if (pipeline.encoded.size() > config.device.limits.PlanMax()) {
       diagnostics.Error({file.path, 0, 0},
-                        "the pipeline is larger than a quarter of limits.journal",
+                        "the pipeline with its tables is larger than a quarter of limits.journal",
                         "make `limits: { journal: … }` in runnel.yaml larger");
     }
     loaded.pipelines.push_back(std::move(pipeline));

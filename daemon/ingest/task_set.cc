@@ -96,6 +96,11 @@ Status TaskSet::OpenOne(RunningTask task, const TaskSetOptions& options) {
   return {};
 }
 
+void TaskSet::ChangePlan(std::size_t pipeline, std::string encoded, std::uint64_t fingerprint) {
+  pipelines_[pipeline].encoded = std::move(encoded);
+  pipelines_[pipeline].fingerprint = fingerprint;
+}
+
 Status TaskSet::SaveAll(const std::string& state) const {
   for (const RunningTask& task : tasks_) {
     const std::string path = SnapshotPath(state, task.id);

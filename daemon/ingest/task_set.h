@@ -1,6 +1,7 @@
 // TaskSet: every task that the configuration asks for, as the daemon sees it.
 //
-// Made at start, fixed until the end; read by the source threads and the loop.
+// Made at start, and but for ChangePlan fixed until the end; read by the source threads and
+// the loop. What ChangePlan changes is the loop's alone.
 #pragma once
 
 #include <functional>
@@ -17,7 +18,8 @@ namespace runnel {
 // A pipeline as the daemon knows it: compiled, and as the workers will get it.
 struct RunningPipeline {
   std::unique_ptr<const Plan> plan;
-  std::string encoded;  // Node::Encode of its file
+  std::string encoded;            // Node::Encode of its file
+  std::uint64_t fingerprint = 0;  // of what is encoded
 };
 
 struct RunningTask {
@@ -54,6 +56,10 @@ class TaskSet final {
   RunningTask& at(std::size_t pipeline, std::size_t stage, std::uint32_t partition) {
     return tasks_[first_[pipeline][stage] + partition];
   }
+
+  // Of a plan that differs from the one at start in its lookup tables alone. Nothing is
+  // told to the tasks.
+  void ChangePlan(std::size_t pipeline, std::string encoded, std::uint64_t fingerprint);
 
   // Puts what the tasks hold into `state`, for a start without `runtime`. REQUIRES:
   // no worker and no uplink runs.

@@ -49,19 +49,31 @@ Result<TaskReport> ReadTaskReport(const std::string& folder) {
   return report;
 }
 
-void PipelineReport::Add(const TaskReport& task, bool last_stage) {
+void PipelineReport::Add(const TaskReport& task, bool first_stage, bool last_stage) {
+  const Ledger& ledger = task.ledger;
+  if (first_stage) {
+    messages += ledger.messages;
+    records += ledger.received;
+  } else {
+    taken_on += ledger.received + ledger.results_received;
+  }
+  if (last_stage) {
+    passed += ledger.passed;
+  } else {
+    sent_on += ledger.passed + ledger.results_passed;
+  }
   received += task.received;
   redelivered += task.redelivered;
   overload_dropped += task.overload_dropped;
-  filtered += task.ledger.filtered;
-  absorbed += task.ledger.absorbed;
-  if (last_stage) passed += task.ledger.passed;
-  late += task.ledger.late;
-  dropped += task.ledger.dropped;
-  dead_lettered += task.ledger.dead_lettered;
-  results += task.ledger.results;
-  results_filtered += task.ledger.results_filtered;
-  results_dead_lettered += task.ledger.results_dead_lettered;
+  filtered += ledger.filtered;
+  absorbed += ledger.absorbed;
+  late += ledger.late;
+  dropped += ledger.dropped;
+  dead_lettered += ledger.dead_lettered;
+  results += ledger.results;
+  results_filtered += ledger.results_filtered;
+  results_absorbed += ledger.results_absorbed;
+  results_dead_lettered += ledger.results_dead_lettered;
   published += task.published;
   rejected += task.rejected;
   states_lost += task.states_lost;
@@ -73,7 +85,11 @@ std::string PipelineReport::Line() const {
                                {"aggregated", absorbed},
                                {"results", results},
                                {"published", published}};
-  const NamedCount if_any[] = {{"passed", passed},
+  // In most pipelines a message is a record.
+  const NamedCount if_any[] = {{"records", records == messages ? 0 : records},
+                               {"passed", passed},
+                               {"results filtered", results_filtered},
+                               {"results aggregated", results_absorbed},
                                {"late", late},
                                {"dropped", dropped},
                                {"dead-lettered", dead_lettered + results_dead_lettered},
@@ -98,6 +114,7 @@ std::string PipelineReport::Line() const {
 
 std::string PipelineReport::Json() const {
   const NamedCount counts[] = {{"received", received},
+                               {"records", records},
                                {"redelivered", redelivered},
                                {"overload_dropped", overload_dropped},
                                {"filtered", filtered},
@@ -109,6 +126,7 @@ std::string PipelineReport::Json() const {
                                {"in_flight", in_flight()},
                                {"results", results},
                                {"results_filtered", results_filtered},
+                               {"results_absorbed", results_absorbed},
                                {"results_dead_lettered", results_dead_lettered},
                                {"published", published},
                                {"rejected", rejected},

@@ -29,7 +29,9 @@ Result<TaskReport> ReadTaskReport(const std::string& folder);
 // The same for a whole pipeline. `in_flight`: taken in and not settled yet.
 struct PipelineReport {
   std::string name;
-  std::uint64_t received = 0;
+  std::uint64_t received = 0;  // messages
+  std::uint64_t messages = 0;  // of them, those that the first stage has done
+  std::uint64_t records = 0;   // in them; filtered to dead_lettered say where they went
   std::uint64_t redelivered = 0;
   std::uint64_t overload_dropped = 0;
   std::uint64_t filtered = 0;
@@ -40,16 +42,19 @@ struct PipelineReport {
   std::uint64_t dead_lettered = 0;
   std::uint64_t results = 0;
   std::uint64_t results_filtered = 0;
+  std::uint64_t results_absorbed = 0;
   std::uint64_t results_dead_lettered = 0;
   std::uint64_t published = 0;
   std::uint64_t rejected = 0;
   std::uint64_t states_lost = 0;
+  std::uint64_t sent_on = 0;   // records, to a next stage
+  std::uint64_t taken_on = 0;  // records, from a stage before
 
-  std::uint64_t settled() const {
-    return filtered + absorbed + passed + late + dropped + dead_lettered;
+  std::uint64_t in_flight() const {
+    return (received > messages ? received - messages : 0) +
+           (sent_on > taken_on ? sent_on - taken_on : 0);
   }
-  std::uint64_t in_flight() const { return received > settled() ? received - settled() : 0; }
-  void Add(const TaskReport& task, bool last_stage);
+  void Add(const TaskReport& task, bool first_stage, bool last_stage);
 
   // `received 7421  filtered 310  aggregated 7111  results 96  published 96`, and what
   // else is not zero.

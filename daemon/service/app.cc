@@ -136,6 +136,14 @@ Status App::Build() {
     for (const auto& source : sources_) source->ReArm();
   };
   if (Status plans = AppendPlans(); !plans.ok()) return plans;
+  LookupReload::Options reload;
+  reload.files = options_.files;
+  reload.limits = limits;
+  reload.now = [this] { return Now(); };
+  Result<std::unique_ptr<LookupReload>> lookups =
+      LookupReload::Create(loop_, *tasks_, Ringers(), *log_, std::move(reload));
+  if (!lookups.ok()) return lookups.error();
+  lookups_ = std::move(lookups).value();
   if (Status sources = MakeSources(); !sources.ok()) return sources;
   return supervisor_->Start([this] { OnReady(); });
 }
@@ -145,7 +153,7 @@ Status App::Build() {
 Status App::AppendPlans() {
   for (RunningTask& task : tasks_->tasks()) {
     const RunningPipeline& pipeline = tasks_->pipelines()[task.pipeline];
-    if (task.journal->AppendPlan(pipeline.plan->fingerprint(), pipeline.encoded, Now()) ==
+    if (task.journal->AppendPlan(pipeline.fingerprint, pipeline.encoded, Now()) ==
         Appended::kFull) {
       log_->Warn("the journal of `" + task.id.Name() +
                  "` is full; its changed plan is used after the next start");
@@ -256,6 +264,7 @@ void App::WaitForSignals() {
 
 void App::BeginStop() {
   stopping_ = true;
+  if (lookups_ != nullptr) lookups_->Stop();
   notifier_.Send("STOPPING=1\nSTATUS=draining\n");
   bool clean = true;
   for (const auto& source : sources_) clean &= source->Stop(Clock::now() + kGoodbye);
@@ -308,7 +317,7 @@ void App::Summary() {
     for (const RunningTask& task : tasks_->tasks()) {
       if (task.pipeline != i) continue;
       const Result<TaskReport> read = ReadTaskReport(task.folder);
-      if (read.ok()) report.Add(read.value(), task.last_stage);
+      if (read.ok()) report.Add(read.value(), task.id.stage == 0, task.last_stage);
     }
     log_->Info(report.name + ": " + report.Line());
   }

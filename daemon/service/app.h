@@ -15,6 +15,7 @@
 #include "daemon/ingest/task_set.h"
 #include "daemon/service/exchange.h"
 #include "daemon/service/log.h"
+#include "daemon/service/lookup_reload.h"
 #include "daemon/service/notify.h"
 #include "daemon/service/source.h"
 #include "daemon/service/supervisor.h"
@@ -28,6 +29,7 @@ class App final {
   struct Options {
     DeviceConfig device;
     std::vector<RunningPipeline> pipelines;
+    std::vector<PipelineFile> files;  // of each
     std::string worker_executable;
     std::string uplink_executable;
     std::string notify_socket;  // NOTIFY_SOCKET
@@ -77,6 +79,7 @@ class App final {
   std::unique_ptr<Switchboard> board_;
   std::unique_ptr<Exchange> exchange_;
   std::unique_ptr<Ticker> ticker_;
+  std::unique_ptr<LookupReload> lookups_;
   std::unique_ptr<Supervisor> supervisor_;
   std::unique_ptr<PahoControl> control_;
   std::vector<std::unique_ptr<Source>> sources_;

@@ -37,7 +37,7 @@ TaskSettings SettingsOf(const RunningTask& task, const TaskSet& set) {
   TaskSettings settings;
   settings.id = task.id;
   settings.last_stage = task.last_stage;
-  settings.plan_fingerprint = pipeline.plan->fingerprint();
+  settings.plan_fingerprint = pipeline.fingerprint;
   settings.plan = pipeline.encoded;
   return settings;
 }

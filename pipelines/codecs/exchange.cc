@@ -223,7 +223,7 @@ Outcome ExchangeEncoder::Encode(const Record& record, std::string& out) {
   writer_.Signed(Microseconds(record.arrival));
   writer_.Signed(Difference(record.time, record.arrival));
   writer_.String(record.topic);
-  writer_.Varint(record.sink);
+  writer_.Varint(std::uint64_t{record.sink} << 1 | (record.is_result ? 1 : 0));
   writer_.Varint(record.entries().size());
   for (const Record::Entry& entry : record.entries()) {
     if (entry.field == Record::kUnknown) {
@@ -271,6 +271,15 @@ bool ExchangeDecoder::DecodeField(ByteReader& reader, Arena& arena, Record& reco
   return true;
 }
 
+bool ExchangeDecoder::IsResult(std::string_view bytes) {
+  ByteReader reader(bytes);
+  reader.U32();
+  reader.Signed();
+  reader.Signed();
+  reader.String();
+  return (reader.Varint() & 1) != 0;
+}
+
 Outcome ExchangeDecoder::Decode(std::string_view bytes, Arena& arena, Record& record) const {
   constexpr const char* kReason = "exchange_bad_record";
   ByteReader reader(bytes);
@@ -279,7 +288,9 @@ Outcome ExchangeDecoder::Decode(std::string_view bytes, Arena& arena, Record& re
   record.arrival = TimeFromMicroseconds(arrival);
   record.time = TimeFromMicroseconds(Sum(arrival, reader.Signed()));
   record.topic = reader.String();
-  record.sink = static_cast<std::uint16_t>(reader.Varint());
+  const std::uint64_t sink = reader.Varint();
+  record.is_result = (sink & 1) != 0;
+  record.sink = static_cast<std::uint16_t>(sink >> 1);
   const std::uint64_t count = reader.Varint();
   if (!reader.ok() || count > reader.remaining()) return Outcome::Failed(kReason);
   for (std::uint64_t i = 0; i < count; ++i) {

@@ -47,6 +47,9 @@ class ExchangeDecoder final {
   // lists and maps are in `arena`.
   Outcome Decode(std::string_view bytes, Arena& arena, Record& record) const;
 
+  // Record::is_result of the record in `bytes`, which may be too deadly to decode.
+  static bool IsResult(std::string_view bytes);
+
  private:
   bool DecodeField(ByteReader& reader, Arena& arena, Record& record) const;
 

@@ -32,6 +32,8 @@ struct Scope {
   const std::vector<std::string>* known = nullptr;
   // Static types where known, in the order of `known`; kMissing: dynamic.
   const std::vector<Type>* types = nullptr;
+  // Names that are functions in windows alone, for the message where one stands elsewhere.
+  const std::vector<std::string_view>* aggregates = nullptr;
   // A prefix such as `site.room` that a name is looked up behind first, as CEL has it.
   std::string_view container;
   // kStatic: operands whose types can never go together, and names that are not

@@ -65,7 +65,8 @@ std::string Names::FieldHint(std::string_view name) const {
   return Hint(DidYouMean(name, candidates));
 }
 
-Names::Problem Names::FunctionProblem(std::string_view name, bool receiver, std::size_t arguments) {
+Names::Problem Names::FunctionProblem(std::string_view name, bool receiver,
+                                      std::size_t arguments) const {
   const std::string quoted = "`" + std::string(name) + "`";
   std::string calls;
   std::vector<std::string_view> candidates = {"has", "dyn", "cel.bind"};
@@ -75,6 +76,12 @@ Names::Problem Names::FunctionProblem(std::string_view name, bool receiver, std:
     if (function->name != name) continue;
     calls += (calls.empty() ? "`" : " or `") + std::string(function->signature) + "`";
   }
+  if (calls.empty() && scope_.aggregates != nullptr &&
+      std::find(scope_.aggregates->begin(), scope_.aggregates->end(), name) !=
+          scope_.aggregates->end()) {
+    return {quoted + " is an aggregate, and no function",
+            "aggregates stand in `aggregate:` of a window; a step behind it computes with them"};
+  }
   if (calls.empty()) {
     return {"there is no function " + quoted, Hint(DidYouMean(name, candidates))};
   }
@@ -82,6 +89,16 @@ Names::Problem Names::FunctionProblem(std::string_view name, bool receiver, std:
   return {quoted + " does not take " + std::to_string(shown) +
               (shown == 1 ? " argument" : " arguments") + (receiver ? " behind a value" : ""),
           "it is called as " + calls};
+}
+
+std::string Names::OperatorHint(std::string_view found) {
+  constexpr std::pair<std::string_view, const char*> kMeant[] = {
+      {"and", "&&"}, {"AND", "&&"}, {"or", "||"}, {"OR", "||"}, {"=", "=="},
+      {"&", "&&"},   {"|", "||"},   {"<>", "!="}, {"is", "=="}, {"mod", "%"}};
+  for (const auto& [other, meant] : kMeant) {
+    if (found == other) return Hint(meant);
+  }
+  return {};
 }
 
 std::optional<Type> Names::FindType(std::string_view name) {

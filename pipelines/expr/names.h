@@ -38,7 +38,10 @@ class Names final {
     std::string message;
     std::string hint;
   };
-  static Problem FunctionProblem(std::string_view name, bool receiver, std::size_t arguments);
+  Problem FunctionProblem(std::string_view name, bool receiver, std::size_t arguments) const;
+
+  // For a word or sign that other languages have where CEL has another; empty for others.
+  static std::string OperatorHint(std::string_view found);
 
   // The type that `name` denotes, such as `int`.
   static std::optional<Type> FindType(std::string_view name);

@@ -49,7 +49,8 @@ class Parser final {
     }
     const std::uint32_t root = Ternary();
     if (root != kNone && !AtEnd()) {
-      cursor_.Stop(cursor_.Now().at, "expected an operator or the end, found " + cursor_.Found());
+      cursor_.Stop(cursor_.Now().at, "expected an operator or the end, found " + cursor_.Found(),
+                   Names::OperatorHint(cursor_.Now().text));
     }
     if (cursor_.failed()) return std::nullopt;
     Ast ast = builder_.Take();
@@ -394,7 +395,7 @@ class Parser final {
     node.function = FindFunction(whole, receiver != kNone, arguments.size());
     if (node.function == nullptr && !dynamic_) {
       const Names::Problem problem =
-          Names::FunctionProblem(whole, receiver != kNone, arguments.size());
+          names_.FunctionProblem(whole, receiver != kNone, arguments.size());
       cursor_.Error(name.at, problem.message, problem.hint);
     }
     return builder_.Add(std::move(node), arguments);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pipelines/expr/expression.h"
+#include "pipelines/plan/registry.h"
 
 namespace runnel {
 
@@ -31,6 +32,8 @@ std::unique_ptr<Expression> CompileExpression(const StepContext& context, std::s
     scope.known = &context.known->names;
     scope.types = &context.known->types;
   }
+  const std::vector<std::string_view> aggregates = context.registry.AggregateNames();
+  scope.aggregates = &aggregates;
   return Expression::Compile(text, position, scope, context.diagnostics);
 }
 

@@ -88,9 +88,8 @@ class PlanCompiler final {
   }
 
   std::unique_ptr<const Plan> Run() {
-    std::optional<FileOptions> options = Read<FileOptions>(root_, "pipeline", diagnostics_);
-    if (!options.has_value()) return nullptr;
-    options_ = std::move(*options);
+    // What else is wrong is told too.
+    all_read_ = ReadInto(options_, root_, "pipeline", diagnostics_);
     if (options_.name.has_value()) plan_->name_ = *options_.name;
     plan_->fingerprint_ = Hash(root_.Encode());
     plan_->tables.push_back(std::make_unique<FieldTable>());
@@ -103,7 +102,11 @@ class PlanCompiler final {
     if (options_.late.kind != Node::Kind::kNull && !late_table_.has_value()) {
       diagnostics_.Error(PlaceOf("late"), "`late` without a window: nothing is ever late");
     }
-    if (diagnostics_.errors() != errors_before_) return nullptr;
+    if (!all_read_) return nullptr;
+    const bool complete = std::all_of(plan_->steps.begin(), plan_->steps.end(),
+                                      [](const CompiledStep& step) { return step.op != nullptr; });
+    // What is missing for an error that was found when the file was read is not one again.
+    if (!complete || diagnostics_.errors() != errors_before_) return nullptr;
     DecideFields();
     DecideStages();
     return std::move(plan_);
@@ -126,8 +129,11 @@ class PlanCompiler final {
   }
 
   void ReadEndpoints() {
+    // One that is missing is an error by now.
+    const bool has_source = all_read_ || options_.source.kind != Node::Kind::kNull;
     if (std::optional<MqttSource> source =
-            ReadSource(options_.source, PlaceOf("source"), diagnostics_)) {
+            !has_source ? std::nullopt
+                        : ReadSource(options_.source, PlaceOf("source"), diagnostics_)) {
       plan_->source_ = std::move(*source);
     }
     for (const Capture& capture : CapturesOf(plan_->source_.topic)) {
@@ -138,7 +144,9 @@ class PlanCompiler final {
       plan_->captures_from = capture.level;
       plan_->captures_at = *capture.at;
     }
-    AddSink(options_.sink, PlaceOf("sink"), "sink");
+    if (all_read_ || options_.sink.kind != Node::Kind::kNull) {
+      AddSink(options_.sink, PlaceOf("sink"), "sink");
+    }
     for (std::size_t i = 0; i < options_.sinks.size(); ++i) {
       const Node::Member& member = root_.Find("sinks")->members[i];
       if (AddSink(member.value, member.position, member.key)) sink_names_.push_back(member.key);
@@ -201,7 +209,7 @@ class PlanCompiler final {
                         .diagnostics = diagnostics_,
                         .fields = &Fields(),
                         .known = known_.has_value() ? &*known_ : nullptr,
-                        .event_time = plan_->timestamp.has_value() || made_records_,
+                        .event_time = plan_->timestamp.has_value() || made_records_ || !all_read_,
                         .captures = &plan_->captures,
                         .sinks = &sink_names_,
                         .produces = std::nullopt,
@@ -263,6 +271,7 @@ class PlanCompiler final {
   std::size_t errors_before_;
   std::unique_ptr<CompiledPlan> plan_;
   FileOptions options_;
+  bool all_read_ = false;  // otherwise `options_` has what could be read
   std::optional<KnownFields> known_;
   std::vector<StepKey> keys_;              // of the steps
   std::optional<std::size_t> late_table_;  // of what comes into the first window

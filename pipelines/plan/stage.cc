@@ -129,6 +129,8 @@ void Stage::PushMessage(const Input& input, const TurnMode& mode, OutputSink& ou
   if (mode.poison) {
     reason = "poison";
     InputRecord().Clear();
+    InputRecord().is_result =
+        input.kind == InputKind::kExchange && ExchangeDecoder::IsResult(input.payload);
   } else if (input.kind == InputKind::kOversize) {
     reason = "larger_than_limits_record";
   } else {
@@ -138,23 +140,26 @@ void Stage::PushMessage(const Input& input, const TurnMode& mode, OutputSink& ou
     }
   }
   Advance(input);
+  if (input.kind != InputKind::kExchange) ++ledger_.messages;
   TakeRecord(reason, mode, out);
 }
 
 // A record that has been decoded, or could not be.
 void Stage::TakeRecord(const char* reason, const TurnMode& mode, OutputSink& out) {
-  Count(Origin::kInput, &Ledger::received, &Ledger::results);
+  const Origin origin = InputRecord().is_result ? Origin::kResult : Origin::kInput;
+  Count(origin, &Ledger::received, &Ledger::results_received);
   if (reason != nullptr) {
-    Count(Origin::kInput, &Ledger::dead_lettered, &Ledger::results_dead_lettered);
+    Count(origin, &Ledger::dead_lettered, &Ledger::results_dead_lettered);
     return DeadLetter(reason, mode.poison ? "worker" : "decode", mode.signal, out);
   }
-  RunSteps(0, InputRecord(), Origin::kInput, out);
+  RunSteps(0, InputRecord(), origin, out);
 }
 
 const char* Stage::Decode(const Input& input, DecodeCursor& cursor) {
   Record& record = InputRecord();
   record.Clear();
   record.sink = 0;
+  record.is_result = false;
   if (plan_->InputTable(stage_) == 0) {
     for (const std::uint16_t field : plan_->capture_fields) record.SetHidden(field, Value());
   }

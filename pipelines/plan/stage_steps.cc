@@ -72,6 +72,7 @@ void Stage::DoStep(const TurnMode& mode, OutputSink& out) {
     Record& result = *records_[step.produced_table];
     result.Clear();
     result.sink = 0;
+    result.is_result = true;
     result_ = &result;
     const OperatorRun::Product product =
         mode.poison ? runs_[i]->Discard(result, arena_) : runs_[i]->Produce(result, arena_);

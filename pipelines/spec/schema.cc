@@ -108,6 +108,17 @@ class Reading final {
   bool ok_ = true;
 };
 
+// `such as { size: 1m, every: 10s }`: the required options.
+std::string MapHint(const OptionSet& set, const Node& node) {
+  std::string example;
+  for (const Option& option : set.options) {
+    if (!option.required || option.example.empty()) continue;
+    example += (example.empty() ? "" : ", ") + option.name + ": " + option.example;
+  }
+  if (example.empty() || !internal::ColonHint(node).empty()) return internal::ColonHint(node);
+  return "such as `{ " + example + " }`";
+}
+
 }  // namespace
 
 namespace internal {
@@ -123,7 +134,7 @@ bool ReadOptions(const OptionSet& set, const Node& node, const std::string& subj
   if (is_value && set.shorthand.empty()) {
     diagnostics.Error(node.position,
                       subject + " is not a map of options, found " + std::string(node.KindName()),
-                      ColonHint(node));
+                      MapHint(set, node));
     return false;
   }
   if (is_value) {

@@ -76,6 +76,12 @@ template <typename T>
 std::optional<T> Read(const Node& node, std::string_view what, Diagnostics& diagnostics,
                       const Position* at = nullptr);
 
+// The same into `options`, which has what could be read also after an error (false); for
+// those who go on to look for more of them.
+template <typename T>
+bool ReadInto(T& options, const Node& node, std::string_view what, Diagnostics& diagnostics,
+              const Position* at = nullptr);
+
 template <typename T>
 std::vector<OptionDoc> Describe();
 
@@ -446,12 +452,15 @@ template <typename T>
 std::optional<T> Read(const Node& node, std::string_view what, Diagnostics& diagnostics,
                       const Position* at) {
   std::optional<T> options(std::in_place);
-  const std::string subject = "`" + std::string(what) + "`";
-  const bool ok =
-      internal::ReadOptions(internal::MakeOptionSet<T>(), node, subject,
-                            at != nullptr ? *at : node.position, &*options, diagnostics);
-  if (!ok) options.reset();
+  if (!ReadInto(*options, node, what, diagnostics, at)) options.reset();
   return options;
+}
+
+template <typename T>
+bool ReadInto(T& options, const Node& node, std::string_view what, Diagnostics& diagnostics,
+              const Position* at) {
+  return internal::ReadOptions(internal::MakeOptionSet<T>(), node, "`" + std::string(what) + "`",
+                               at != nullptr ? *at : node.position, &options, diagnostics);
 }
 
 template <typename T>

@@ -100,6 +100,7 @@ class Record final {
   Time arrival{};  // when the daemon took it in
   std::string_view topic;
   std::uint16_t sink = 0;  // where it goes: index into Plan::sinks()
+  bool is_result = false;  // made by an operator of this stage or of one before
 
  private:
   const FieldTable* table_;

@@ -29,6 +29,7 @@ std::string_view Trim(std::string_view text) {
 struct AggregateCompiler::Call {
   std::string name;
   std::vector<std::pair<std::string, std::size_t>> arguments;
+  bool stands_alone = true;  // nothing behind the bracket that closes it
 };
 
 // The arguments between the outer brackets, split at commas that stand in no bracket
@@ -64,7 +65,7 @@ std::optional<AggregateCompiler::Call> AggregateCompiler::Split(std::string_view
     } else if (c == '(' || c == '[' || c == '{') {
       ++depth;
     } else if (c == ')' || c == ']' || c == '}') {
-      --depth;
+      if (--depth < 0) call.stands_alone = false;
     } else if (c == ',' && depth == 0) {
       add(i);
     }
@@ -119,6 +120,10 @@ bool AggregateCompiler::CompileCall(const std::string& text, const Position& pos
   const std::optional<Call> call = Split(text);
   if (!call.has_value()) {
     return Fail(position, "expected an aggregate, such as mean(temp), found `" + text + "`");
+  }
+  if (!call->stands_alone) {
+    return Fail(position, "an aggregate stands alone, found `" + text + "`",
+                "give each a name, and compute with the names in a `set` behind the window");
   }
   const AggregateSpec* spec = context_.registry.FindAggregate(call->name);
   if (spec == nullptr) {

@@ -17,9 +17,11 @@ struct HoppingOptions {
   Duration every{};
   static void Describe(Schema<HoppingOptions>& schema) {
     schema.Required("size", &HoppingOptions::size, "Length of a window; a multiple of `every`.")
-        .AtLeast(std::chrono::milliseconds(1));
+        .AtLeast(std::chrono::milliseconds(1))
+        .Example("1m");
     schema.Required("every", &HoppingOptions::every, "From one window's end to the next.")
-        .AtLeast(std::chrono::milliseconds(1));
+        .AtLeast(std::chrono::milliseconds(1))
+        .Example("10s");
   }
 };
 

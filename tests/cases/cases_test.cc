@@ -45,8 +45,9 @@ std::vector<fs::path> YamlFiles(const fs::path& folder) {
   return files;
 }
 
-// Runs the tests of one file both ways; how many there were.
-std::size_t RunAll(const std::string& text, const std::string& name) {
+// Runs the tests of one file both ways; how many there were. `name` is a path where the
+// file names others.
+std::size_t RunAll(const std::string& text, const std::string& name, const std::string& how = "") {
   Diagnostics diagnostics;
   diagnostics.AddSource(name, text);
   const std::optional<PipelineFile> file = ReadPipeline(text, name, {}, {}, diagnostics);
@@ -64,10 +65,10 @@ std::size_t RunAll(const std::string& text, const std::string& name) {
     CaseOptions options;
     options.state_bytes = 512 << 10;
     const CaseReport report = RunCase(*plan, test, options);
-    EXPECT_TRUE(report.passed) << name << ": " << test.name << "\n" << report.difference;
+    EXPECT_TRUE(report.passed) << name << how << ": " << test.name << "\n" << report.difference;
     options.reload = true;
     const CaseReport again = RunCase(*plan, test, options);
-    EXPECT_TRUE(again.passed) << name << ", from saved state: " << test.name << "\n"
+    EXPECT_TRUE(again.passed) << name << how << ", from saved state: " << test.name << "\n"
                               << again.difference;
   }
   return cases->size();
@@ -76,8 +77,8 @@ std::size_t RunAll(const std::string& text, const std::string& name) {
 // The same with so many partitions, where the file does not say how many.
 void RunWithPartitions(const std::string& text, const std::string& name, int partitions) {
   if (text.find("partitions:") != std::string::npos) return;
-  RunAll("partitions: " + std::to_string(partitions) + "\n" + text,
-         name + " with " + std::to_string(partitions) + " partitions");
+  RunAll("partitions: " + std::to_string(partitions) + "\n" + text, name,
+         " with " + std::to_string(partitions) + " partitions");
 }
 
 std::string WithEnds(const std::string& steps) {
@@ -88,7 +89,7 @@ std::string WithEnds(const std::string& steps) {
 
 TEST(Cases, Files) {
   for (const fs::path& path : YamlFiles(RUNNEL_CASES)) {
-    EXPECT_GT(RunAll(Text(path), path.filename()), 0u) << path;
+    EXPECT_GT(RunAll(Text(path), path), 0u) << path;
   }
 }
 
@@ -96,14 +97,14 @@ TEST(Cases, Files) {
 TEST(Cases, FilesWithAnyNumberOfPartitions) {
   for (const fs::path& path : YamlFiles(RUNNEL_CASES)) {
     for (const int partitions : {1, 2, 3, 8}) {
-      RunWithPartitions(Text(path), path.filename(), partitions);
+      RunWithPartitions(Text(path), path, partitions);
     }
   }
 }
 
 TEST(Cases, ShippedExamples) {
   for (const fs::path& path : YamlFiles(RUNNEL_EXAMPLES)) {
-    EXPECT_GT(RunAll(Text(path), path.filename()), 0u) << path;
+    EXPECT_GT(RunAll(Text(path), path), 0u) << path;
   }
 }
 

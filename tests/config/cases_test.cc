@@ -17,6 +17,8 @@
 #include <vector>
 
 #include "config/config.h"
+#include "pipelines/plan/plan.h"
+#include "pipelines/plan/registry.h"
 #include "pipelines/spec/schema.h"
 
 namespace runnel {
@@ -100,6 +102,16 @@ Environment TestEnvironment() {
 std::string Print(const std::string& kind, const std::string& text) {
   Diagnostics diagnostics;
   const Environment environment = TestEnvironment();
+  if (kind == "steps") {
+    const std::string whole =
+        text + "source: { mqtt: { topic: \"in/{device}\" } }\nsink: { mqtt: { topic: out } }\n";
+    diagnostics.AddSource("t.yaml", whole);
+    const auto file = ReadPipeline(whole, "t.yaml", environment, {}, diagnostics);
+    Registry registry;
+    RegisterAll(registry);
+    if (file.has_value()) CompilePlan(file->root, file->name, registry, {}, diagnostics);
+    return diagnostics.Format();
+  }
   if (kind == "pipeline") {
     ReadPipeline(text, "t.yaml", environment, {}, diagnostics);
     return diagnostics.Format();
@@ -155,7 +167,8 @@ TEST_P(Cases, PrintWhatTheySay) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Config, Cases, testing::Values("yaml", "options", "device", "pipeline"),
+INSTANTIATE_TEST_SUITE_P(Config, Cases,
+                         testing::Values("yaml", "options", "device", "pipeline", "steps"),
                          [](const auto& given) { return given.param; });
 
 }  // namespace

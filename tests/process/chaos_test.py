@@ -63,7 +63,32 @@ steps:
 sink:
   mqtt: {{ topic: "fifth/{{machine}}", qos: {out_qos} }}
 """
-PIPELINES = {"by-room": BY_ROOM, "site": SITE, "by-machine": BY_MACHINE, "relay": RELAY}
+# Records of records, and windows of windows behind an exchange.
+LAYERS = """
+name: layers
+source:
+  mqtt: {{ topic: "+/{{machine}}/raw", qos: {qos} }}
+timestamp: ts
+steps:
+  - set: {{ halves: "[{{'v': value, 'half': 'a'}}, {{'v': value * 3, 'half': 'b'}}]" }}
+  - unnest: halves
+  - dedupe: {{ id: [v, half], key: machine, ttl: 10m }}
+  - window:
+      tumbling: 1m
+      key: [machine, half]
+      aggregate: {{ n: count(), sum: sum(v) }}
+  - window:
+      tumbling: 1m
+      key: half
+      lateness: 6h
+      windows_max: 1000
+      max_ahead: 24h
+      aggregate: {{ machines: count(), n: sum(n), sum: sum(sum) }}
+sink:
+  mqtt: {{ topic: "layers/{{half}}", qos: {out_qos} }}
+"""
+PIPELINES = {"by-room": BY_ROOM, "site": SITE, "by-machine": BY_MACHINE, "relay": RELAY,
+             "layers": LAYERS}
 MACHINES = 7
 START = 1_700_000_040_000  # a full minute
 MINUTE = 60_000
@@ -151,6 +176,13 @@ def close_windows(bed, expected):
             publisher.send(f"plant/m{machine}/raw",
                            json.dumps({"ts": last, "value": 1, "room": f"r{room}"}), bed.in_qos)
     publisher.finish()
+    # The windows of windows see the time of results: those of the readings above.
+    bed.settled("layers", 60)
+    publisher = bed.publisher(50 if bed.in_qos == 2 else 500)
+    for machine in range(MACHINES):
+        publisher.send(f"close/m{machine}/raw", json.dumps({"ts": last + 3_600_000, "value": 1}),
+                       bed.in_qos)
+    publisher.finish()
 
 
 def numbers(values):
@@ -177,6 +209,13 @@ def check(collectors, expected):
             {key: numbers(v) for key, v in expected.machines.items()})
     compare("fifth", [(r["value"], r["doubled"]) for _, r in collectors["fifth"].once()],
             {value: 2 * value for value in expected.fifth})
+    machines = {}
+    for machine, minute in expected.machines:
+        machines.setdefault(minute, set()).add(machine)
+    compare("layers", [((r["half"], r["start"]), {k: r[k] for k in ("machines", "n", "sum")})
+                       for _, r in collectors["layers"].once()],
+            {(half, minute): {"machines": len(machines[minute]), "n": len(v), "sum": times * sum(v)}
+             for minute, v in expected.minutes.items() for half, times in (("a", 1), ("b", 3))})
 
 
 def chaos(programs, version="5", qos=1, out_qos=1, workers=2):
@@ -189,25 +228,28 @@ def chaos(programs, version="5", qos=1, out_qos=1, workers=2):
         bed.start_daemon(*files)
         harness.wait_for(lambda: bed.log().count("connected to") >= 2, 30, "both sessions")
         bed.wait_connected()
-        topics = {"rooms": "rooms/#", "site": "site/all", "machines": "machines/#", "fifth": "fifth/#"}
+        topics = {"rooms": "rooms/#", "site": "site/all", "machines": "machines/#", "fifth": "fifth/#",
+                  "layers": "layers/#"}
         collectors = {name: bed.collect(topic) for name, topic in topics.items()}
         expected = Expected()
         killer = Killer(bed, random, int(os.environ.get("RUNNEL_TEST_KILLS", "8")))
         publish_under_kills(bed, killer, random, expected)
         close_windows(bed, expected)
         wanted = {"rooms": len(expected.rooms), "site": len(expected.minutes),
-                  "machines": len(expected.machines), "fifth": len(expected.fifth)}
+                  "machines": len(expected.machines), "fifth": len(expected.fifth),
+                  "layers": 2 * len(expected.minutes)}
         for name, collector in collectors.items():
             harness.wait_for(lambda: len(collector.ids()) >= wanted[name], 60,
                              lambda: f"{len(collector.ids())} of {wanted[name]} of {name}")
-        statuses = [bed.settled(name, 30) for name in PIPELINES]
+        statuses = {name: bed.settled(name, 30) for name in PIPELINES}
         check(collectors, expected)
-        for status in statuses:
-            assert status["received"] == expected.count + 6 * MACHINES, (status, expected.count)
+        for name, status in statuses.items():
+            sent = expected.count + (7 if name in ("layers", "relay") else 6) * MACHINES
+            assert status["received"] == sent, (status, sent)
             assert status["states_lost"] == 0, status
         repeats = sum(len(c.all()) - len(c.ids()) for c in collectors.values())
         print(f"  MQTT {version}, QoS {qos}, {workers} workers: {expected.count} messages, "
-              f"{killer.done}, {[s['redelivered'] for s in statuses]} redelivered, "
+              f"{killer.done}, {[s['redelivered'] for s in statuses.values()]} redelivered, "
               f"{repeats} results came twice", flush=True)
         bed.nothing_left_behind()
         assert bed.stop_daemon() == 0

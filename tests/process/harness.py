@@ -223,8 +223,8 @@ class Bed:
             settled = sum(entry[name] for name in ("filtered", "absorbed", "passed", "late",
                                                    "dropped", "dead_lettered"))
             leaving = (entry["results"] + entry["passed"] - entry["results_filtered"]
-                       - entry["results_dead_lettered"] + self.late_sinks.get(pipeline, 0) * entry["late"])
-            return (entry["in_flight"] == 0 and entry["received"] == settled
+                       - entry["results_absorbed"] - entry["results_dead_lettered"] + self.late_sinks.get(pipeline, 0) * entry["late"])
+            return (entry["in_flight"] == 0 and entry["records"] == settled
                     and entry["published"] + entry["rejected"] == leaving and entry)
         return wait_for(balance, seconds, lambda: f"settled: {self.status(pipeline)}")
 

@@ -13,7 +13,9 @@ TEST(Expression, SaysWhereAnErrorStands) {
       {"temp > > 1", "p.yaml:3:17: error: expected a value, found `>`\n"},
       {"temp = 1", "p.yaml:3:15: error: `=` is not an operator, expected `==`\n"},
       {"ok & ok", "p.yaml:3:13: error: `&` is not an operator, expected `&&`\n"},
-      {"temp > 1 and ok", "p.yaml:3:19: error: expected an operator or the end, found `and`\n"},
+      {"temp > 1 and ok",
+       "p.yaml:3:19: error: expected an operator or the end, found `and`\n"
+       "  hint: did you mean `&&`?\n"},
       {"temp # 1", "p.yaml:3:15: error: a character that no expression has\n"},
       {"(temp", "p.yaml:3:15: error: expected `)`, found the end\n"},
       {"numbers[1", "p.yaml:3:19: error: expected `]`, found the end\n"},

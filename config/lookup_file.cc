@@ -1,0 +1,56 @@
+#include "config/lookup_file.h"
+
+#include <filesystem>
+
+#include "config/file.h"
+
+namespace runnel {
+namespace {
+
+// Calls `visit` with every `file:` of an `enrich`.
+template <typename Tree, typename Visit>
+void ForEachFile(Tree& root, Visit visit) {
+  for (auto& member : root.members) {
+    if (member.key != "steps") continue;
+    for (auto& step : member.value.items) {
+      for (auto& op : step.members) {
+        if (op.key != "enrich") continue;
+        for (auto& option : op.value.members) {
+          if (option.key == "file" && option.value.IsScalar()) visit(option.value);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+bool ResolveLookupFiles(Node& root, const std::string& folder, Diagnostics& diagnostics) {
+  bool ok = true;
+  ForEachFile(root, [&](Node& file) {
+    const std::size_t end = file.text.find('\n');
+    std::string path = file.text.substr(0, end);
+    // operator/ leaves an absolute path as it is.
+    if (end == std::string::npos) path = (std::filesystem::path(folder) / path).string();
+    if (path.empty()) return;
+    Result<std::string> text = ReadWholeFile(path, kLookupFileMax);
+    if (text.ok()) {
+      file.text = path + '\n' + text.value();
+      return;
+    }
+    diagnostics.Error(file.position, "cannot read `" + path + "`: " + text.error().message);
+    ok = false;
+  });
+  return ok;
+}
+
+std::vector<std::string> LookupFiles(const Node& root) {
+  std::vector<std::string> paths;
+  ForEachFile(root, [&](const Node& file) {
+    const std::size_t end = file.text.find('\n');
+    if (end != std::string::npos) paths.push_back(file.text.substr(0, end));
+  });
+  return paths;
+}
+
+}  // namespace runnel
