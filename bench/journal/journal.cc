@@ -93,7 +93,7 @@ void Write(Shared& shared, std::byte* data, std::uint64_t records, std::uint64_t
   header.kind = 1;
   for (std::uint64_t i = 0; i < records; ++i) {
     std::memcpy(payload.data(), &i, sizeof i);
-    const std::string_view parts[] = {payload};
+    const std::string_view part = payload;
     if (!writer.HasRoom(RingBytes(kTopic.size(), kPayload))) {
       writer.Publish();
       const double begin = Seconds(CLOCK_THREAD_CPUTIME_ID);
@@ -101,7 +101,7 @@ void Write(Shared& shared, std::byte* data, std::uint64_t records, std::uint64_t
       waited += Seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
     }
     header.sequence = i;
-    writer.Append(header, kTopic, parts);
+    writer.Append(header, kTopic, {part});
     if (i % batch == batch - 1) writer.Publish();
   }
   writer.Publish();

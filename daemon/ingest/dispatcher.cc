@@ -49,7 +49,7 @@ bool Dispatcher::Take(const IncomingMessage& message) {
   return true;
 }
 
-RunningTask& Dispatcher::Pick(const Route& route, std::string_view topic) {
+inline RunningTask& Dispatcher::Pick(const Route& route, std::string_view topic) {
   if (route.tasks.size() == 1) return *route.tasks[0];
   std::string_view key = route.by_topic ? topic : levels_[route.key_levels[0]];
   if (route.key_levels.size() > 1) {
@@ -59,10 +59,14 @@ RunningTask& Dispatcher::Pick(const Route& route, std::string_view topic) {
     }
     key = key_;
   }
-  return *route.tasks[Hash(key) % route.tasks.size()];
+  const std::uint64_t hash = Hash(key);
+  const std::size_t tasks = route.tasks.size();
+  // A division costs as much as the hash.
+  return *route.tasks[(tasks & (tasks - 1)) == 0 ? hash & (tasks - 1) : hash % tasks];
 }
 
-bool Dispatcher::Append(const Route& route, RunningTask& task, const IncomingMessage& message) {
+inline bool Dispatcher::Append(const Route& route, RunningTask& task,
+                               const IncomingMessage& message) {
   const MqttSource& source = *route.source;
   Delivery delivery = message.delivery;
   if (source.redelivery == RedeliveryPolicy::kKeep) delivery.may_repeat = false;

@@ -5,6 +5,7 @@
 
 #include "pipelines/base/check.h"
 #include "pipelines/base/hash.h"
+#include "pipelines/base/same_bytes.h"
 
 namespace runnel {
 namespace {
@@ -148,7 +149,7 @@ bool TopicFilter::Match(const TopicLevels& topic) const {
     const Level& wanted = levels_[i];
     if (wanted.kind == LevelKind::kRest) return true;
     if (i == topic.size()) return false;
-    if (wanted.kind == LevelKind::kLiteral && wanted.literal != topic[i]) return false;
+    if (wanted.kind == LevelKind::kLiteral && !SameBytes(wanted.literal, topic[i])) return false;
   }
   return levels_.size() == topic.size();
 }

@@ -15,6 +15,17 @@ std::uint64_t Slashes(std::uint64_t word) {
   return ~(((zero & kLows) + kLows) | zero | kLows);
 }
 
+// The bytes from `at` on, fewer than eight, in the low end of a word; the rest is zero.
+std::uint64_t Tail(std::string_view topic, std::size_t at) {
+  std::uint64_t word = 0;
+  if (topic.size() >= 8) {
+    std::memcpy(&word, topic.data() + topic.size() - 8, 8);
+    return word >> (8 * (8 - (topic.size() - at)));
+  }
+  std::memcpy(&word, topic.data() + at, topic.size() - at);
+  return word;
+}
+
 }  // namespace
 
 // Slashes in the eight bytes at `at`.
@@ -35,11 +46,7 @@ void TopicLevels::Split(std::string_view topic) {
     std::memcpy(&word, topic.data() + at, 8);
     Note(at, Slashes(word));
   }
-  std::uint64_t last = 0;
-  for (std::size_t i = topic.size(); i > at; --i) {
-    last = last << 8 | static_cast<unsigned char>(topic[i - 1]);
-  }
-  Note(at, Slashes(last));
+  if (at < topic.size()) Note(at, Slashes(Tail(topic, at)));
   ends_[size_++] = static_cast<std::uint16_t>(topic.size());
 }
 

@@ -45,11 +45,11 @@ Result<std::unique_ptr<InJournal>> InJournal::Open(const TaskFiles& files, const
   return journal;
 }
 
-void InJournal::Append(RecordHeader header, Time arrival, std::string_view topic,
-                       std::string_view payload) {
+inline void InJournal::Append(RecordHeader header, Time arrival, std::string_view topic,
+                              std::string_view payload) {
   in_->arrival_max = std::max(in_->arrival_max, Microseconds(arrival));
   header.time = in_->arrival_max;
-  writer_->Append(header, topic, std::span(&payload, 1));
+  writer_->Append(header, topic, {payload});
   ++in_->sequence;
   writer_->Publish();
 }

@@ -7,7 +7,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <span>
+#include <cstring>
+#include <initializer_list>
 #include <string_view>
 
 #include "daemon/journal/layout.h"
@@ -42,7 +43,17 @@ class RingWriter final {
   }
   // Adds a record that becomes visible with Publish(). The payload is the parts in
   // a row. REQUIRES: HasRoom.
-  void Append(RecordHeader header, std::string_view topic, std::span<const std::string_view> parts);
+  void Append(RecordHeader header, std::string_view topic,
+              std::initializer_list<std::string_view> parts) {
+    std::byte* const at = data_ + (end_ & (bytes_ - 1));
+    std::byte* write = Put(at + sizeof header, topic);
+    for (const std::string_view part : parts) write = Put(write, part);
+    const auto size = static_cast<std::uint64_t>(write - at);
+    header.size = static_cast<std::uint32_t>(size);
+    header.topic_size = static_cast<std::uint16_t>(topic.size());
+    std::memcpy(at, &header, sizeof header);
+    end_ += (size + 7) / 8 * 8;
+  }
   // Makes all appended records visible.
   void Publish() { head_->store(end_, std::memory_order_release); }
 
@@ -53,6 +64,10 @@ class RingWriter final {
 
  private:
   bool HasRoomNow(std::uint64_t size);
+  static std::byte* Put(std::byte* at, std::string_view bytes) {
+    if (!bytes.empty()) std::memcpy(at, bytes.data(), bytes.size());
+    return at + bytes.size();
+  }
 
   std::byte* data_;
   std::uint64_t bytes_;
@@ -71,7 +86,26 @@ class RingReader final {
   // The record at the reader's position, or none; does not move. kDamaged when the
   // ring cannot be right: a head that is too far or behind, a size out of range.
   enum class Found { kRecord, kNothing, kDamaged };
-  Found Peek(RecordView& record);
+  Found Peek(RecordView& record) {
+    if (!HasMore()) return Found::kNothing;
+    const std::uint64_t available = head_seen_ - position_;
+    if (available > bytes_) return Found::kDamaged;
+    const std::byte* const at = data_ + (position_ & (bytes_ - 1));
+    std::memcpy(&record.header, at, sizeof record.header);
+    const std::uint64_t size = record.header.size;
+    const std::uint64_t taken = (size + 7) / 8 * 8;
+    if (size < sizeof(RecordHeader) || taken > available || taken > record_max_ ||
+        record.header.topic_size > size - sizeof(RecordHeader)) {
+      return Found::kDamaged;
+    }
+    const char* const text = reinterpret_cast<const char*>(at) + sizeof(RecordHeader);
+    record.position = position_;
+    record.next = position_ + taken;
+    record.topic = {text, record.header.topic_size};
+    record.payload = {text + record.header.topic_size,
+                      size - sizeof(RecordHeader) - record.header.topic_size};
+    return Found::kRecord;
+  }
   // What is wrong. REQUIRES: Peek gave kDamaged.
   Error Damage() const;
   // Moves behind `record`.

@@ -270,7 +270,7 @@ bool Task::Fail(Error error) {
 }
 
 // One turn: a step of what is pending, or one record. False after a failure.
-bool Task::Turn() {
+inline bool Task::Turn() {
   if (pipeline_ != nullptr && pipeline_->HasPending()) [[unlikely]] {
     const TurnMode mode = BeginTurn();
     pipeline_->Step(mode, *this);
@@ -291,7 +291,7 @@ bool Task::Turn() {
   return PushRecord(record);
 }
 
-bool Task::PushRecord(const RecordView& record) {
+inline bool Task::PushRecord(const RecordView& record) {
   Input input;
   input.kind = static_cast<InputKind>(record.header.kind);
   if (input.kind < InputKind::kMessage || input.kind > InputKind::kPause) {
@@ -318,7 +318,7 @@ bool Task::PushRecord(const RecordView& record) {
   return true;
 }
 
-TurnMode Task::BeginTurn() {
+inline TurnMode Task::BeginTurn() {
   work_->turn_running.store(turn_ + 1, std::memory_order_release);
   TurnMode mode;
   for (const PoisonTurn& entry : poison_) {
@@ -331,7 +331,7 @@ TurnMode Task::BeginTurn() {
   return mode;
 }
 
-void Task::EndTurn() {
+inline void Task::EndTurn() {
   writer_->Publish();
   ++turn_;
   work_->turn_running.store(0, std::memory_order_release);
@@ -345,17 +345,13 @@ void Task::Write(const Output& output) {
   header.sequence = sequence;
   header.time = Microseconds(output.time);
   header.tag = output.kind == OutputKind::kResult ? output.sink : output.shard;
-  std::string_view parts[2] = {{}, output.payload};
-  if (output.kind == OutputKind::kDeadLetter) {
-    prefix_.clear();
-    AppendDeadLetterPrefix(output, prefix_);
-    parts[0] = prefix_;
-  }
+  prefix_.clear();
+  if (output.kind == OutputKind::kDeadLetter) AppendDeadLetterPrefix(output, prefix_);
   if (!writer_->HasRoom(RingBytes(output.topic.size(), prefix_.size() + output.payload.size()))) {
     // Cannot be while the pipeline keeps to kOutputsMax and record_max.
     std::abort();
   }
-  writer_->Append(header, output.topic, parts);
+  writer_->Append(header, output.topic, {prefix_, output.payload});
   published_ = true;
 }
 

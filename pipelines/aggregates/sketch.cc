@@ -21,12 +21,13 @@ constexpr double kMultiplier = 0.7 / kLogGamma;
 constexpr std::uint32_t kFirstBuckets = 16;  // of a new store
 constexpr double kSmallest = 1e-300;         // magnitudes below count as zero
 
-int BucketOf(double magnitude) {
+inline int BucketOf(double magnitude) {
   const auto bits = std::bit_cast<std::uint64_t>(magnitude);
   const int exponent = static_cast<int>(bits >> 52) - 1023;
   const double s = std::bit_cast<double>((bits & 0xfffffffffffffULL) | 0x3ff0000000000000ULL) - 1.0;
-  return static_cast<int>(
-      std::floor(kMultiplier * (((kA * s + kB) * s + kC) * s + static_cast<double>(exponent))));
+  const double place = kMultiplier * (((kA * s + kB) * s + kC) * s + static_cast<double>(exponent));
+  const int toward_zero = static_cast<int>(place);  // of at most 36,000
+  return toward_zero - (place < static_cast<double>(toward_zero) ? 1 : 0);
 }
 
 // The magnitude where bucket `index` begins.
@@ -157,6 +158,20 @@ void AddMagnitude(SketchState& state, double value, std::uint64_t count, StateRe
   }
 }
 
+// One more value where there is a narrow counter for it already, as there nearly always
+// is; false, and nothing done, where there is not.
+inline bool CountOne(StateRegion::Ref ref, std::int32_t bucket, StateRegion& region) {
+  if (ref == StateRegion::kNone) return false;
+  Store& store = *region.Get<Store>(ref);
+  const auto place = static_cast<std::uint32_t>(bucket - store.first);
+  if (place >= store.capacity || store.width != 2) return false;
+  std::uint16_t* const counter = reinterpret_cast<std::uint16_t*>(&store + 1) + place;
+  if (*counter == 0xffff) return false;
+  region.Touch(counter, sizeof *counter);
+  ++*counter;
+  return true;
+}
+
 // Values move from the exact list to the buckets.
 void ToBuckets(SketchState& state, StateRegion& region) {
   if (state.exact == StateRegion::kNone) return;
@@ -227,7 +242,11 @@ void Sketch::Add(SketchState& state, double value, StateRegion& region) {
     }
   }
   ToBuckets(state, region);
-  AddMagnitude(state, value, 1, region);
+  const double magnitude = std::fabs(value);
+  if (magnitude < kSmallest ||
+      !CountOne(value > 0 ? state.positive : state.negative, BucketOf(magnitude), region)) {
+    AddMagnitude(state, value, 1, region);
+  }
   ++state.count;
 }
 

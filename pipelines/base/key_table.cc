@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "pipelines/base/same_bytes.h"
+
 namespace runnel {
 namespace {
 
@@ -21,10 +23,13 @@ KeyTableState* KeyTable::Change() {
 Ref KeyTable::Find(std::string_view key, std::uint64_t hash) const {
   const KeyTableState& table = state();
   if (table.index == StateRegion::kNone) return StateRegion::kNone;
-  const Slot* slots = region_->Get<Slot>(table.index);
-  for (std::uint32_t i = Place(hash);; i = (i + 1) & (table.capacity - 1)) {
-    if (slots[i].ref == StateRegion::kNone) return StateRegion::kNone;
-    if (slots[i].tag == TagOf(hash) && KeyOf(slots[i].ref) == key) return slots[i].ref;
+  const Slot* const slots = region_->Get<Slot>(table.index);
+  const std::uint32_t mask = table.capacity - 1;
+  const std::uint32_t tag = TagOf(hash);
+  for (auto i = static_cast<std::uint32_t>(hash) & mask;; i = (i + 1) & mask) {
+    const Slot slot = slots[i];
+    if (slot.ref == StateRegion::kNone) return StateRegion::kNone;
+    if (slot.tag == tag && SameBytes(KeyOf(slot.ref), key)) return slot.ref;
   }
 }
 

@@ -184,17 +184,27 @@ void StateRegion::Clear() {
   head->used = (sizeof *head + 63) / 64 * 64;
 }
 
-void StateRegion::SaveLine(std::size_t line) {
-  dirty_[line / 64] |= std::uint64_t{1} << (line % 64);
-  const std::uint64_t count = undo_->count.load(std::memory_order_relaxed);
-  if (count < undo_->capacity) {
-    UndoLog::Entry& entry = undo_->entries[count];
-    std::memcpy(entry.old, base_ + line * UndoLog::kLine, UndoLog::kLine);
-    entry.line = static_cast<std::uint32_t>(line);
-    entry.guard = ~entry.line;
+void StateRegion::SaveLines(std::size_t first, std::size_t last) {
+  std::uint64_t count = undo_->count.load(std::memory_order_relaxed);
+  std::uint64_t* const dirty = dirty_.data();
+  const UndoLog::Entry* const end = undo_->entries + undo_->capacity;
+  UndoLog::Entry* entry = undo_->entries + count;
+  for (std::size_t line = first; line <= last; ++line) {
+    std::uint64_t& word = dirty[line / 64];
+    const std::uint64_t with = word | std::uint64_t{1} << (line % 64);
+    if (word == with) continue;
+    word = with;
+    if (entry < end) [[likely]] {
+      std::memcpy(entry->old, base_ + line * UndoLog::kLine, UndoLog::kLine);
+      entry->line = static_cast<std::uint32_t>(line);
+      entry->guard = ~entry->line;
+      ++entry;
+    }
+    ++count;
   }
+  // The entries before their count, the count before the change that they lead back from.
   // A count above the capacity says that there is no way back from this turn.
-  undo_->count.store(count + 1, std::memory_order_release);
+  undo_->count.store(count, std::memory_order_release);
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 

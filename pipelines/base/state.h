@@ -104,11 +104,10 @@ class StateRegion final {
   // lines that this checkpoint has seen already.
   void Touch(const void* at, std::size_t bytes) {
     if (undo_ == nullptr) return;
-    const std::size_t start = Offset(at) / UndoLog::kLine;
-    const std::size_t end = (Offset(at) + bytes - 1) / UndoLog::kLine;
-    for (std::size_t line = start; line <= end; ++line) {
-      if ((dirty_[line / 64] >> (line % 64) & 1) == 0) SaveLine(line);
-    }
+    const std::size_t first = Offset(at) / UndoLog::kLine;
+    const std::size_t last = (Offset(at) + bytes - 1) / UndoLog::kLine;
+    if (first == last && IsDirty(first)) return;
+    SaveLines(first, last);
   }
   // Get and Touch in one: memory that is about to be changed.
   template <typename T>
@@ -148,7 +147,8 @@ class StateRegion final {
     return static_cast<std::size_t>(static_cast<const std::byte*>(at) - base_);
   }
   bool EnsurePopulated(std::size_t bytes);
-  void SaveLine(std::size_t line);
+  bool IsDirty(std::size_t line) const { return (dirty_[line / 64] >> (line % 64) & 1) != 0; }
+  void SaveLines(std::size_t first, std::size_t last);
   void MarkFresh(std::size_t offset, std::size_t bytes);
   Header* header() const;
 

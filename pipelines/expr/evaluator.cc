@@ -68,7 +68,7 @@ Value ArithmeticOperands(Machine& machine, const Node& node) {
 }
 
 // An operand that decides absorbs an error of the other, on either side.
-Value Logic(Machine& machine, const Node& node, bool decides) {
+inline Value Logic(Machine& machine, const Node& node, bool decides) {
   const Value left = Operand(machine, node.operands[0]);
   if (left.type() == Type::kBool && left.AsBool() == decides) return left;
   const Value right = Operand(machine, node.operands[1]);

@@ -50,16 +50,16 @@ class AbsentRun final : public OperatorRun {
       : plan_(&plan), region_(&region), block_(block), keys_(region, block, 0, sizeof(State)) {}
 
   Verdict Apply(Record& record, Arena& arena) override {
-    key_.clear();
+    key_.Clear();
     if (const char* reason = plan_->keyed.key.Encode(record, arena, key_)) {
       return Verdict::Failed(reason);
     }
-    const std::uint64_t hash = Hash(key_);
+    const std::uint64_t hash = Hash(key_.bytes());
     const std::int64_t arrival = Microseconds(record.arrival);
-    Ref ref = keys_.Find(key_, hash);
+    Ref ref = keys_.Find(key_.bytes(), hash);
     if (ref == StateRegion::kNone) {
       if (!MakeRoom()) return Verdict::Dropped("keys_full");
-      ref = keys_.Insert(key_, hash);
+      ref = keys_.Insert(key_.bytes(), hash);
       if (ref == StateRegion::kNone) return Verdict::Dropped("state_full");
       keys_.MoveTo(ref, KeyTable::List::kOpen, arrival);
     } else if (keys_.Get(ref)->list == 0) {
@@ -194,7 +194,7 @@ class AbsentRun final : public OperatorRun {
   StateRegion* region_;
   Ref block_;
   KeyTable keys_;
-  std::string key_;  // scratch
+  KeyBuffer key_;  // scratch
 };
 
 class Absent final : public Operator {

@@ -1,5 +1,6 @@
 #include "pipelines/operators/key.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -17,23 +18,22 @@ enum KeyTag : char {
   kTextTag = 's'
 };
 
-void AppendFixed(std::string& out, char tag, std::uint64_t bits) {
-  char bytes[9];
-  bytes[0] = tag;
-  std::memcpy(bytes + 1, &bits, sizeof bits);
-  out.append(bytes, sizeof bytes);
+void AppendFixed(KeyBuffer& out, char tag, std::uint64_t bits) {
+  char* const at = out.Extend(1 + sizeof bits);
+  *at = tag;
+  std::memcpy(at + 1, &bits, sizeof bits);
 }
 
 // 1 and 1.0 are one key, and not "1".
-const char* AppendKeyPart(const Value& value, std::string& out) {
+const char* AppendKeyPart(const Value& value, KeyBuffer& out) {
   switch (value.type()) {
     case Type::kString: {
       const std::string_view text = value.AsString();
-      char head[5];
-      head[0] = kTextTag;
       const auto size = static_cast<std::uint32_t>(text.size());
-      std::memcpy(head + 1, &size, sizeof size);
-      out.append(head, sizeof head).append(text);
+      char* const at = out.Extend(1 + sizeof size + text.size());
+      *at = kTextTag;
+      std::memcpy(at + 1, &size, sizeof size);
+      if (size != 0) std::memcpy(at + 1 + sizeof size, text.data(), text.size());
       return nullptr;
     }
     case Type::kInt:
@@ -68,6 +68,14 @@ const char* AppendKeyPart(const Value& value, std::string& out) {
 
 }  // namespace
 
+void KeyBuffer::Grow(std::size_t bytes) {
+  const std::size_t capacity = std::max<std::size_t>(64, 2 * (size_ + bytes));
+  auto grown = std::make_unique<char[]>(capacity);
+  if (size_ != 0) std::memcpy(grown.get(), bytes_.get(), size_);
+  bytes_ = std::move(grown);
+  capacity_ = capacity;
+}
+
 Value KeyPlan::TakePart(std::string_view& key) {
   const char tag = key[0];
   key.remove_prefix(1);
@@ -93,7 +101,7 @@ Value KeyPlan::TakePart(std::string_view& key) {
   }
 }
 
-const char* KeyPlan::Encode(const Record& record, Arena& arena, std::string& key) const {
+const char* KeyPlan::Encode(const Record& record, Arena& arena, KeyBuffer& key) const {
   for (const KeyPart& part : parts) {
     const int field = part.expression->AsField();
     const Value value = field >= 0 ? record.Get(static_cast<std::uint16_t>(field))
@@ -104,9 +112,9 @@ const char* KeyPlan::Encode(const Record& record, Arena& arena, std::string& key
 }
 
 Result<std::uint64_t> KeyPlan::Hash(const Record& record, Arena& arena) const {
-  std::string key;
+  KeyBuffer key;
   if (const char* reason = Encode(record, arena, key)) return Error{ErrorKind::kFix, reason};
-  return runnel::Hash(key);
+  return runnel::Hash(key.bytes());
 }
 
 bool KeyPlan::Compile(const StepContext& context, const Node& node) {

@@ -11,6 +11,27 @@
 
 namespace runnel {
 
+// Bytes of an encoded key; grows, and keeps its memory.
+class KeyBuffer final {
+ public:
+  void Clear() { size_ = 0; }
+  // Room for so many more bytes, which the caller fills.
+  char* Extend(std::size_t bytes) {
+    if (bytes > capacity_ - size_) Grow(bytes);
+    char* const at = bytes_.get() + size_;
+    size_ += bytes;
+    return at;
+  }
+  std::string_view bytes() const { return {bytes_.get(), size_}; }
+
+ private:
+  void Grow(std::size_t bytes);
+
+  std::unique_ptr<char[]> bytes_;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
+};
+
 struct KeyPart {
   std::string name;  // of the field in a result
   std::string text;
@@ -25,7 +46,7 @@ class KeyPlan final {
 
   // Appends the encoded key of `record`; a literal reason on failure. 1 and 1.0 are one
   // key, and not "1"; null, missing and NaN are none.
-  const char* Encode(const Record& record, Arena& arena, std::string& key) const;
+  const char* Encode(const Record& record, Arena& arena, KeyBuffer& key) const;
   // The next part of an encoded key, which Encode has made. Text is borrowed.
   static Value TakePart(std::string_view& key);
   Result<std::uint64_t> Hash(const Record& record, Arena& arena) const;

@@ -30,13 +30,13 @@ Result<std::unique_ptr<KeyedState>> KeyedState::Start(const KeyedPlan& plan, Sta
 }
 
 void* KeyedState::Find(const Record& record, Arena& arena, bool& fresh, Verdict& verdict) {
-  key_.clear();
+  key_.Clear();
   if (const char* reason = plan_->key.Encode(record, arena, key_)) {
     verdict = Verdict::Failed(reason);
     return nullptr;
   }
-  const std::uint64_t hash = Hash(key_);
-  Ref ref = keys_.Find(key_, hash);
+  const std::uint64_t hash = Hash(key_.bytes());
+  Ref ref = keys_.Find(key_.bytes(), hash);
   fresh = ref == StateRegion::kNone;
   if (fresh) ref = Add(hash, verdict);
   if (ref == StateRegion::kNone) return nullptr;
@@ -58,7 +58,7 @@ Ref KeyedState::Add(std::uint64_t hash, Verdict& verdict) {
     }
     keys_.Remove(keys_.First(KeyTable::List::kClosed));
   }
-  const Ref ref = keys_.Insert(key_, hash);
+  const Ref ref = keys_.Insert(key_.bytes(), hash);
   if (ref == StateRegion::kNone) verdict = Verdict::Dropped("state_full");
   return ref;
 }

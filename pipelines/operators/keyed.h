@@ -75,7 +75,7 @@ class KeyedState final {
   const KeyedPlan* plan_;
   StateRegion* region_;
   KeyTable keys_;
-  std::string key_;  // scratch
+  KeyBuffer key_;  // scratch
 };
 
 // An operator with a state per key. `Derived` has

@@ -123,7 +123,7 @@ void Stage::Push(const Input& input, const TurnMode& mode, OutputSink& out) {
   pending_ = FindPending();
 }
 
-void Stage::PushMessage(const Input& input, const TurnMode& mode, OutputSink& out) {
+inline void Stage::PushMessage(const Input& input, const TurnMode& mode, OutputSink& out) {
   const char* reason = nullptr;
   DecodeCursor cursor;
   if (mode.poison) {
@@ -160,7 +160,7 @@ const char* Stage::Decode(const Input& input, DecodeCursor& cursor) {
   record.Clear();
   record.sink = 0;
   record.is_result = false;
-  if (plan_->InputTable(stage_) == 0) {
+  if (plan_->whole_record && plan_->InputTable(stage_) == 0) {
     for (const std::uint16_t field : plan_->capture_fields) record.SetHidden(field, Value());
   }
   if (input.kind == InputKind::kExchange) {
@@ -180,7 +180,7 @@ const char* Stage::Decode(const Input& input, DecodeCursor& cursor) {
 }
 
 // An int is a double where the plan says so.
-const char* Stage::CheckSchema() {
+inline const char* Stage::CheckSchema() {
   Record& record = InputRecord();
   for (const SchemaField& expected : plan_->schema) {
     const Value& value = record.Get(expected.field);
@@ -196,30 +196,29 @@ const char* Stage::CheckSchema() {
 
 // Captures win over fields of the payload of the same name. Where the record passes on
 // whole they are seen by expressions and not by the output.
-void Stage::ApplyCaptures(std::string_view topic) {
+inline void Stage::ApplyCaptures(std::string_view topic) {
   if (plan_->captures.empty() || plan_->InputTable(stage_) != 0) return;
   Record& record = *records_[0];
   std::size_t capture = 0;
-  const char* const stop = topic.data() + topic.size();
-  const char* at = topic.data() + std::min(plan_->captures_at, topic.size());
+  std::size_t at = std::min(plan_->captures_at, topic.size());
   for (std::uint32_t level = plan_->captures_from;; ++level) {
-    const char* const begin = at;
-    while (at < stop && *at != '/') ++at;
+    const std::size_t begin = at;
+    at = std::min(topic.find('/', begin), topic.size());
     if (level == plan_->capture_levels[capture]) {
       const std::uint16_t field = plan_->capture_fields[capture++];
-      const Value value = Value::String({begin, static_cast<std::size_t>(at - begin)});
+      const Value value = Value::String({topic.data() + begin, at - begin});
       if (plan_->whole_record && record.Get(field).IsMissing()) {
         record.SetHidden(field, value);
       } else if (stage_ == 0) {
         record.Set(field, value);
       }
     }
-    if (at == stop || capture == plan_->captures.size()) return;
+    if (at == topic.size() || capture == plan_->captures.size()) return;
     ++at;
   }
 }
 
-const char* Stage::SetEventTime() {
+inline const char* Stage::SetEventTime() {
   if (!plan_->timestamp.has_value()) return nullptr;
   Record& record = *records_[0];
   const Value& value = record.Get(*plan_->timestamp);
@@ -290,6 +289,9 @@ void Stage::PassTime(InputKind kind, Time time, OutputSink& out) {
 void Stage::RunSteps(std::size_t from, Record& record, Origin origin, OutputSink& out) {
   for (std::size_t i = from; i < runs_.size(); ++i) {
     const Verdict verdict = runs_[i]->Apply(record, arena_);
+    if (verdict.kind == Verdict::Kind::kAbsorbed) {
+      return Count(origin, &Ledger::absorbed, &Ledger::results_absorbed);
+    }
     if (verdict.kind != Verdict::Kind::kPass) return Finish(verdict, i, record, origin, out);
   }
   Deliver(record, origin, out);
@@ -301,11 +303,10 @@ void Stage::Finish(const Verdict& verdict, std::size_t step, Record& record, Ori
   const std::string& label = plan_->steps[at].label;
   switch (verdict.kind) {
     case Verdict::Kind::kPass:
+    case Verdict::Kind::kAbsorbed:
       return;
     case Verdict::Kind::kFiltered:
       return Count(origin, &Ledger::filtered, &Ledger::results_filtered);
-    case Verdict::Kind::kAbsorbed:
-      return Count(origin, &Ledger::absorbed, &Ledger::results_absorbed);
     case Verdict::Kind::kDropped:
       return Count(origin, &Ledger::dropped, &Ledger::results_dead_lettered);
     case Verdict::Kind::kLate:

@@ -54,8 +54,10 @@ void Stage::EndBatch() {
 
 bool Stage::FindPending() const {
   if (state().batch != StateRegion::kNone || state().forward != 0) return true;
-  return std::any_of(stateful_.begin(), stateful_.end(),
-                     [](const OperatorRun* run) { return run->HasPending(); });
+  for (const OperatorRun* run : stateful_) {
+    if (run->HasPending()) return true;
+  }
+  return false;
 }
 
 void Stage::Step(const TurnMode& mode, OutputSink& out) {

@@ -19,7 +19,7 @@ int FieldTable::Find(std::string_view name) const {
 void Record::Show(std::uint16_t field, const Value& value) {
   const bool visible = std::any_of(entries_.begin(), entries_.end(),
                                    [field](const Entry& entry) { return entry.field == field; });
-  if (!visible) entries_.emplace_back().field = field;
+  if (!visible) entries_.emplace_back(field);
   values_[field] = value;
 }
 

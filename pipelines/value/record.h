@@ -38,9 +38,19 @@ class Record final {
   // the table, or kUnknown for a name that the plan does not mention.
   static constexpr std::uint16_t kUnknown = 0xffff;
   struct Entry {
-    std::uint16_t field = kUnknown;
-    std::string_view name;  // of an unknown field; borrowed
-    Value value;            // of an unknown field
+    explicit Entry(std::uint16_t known) : field(known) {}
+    Entry(std::string_view unknown, const Value& its_value)
+        : field(kUnknown), name(unknown), value(its_value) {}
+
+    std::uint16_t field;
+    // Only of an unknown field; of others they are not set, since that would take longer
+    // than reading many a field.
+    union {
+      std::string_view name;  // borrowed
+    };
+    union {
+      Value value;
+    };
   };
 
   // `table` outlives the record.
@@ -58,7 +68,7 @@ class Record final {
   const Value& Get(std::uint16_t field) const { return values_[field]; }
   // Sets a known field: in its place when the record has it, else last.
   void Set(std::uint16_t field, const Value& value) {
-    if (values_[field].IsMissing()) entries_.emplace_back().field = field;
+    if (values_[field].IsMissing()) entries_.emplace_back(field);
     values_[field] = value;
   }
   // A field that expressions see and the output does not: a capture of the topic.
@@ -69,17 +79,13 @@ class Record final {
   // The place of a known field that the record does not have yet, as its last; the
   // caller stores a value there. REQUIRES: Get(field) is missing.
   Value& Add(std::uint16_t field) {
-    entries_.emplace_back().field = field;
+    entries_.emplace_back(field);
     return values_[field];
   }
   // Appends a field that the plan does not mention. REQUIRES: not there yet.
   void Append(std::string_view name, const Value& value) { Append(name) = value; }
   // The same; the caller stores the value before it appends another.
-  Value& Append(std::string_view name) {
-    Entry& entry = entries_.emplace_back();
-    entry.name = name;
-    return entry.value;
-  }
+  Value& Append(std::string_view name) { return entries_.emplace_back(name, Value()).value; }
   // Sets a field that the plan does not mention: in its place when the record has it.
   void Replace(std::string_view name, const Value& value);
   // Takes a known field away, if it is there.

@@ -36,6 +36,20 @@ class GridRun final : public WindowRun {
     return grid().StartOf(time);
   }
 
+  // A record of the key's first open pane that closes nothing: no division.
+  Ref Usual(const WindowKey& key, std::int64_t time) const override {
+    if (key.blocks == StateRegion::kNone || grid().zone.has_value() || plan().fill > 0) {
+      return StateRegion::kNone;
+    }
+    const std::int64_t every = grid().every;
+    const std::int64_t start = BlockAt(key.blocks)->start;
+    if (time < start || time - start >= every) return StateRegion::kNone;
+    if (start + plan().panes * every <= key.closed_until) return StateRegion::kNone;
+    const bool closes =
+        plan().event_time && std::max(key.time_max, time) - plan().lateness >= start + every;
+    return closes ? StateRegion::kNone : key.blocks;
+  }
+
   Ref BlockFor(Ref key_ref, std::int64_t time, const char*& refusal) override {
     Ref previous = StateRegion::kNone;
     Ref at = Key(key_ref)->blocks;

@@ -9,12 +9,6 @@ namespace runnel {
 
 using Ref = StateRegion::Ref;
 
-WindowRun::WindowKey* WindowRun::ChangeKey(Ref key_ref) {
-  WindowKey* key = Key(key_ref);
-  region_->Touch(key, sizeof *key);
-  return key;
-}
-
 WindowRun::Block* WindowRun::ChangeBlock(Ref ref) {
   Block* block = BlockAt(ref);
   region_->Touch(block, plan_->head_size);

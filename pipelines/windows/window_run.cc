@@ -38,11 +38,15 @@ WindowRun::WindowRun(const WindowPlan& plan, StateRegion& region, Ref root_block
       region_(&region),
       root_block_(root_block),
       keys_(region, root_block, offsetof(Root, keys), sizeof(WindowKey)),
-      values_(plan.arguments.size()) {
+      values_(plan.arguments.size() + 1) {
+  values_.back() = Value::Bool(true);
+  for (const auto& argument : plan.arguments) fields_.push_back(argument->AsField());
   for (const AggregateColumn& column : plan.columns) {
+    const bool any = column.argument >= 0;
     feeds_.push_back({column.aggregate.get(), static_cast<std::uint32_t>(column.offset),
-                      static_cast<std::int16_t>(column.argument),
-                      static_cast<std::int16_t>(column.arguments),
+                      static_cast<std::uint16_t>(any ? column.argument
+                                                     : static_cast<int>(plan.arguments.size())),
+                      static_cast<std::uint16_t>(any ? column.arguments : 0),
                       static_cast<std::int16_t>(column.filter)});
   }
 }
@@ -83,22 +87,22 @@ Result<std::unique_ptr<OperatorRun>> WindowRun::Start(const WindowPlan& plan, St
   return std::unique_ptr<OperatorRun>(make());
 }
 
-const char* WindowRun::EvaluateArguments(const Record& record, Arena& arena) {
+inline const char* WindowRun::EvaluateArguments(const Record& record, Arena& arena) {
   bool all_usual = true;
-  for (std::size_t i = 0; i < values_.size(); ++i) {
-    const Expression& argument = *plan_->arguments[i];
-    if (const int field = argument.AsField(); field >= 0) {
+  for (std::size_t i = 0; i < fields_.size(); ++i) {
+    if (const int field = fields_[i]; field >= 0) {
       values_[i] = record.Get(static_cast<std::uint16_t>(field));
       all_usual &= IsUsual(values_[i]);
       continue;
     }
-    values_[i] = argument.Evaluate(record, arena);
+    values_[i] = plan_->arguments[i]->Evaluate(record, arena);
     all_usual &= IsUsual(values_[i]);
     if (!values_[i].IsError()) continue;
     // A field that is missing makes the value missing, as in SQL.
     if (std::strcmp(values_[i].Reason(), "no_such_field") != 0) return values_[i].Reason();
     values_[i] = Value();
   }
+  all_usual_ = all_usual;
   return all_usual && plan_->takes_numbers ? nullptr : AskAggregates();
 }
 
@@ -108,26 +112,25 @@ const char* WindowRun::AskAggregates() const {
       const Value& filter = values_[static_cast<std::size_t>(feed.filter)];
       if (filter.type() != Type::kBool) return filter.IsMissing() ? "no_such_field" : "not_a_bool";
     }
-    if (feed.argument < 0 || IsSkipped(feed)) continue;
-    const Value* values = &values_[static_cast<std::size_t>(feed.argument)];
-    if (const char* reason = feed.aggregate->Refuses(values)) return reason;
+    if (feed.arguments == 0 || IsSkipped(feed)) continue;
+    if (const char* reason = feed.aggregate->Refuses(&values_[feed.values])) return reason;
   }
   return nullptr;
 }
 
 bool WindowRun::IsSkipped(const Feed& feed) const {
   if (feed.filter >= 0 && !values_[static_cast<std::size_t>(feed.filter)].AsBool()) return true;
-  for (int i = 0; i < feed.arguments; ++i) {
-    const Value& value = values_[static_cast<std::size_t>(feed.argument + i)];
+  for (std::size_t i = 0; i < feed.arguments; ++i) {
+    const Value& value = values_[feed.values + i];
     if (value.IsMissing() || value.IsNull()) return true;
   }
   return false;
 }
 
 Verdict WindowRun::Apply(Record& record, Arena& arena) {
-  key_.clear();
+  key_.Clear();
   if (const char* reason = plan_->key.Encode(record, arena, key_)) return Verdict::Failed(reason);
-  const std::uint64_t hash = Hash(key_);
+  const std::uint64_t hash = Hash(key_.bytes());
   keys_.Prefetch(hash);
   if (const char* reason = EvaluateArguments(record, arena)) return Verdict::Failed(reason);
   const std::int64_t arrival = Microseconds(record.arrival);
@@ -136,7 +139,15 @@ Verdict WindowRun::Apply(Record& record, Arena& arena) {
     if (plan_->ahead == Ahead::kReject) return Verdict::Failed("too_far_ahead");
     time = arrival;
   }
-  Ref key_ref = keys_.Find(key_, hash);
+  Ref key_ref = keys_.Find(key_.bytes(), hash);
+  if (key_ref != StateRegion::kNone) [[likely]] {
+    // One with an open block is in the open list.
+    if (const Ref usual = Usual(*Key(key_ref), time); usual != StateRegion::kNone) [[likely]] {
+      AddTo(usual, time);
+      KeepTime(key_ref, time, arrival);
+      return Verdict::Absorbed();
+    }
+  }
   if (IsLate(key_ref == StateRegion::kNone ? nullptr : Key(key_ref), time)) return Verdict::Late();
   const char* refusal = nullptr;
   if (key_ref == StateRegion::kNone) key_ref = AddKey(hash, refusal);
@@ -145,6 +156,7 @@ Verdict WindowRun::Apply(Record& record, Arena& arena) {
   if (block == StateRegion::kNone) return Verdict::Dropped(refusal);
   AddTo(block, time);
   KeepTime(key_ref, time, arrival);
+  if (keys_.Get(key_ref)->list != 1) PutIntoOpenList(key_ref);
   if (IsDue(key_ref)) ChangeRoot()->due_key = key_ref;
   return Verdict::Absorbed();
 }
@@ -168,7 +180,7 @@ Ref WindowRun::AddKey(std::uint64_t hash, const char*& refusal) {
       ChangeRoot()->evicted_key = oldest_open;
     }
   }
-  const Ref ref = keys_.Insert(key_, hash);
+  const Ref ref = keys_.Insert(key_.bytes(), hash);
   if (ref == StateRegion::kNone) {
     refusal = "state_full";
     return ref;
@@ -180,16 +192,16 @@ Ref WindowRun::AddKey(std::uint64_t hash, const char*& refusal) {
   return ref;
 }
 
-void WindowRun::AddTo(Ref ref, std::int64_t time) {
+inline void WindowRun::AddTo(Ref ref, std::int64_t time) {
   Block* block = BlockAt(ref);
   region_->Touch(block, plan_->block_size);
   std::byte* states = States(ref);
-  static constexpr Value kNothing = Value::Bool(true);
+  const Value* values = values_.data();
   for (const Feed& feed : feeds_) {
-    const Value* values =
-        feed.argument < 0 ? &kNothing : &values_[static_cast<std::size_t>(feed.argument)];
-    if ((feed.arguments != 0 || feed.filter >= 0) && IsSkipped(feed)) continue;
-    feed.aggregate->Add(states + feed.offset, values, TimeFromMicroseconds(time), *region_);
+    // A filter is one of the values, and no number.
+    if (!all_usual_ && IsSkipped(feed)) continue;
+    feed.aggregate->Add(states + feed.offset, values + feed.values, TimeFromMicroseconds(time),
+                        *region_);
   }
   if (HasLast()) {
     block->start = block->records == 0 ? time : std::min(block->start, time);
@@ -199,17 +211,20 @@ void WindowRun::AddTo(Ref ref, std::int64_t time) {
   block->changed = 1;
 }
 
-void WindowRun::KeepTime(Ref key_ref, std::int64_t time, std::int64_t arrival) {
+inline void WindowRun::KeepTime(Ref key_ref, std::int64_t time, std::int64_t arrival) {
   WindowKey* key = ChangeKey(key_ref);
   key->last_arrival = std::max(key->last_arrival, arrival);
   key->time_max = std::max(key->time_max, time);
-  if (keys_.Get(key_ref)->list == 1) return;
+}
+
+void WindowRun::PutIntoOpenList(Ref key_ref) {
   if (keys_.First(KeyTable::List::kOpen) == StateRegion::kNone) {
     Root* changed = ChangeRoot();
     changed->swept = std::max({changed->swept, changed->now, kNever + 1});
     changed->next_sweep = NextSweep(changed->swept);
   }
-  keys_.MoveTo(key_ref, KeyTable::List::kOpen, key->last_arrival);
+  stirred_ = true;
+  keys_.MoveTo(key_ref, KeyTable::List::kOpen, Key(key_ref)->last_arrival);
 }
 
 void WindowRun::AdvanceTo(Time now, bool counts) {

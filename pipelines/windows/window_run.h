@@ -29,7 +29,10 @@ class WindowRun : public OperatorRun {
   void AdvanceTo(Time now, bool counts) final;
   void Resume(Time now) final;
   void End() final;
-  bool HasPending() const final { return NextWork() != Work::kNone; }
+  bool HasPending() const final {
+    if (stirred_) stirred_ = NextWork() != Work::kNone;
+    return stirred_;
+  }
   Product Produce(Record& out, Arena& arena) final;
   Product Discard(Record& out, Arena& arena) final;
   std::optional<Time> NextDeadline() const final;
@@ -66,6 +69,12 @@ class WindowRun : public OperatorRun {
   enum class Work : std::uint8_t { kNone, kDue, kEviction, kEnd, kSilence, kSweep };
 
   // For the kinds to say.
+  // The open block of `key` that a record belongs to, where a look is enough to say so, and
+  // that the record is not late and nothing is due behind it; else kNone, and the functions
+  // below decide.
+  virtual Ref Usual(const WindowKey& /*key*/, std::int64_t /*time*/) const {
+    return StateRegion::kNone;
+  }
   // Whether the window of a record has closed; `key` is nullptr for one that is new.
   virtual bool IsLate(const WindowKey* key, std::int64_t time) const = 0;
   // The block that a record belongs to, new where need be; kNone with a reason.
@@ -81,7 +90,11 @@ class WindowRun : public OperatorRun {
   const WindowPlan& plan() const { return *plan_; }
   StateRegion& region() { return *region_; }
   WindowKey* Key(Ref key_ref) const { return keys_.User<WindowKey>(key_ref); }
-  WindowKey* ChangeKey(Ref key_ref);
+  WindowKey* ChangeKey(Ref key_ref) {
+    WindowKey* key = Key(key_ref);
+    region_->Touch(key, sizeof *key);
+    return key;
+  }
   Block* BlockAt(Ref ref) const { return region_->Get<Block>(ref); }
   Block* ChangeBlock(Ref ref);
   std::byte* States(Ref ref) const { return region_->Get<std::byte>(ref) + plan_->head_size; }
@@ -126,19 +139,23 @@ class WindowRun : public OperatorRun {
   struct Feed {
     const Aggregate* aggregate;
     std::uint32_t offset;
-    std::int16_t argument;
-    std::int16_t arguments;
+    std::uint16_t values;     // where its values begin in values_
+    std::uint16_t arguments;  // how many they are; 0: one value that is always there
     std::int16_t filter;
   };
 
   const Root& root() const { return *region_->Get<Root>(root_block_); }
-  Root* ChangeRoot() { return region_->Change<Root>(root_block_); }
+  Root* ChangeRoot() {
+    stirred_ = true;
+    return region_->Change<Root>(root_block_);
+  }
   const char* EvaluateArguments(const Record& record, Arena& arena);
   const char* AskAggregates() const;
   bool IsSkipped(const Feed& feed) const;
   Ref AddKey(std::uint64_t hash, const char*& refusal);
   void AddTo(Ref block, std::int64_t time);
   void KeepTime(Ref key_ref, std::int64_t time, std::int64_t arrival);
+  void PutIntoOpenList(Ref key_ref);
   std::int64_t DueAt(std::int64_t listed) const;
   Work NextWork() const;
   Product DoWork(Record& out, Arena& arena);
@@ -152,9 +169,13 @@ class WindowRun : public OperatorRun {
   KeyTable keys_;
   bool only_named_ = false;
   const char* failure_ = nullptr;  // of the result that is being filled
-  std::string key_;                // scratch: of the record
-  std::vector<Value> values_;      // scratch: of the arguments
+  KeyBuffer key_;                  // scratch: of the record
+  std::vector<Value> values_;      // scratch: of the arguments; the last is always there
+  bool all_usual_ = false;         // scratch: finite doubles, each of them
+  std::vector<int> fields_;        // of the arguments that are just a field; of others -1
   std::vector<Feed> feeds_;        // of the columns
+  // Something that NextWork() looks at may have changed since it found nothing.
+  mutable bool stirred_ = true;
 };
 
 // The kinds.

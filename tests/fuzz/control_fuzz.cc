@@ -64,7 +64,7 @@ void FreeRoom(const std::uint8_t* data, std::size_t size) {
   reclaim.store(cursor);
   const std::string_view part = "payload";
   for (int i = 0; i < 1000 && writer.HasRoom(RingBytes(1, part.size())); ++i) {
-    writer.Append({}, "t", {&part, 1});
+    writer.Append({}, "t", {part});
   }
   if (cursor > writer.end() && writer.end() > kRing) std::abort();
 }

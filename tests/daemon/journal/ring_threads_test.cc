@@ -51,7 +51,7 @@ TEST(RingThreads, AReaderThatSleepsMissesNothing) {
       const std::string_view part = payload;
       RecordHeader header{};
       header.sequence = i++;
-      writer.Append(header, "topic/00", {&part, 1});
+      writer.Append(header, "topic/00", {part});
       writer.Publish();
       reader.Notify(std::chrono::microseconds(i % 7 == 0 ? 50 : 0));
     }

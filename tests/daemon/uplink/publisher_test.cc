@@ -68,7 +68,7 @@ class PublisherTest : public testing::Test {
     RecordHeader header{};
     header.kind = static_cast<std::uint8_t>(kind);
     header.sequence = sequence;
-    writer_->Append(header, topic, {&payload, 1});
+    writer_->Append(header, topic, {payload});
     writer_->Publish();
   }
   void Complete(std::size_t which, Delivered delivered, std::string reason = {}) {
