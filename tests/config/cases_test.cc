@@ -147,8 +147,7 @@ std::vector<Case> Load(const std::string& path) {
 class Cases : public testing::TestWithParam<std::string> {};
 
 TEST_P(Cases, PrintWhatTheySay) {
-  const std::string folder = std::string(__FILE__).substr(0, std::string(__FILE__).rfind('/'));
-  const std::string path = folder + "/cases/" + GetParam() + ".txt";
+  const std::string path = std::string(RUNNEL_CONFIG_CASES "/") + GetParam() + ".txt";
   std::vector<Case> cases = Load(path);
   ASSERT_FALSE(cases.empty()) << path;
   const bool update = std::getenv("RUNNEL_UPDATE_CASES") != nullptr;
