@@ -6,9 +6,10 @@ namespace runnel::expr {
 namespace {
 
 // One line per table.
-std::array<std::span<const Function>, 8> Tables() {
-  return {NumberFunctions(), TextFunctions(),   ConversionFunctions(), TimeFunctions(),
-          MathFunctions(),   StringFunctions(), RegexFunctions(),      RecordFunctions()};
+std::array<std::span<const Function>, 9> Tables() {
+  return {NumberFunctions(), TextFunctions(),  ConversionFunctions(),
+          TimeFunctions(),   MathFunctions(),  StringFunctions(),
+          FormatFunctions(), RegexFunctions(), RecordFunctions()};
 }
 
 }  // namespace

@@ -81,6 +81,7 @@ std::span<const Function> ConversionFunctions();
 std::span<const Function> TimeFunctions();
 std::span<const Function> MathFunctions();
 std::span<const Function> StringFunctions();
+std::span<const Function> FormatFunctions();
 std::span<const Function> RegexFunctions();
 std::span<const Function> RecordFunctions();
 

@@ -57,13 +57,27 @@ Value UpperAscii(Arguments a, Arena& arena) {
   return MoveLetters(a[0].AsString(), arena, 'a', 'z', 'A' - 'a');
 }
 
-// Not the characters of Unicode's property White_Space, only those of ASCII.
+// The characters of Unicode's property White_Space, in UTF-8.
+constexpr std::string_view kBlanks[] = {
+    " ",      "\t",     "\n",     "\v",     "\f",     "\r",     "\u0085", "\u00a0", "\u1680",
+    "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008",
+    "\u2009", "\u200a", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"};
+
 Value Trim(Arguments a, Arena&) {
-  constexpr std::string_view kBlanks = " \t\n\v\f\r";
-  const std::string_view text = a[0].AsString();
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return Value::String("");
-  return Value::String(text.substr(first, text.find_last_not_of(kBlanks) + 1 - first));
+  std::string_view text = a[0].AsString();
+  const auto cut = [&text](bool front) {
+    for (const std::string_view blank : kBlanks) {
+      if (front ? !text.starts_with(blank) : !text.ends_with(blank)) continue;
+      front ? text.remove_prefix(blank.size()) : text.remove_suffix(blank.size());
+      return true;
+    }
+    return false;
+  };
+  while (cut(true)) {
+  }
+  while (cut(false)) {
+  }
+  return Value::String(text);
 }
 
 using enum Function::Style;

@@ -230,6 +230,45 @@ TEST(Functions, OfStringsAndLists) {
   for (const auto& [text, value] : rows) EXPECT_EQ(Outcome(text), value) << text;
 }
 
+// CEL's extension of formatting, and of encoders.
+TEST(Functions, OfFormats) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"'%s: %.1f'.format([device, temp])", "\"a-17: 21.5\""},
+      {"'100 %%'.format([])", "\"100 %\""},
+      {"'%d %b %o %x %X'.format([count, 5, 11, 30, 30])", "\"7 101 13 1e 1E\""},
+      {"'%d'.format([total])", "\"7\""},
+      {"'%b'.format([ok])", "\"1\""},
+      {"'%x %X'.format(['Kk', b'\\xfa'])", "\"4b6b FA\""},
+      {"'%e %.6e %.0f'.format([2.71828, 1052.032911275, 2.5])", "\"2.718280e+00 1.052033e+03 2\""},
+      {"'%s'.format([[1, 2.5, none, {'b': 1, 'a': [ok]}]])",
+       "\"[1, 2.5, null, {a: [true], b: 1}]\""},
+      {"'%d %f %s'.format([nan, 1.0 / 0.0, -1.0 / 0.0])", "\"NaN Infinity -Infinity\""},
+      {"'%s %s'.format([timestamp(0), duration('1h')])", "\"1970-01-01T00:00:00Z 3600s\""},
+      {"'%s'.format([raw])", "\"raw\""},
+      {"'%s'.format([b'\\xff'])", "error: invalid_utf8"},
+      {"'%d'.format([1.5])", "error: no_such_overload"},
+      {"'%f'.format([device])", "error: no_such_overload"},
+      {"'%a'.format([count])", "error: bad_format"},
+      {"'%'.format([count])", "error: bad_format"},
+      {"'%.f'.format([temp])", "error: bad_format"},
+      {"'%.101f'.format([temp])", "error: bad_format"},
+      {"'%.100f'.format([temp]).size()", "103"},
+      {"'%d %d'.format([count])", "error: too_few_values_to_format"},
+      {"'%.100f%.100f%.100f'.format([1e308, 1e308, 1e308]).size()", "1230"},
+      {"lists.range(40).map(i, '%.100f'.format([1e308 + double(i)])).size()",
+       "error: out_of_memory"},
+      {"base64.encode(b'')", "\"\""},
+      {"base64.encode(raw)", "\"cmF3\""},
+      {"base64.encode(b'hello')", "\"aGVsbG8=\""},
+      {"base64.decode('aGVsbG8=')", "bytes hello"},
+      {"base64.decode('aGVsbG8')", "bytes hello"},
+      {"base64.decode(device)", "error: not_base64"},
+      {"base64.decode('a')", "error: not_base64"},
+      {"'\\u00a0\\u3000 a b\\u2009\\u0085'.trim()", "\"a b\""},
+  };
+  for (const auto& [text, value] : rows) EXPECT_EQ(Outcome(text), value) << text;
+}
+
 TEST(Functions, OfRegularExpressions) {
   const std::pair<const char*, const char*> rows[] = {
       {"device.matches('^a-[0-9]+$')", "true"},
