@@ -33,7 +33,10 @@ bool ResolveLookupFiles(Node& root, const std::string& folder, Diagnostics& diag
     // operator/ leaves an absolute path as it is.
     if (end == std::string::npos) path = (std::filesystem::path(folder) / path).string();
     if (path.empty()) return;
-    Result<std::string> text = ReadWholeFile(path, kLookupFileMax);
+    std::error_code error;
+    const bool special = std::filesystem::is_other(path, error);  // a device, a pipe
+    Result<std::string> text = special ? Result<std::string>(Error{ErrorKind::kFix, "not a file"})
+                                       : ReadWholeFile(path, kLookupFileMax);
     if (text.ok()) {
       file.text = path + '\n' + text.value();
       return;

@@ -1,6 +1,7 @@
 #include "config/config.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -127,6 +128,24 @@ TEST_F(LoadConfigTest, RefusesAFileThatIsTooLargeAndAFolderWithoutPipelines) {
   fs::create_directory(folder_ + "/empty");
   options_.pipelines = {folder_ + "/empty"};
   EXPECT_EQ(Load(), "empty: error: no pipeline in this folder, expected *.yaml or *.yml\n");
+}
+
+// Reading one of these might never end.
+TEST_F(LoadConfigTest, TablesOfEnrichAreFilesNotDevicesOrPipes) {
+  ASSERT_EQ(mkfifo((folder_ + "/pipe.csv").c_str(), 0600), 0);
+  fs::create_directory(folder_ + "/folder.csv");
+  const auto said = [&](const std::string& path) {
+    options_.pipelines = {Write("p.yaml", "steps:\n  - enrich: { file: " + path + " }\n")};
+    const std::string text = Load();
+    return text.substr(0, text.find('\n'));
+  };
+  EXPECT_EQ(said("pipe.csv"), "p.yaml:2:21: error: cannot read `pipe.csv`: not a file");
+  EXPECT_EQ(said("/dev/zero"), "p.yaml:2:21: error: cannot read `/dev/zero`: not a file");
+  EXPECT_EQ(said("folder.csv"), "p.yaml:2:21: error: cannot read `folder.csv`: is a directory");
+  EXPECT_EQ(said("nope.csv"),
+            "p.yaml:2:21: error: cannot read `nope.csv`: no such file or directory");
+  Write("table.csv", "a,b\n1,2\n");
+  EXPECT_EQ(said("table.csv"), "");
 }
 
 TEST_F(LoadConfigTest, ReportsTheMistakesOfAllFilesAtOnce) {
