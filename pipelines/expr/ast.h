@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "pipelines/expr/types.h"
 #include "pipelines/value/value.h"
 
 namespace runnel::expr {
@@ -60,6 +61,7 @@ enum class Op : std::uint8_t {
 struct ExprNode {
   Op op = Op::kConstant;
   Type type = Type::kMissing;  // static; kMissing: only the record knows
+  Types possible = kAnyType;   // where only the record knows: what it may be
   std::uint8_t variables = 0;  // macros: how many, 1 or 2
   std::uint16_t field = 0;     // kField, kHasField: its number; kLocal, macros: the variable's
   std::uint32_t first = 0;     // the first of the operands in Ast::children

@@ -10,19 +10,6 @@
 namespace runnel::expr {
 namespace {
 
-// `int`, or `int, uint or double`.
-std::string Spelled(Types types) {
-  std::string out;
-  std::string last;
-  for (unsigned i = 0; i < 32; ++i) {
-    const auto type = static_cast<Type>(i);
-    if (!types.Has(type)) continue;
-    if (!last.empty()) out += (out.empty() ? "" : ", ") + last;
-    last = TypeName(type);
-  }
-  return out.empty() ? last : out + " or " + last;
-}
-
 class Checker final {
  public:
   Checker(Ast& ast, std::string_view text, const Place& place, Diagnostics& diagnostics)
@@ -30,12 +17,19 @@ class Checker final {
 
   bool Run() {
     // Children stand before their parents.
-    for (ExprNode& node : ast_.nodes) node.type = TypeOf(node);
+    for (ExprNode& node : ast_.nodes) {
+      node.type = TypeOf(node);
+      node.possible = PossibleOf(node);
+      if (node.possible == Types()) node.possible = kAnyType;  // there was an error
+    }
     return ok_;
   }
 
  private:
   Type ChildType(const ExprNode& node, std::uint32_t i) const { return ast_.Child(node, i).type; }
+  Types Possible(const ExprNode& node, std::uint32_t i) const {
+    return ast_.Child(node, i).possible;
+  }
   void Fail(std::size_t at, std::string message, std::string hint = {}) {
     diagnostics_.Error(place_.At(text_, at), std::move(message), std::move(hint));
     ok_ = false;
@@ -88,15 +82,41 @@ class Checker final {
     }
   }
 
-  // A type that is not known may be any; see also Types::Has.
-  static bool MayBe(Types types, Type type) { return type == Type::kMissing || types.Has(type); }
+  // What an expression may give whose type is not known.
+  Types PossibleOf(const ExprNode& node) const {
+    if (node.type != Type::kMissing) return {node.type};
+    switch (node.op) {
+      case Op::kNegate:
+        return Possible(node, 0) & Types{Type::kInt, Type::kDouble, Type::kDuration};
+      case Op::kAdd:
+      case Op::kSubtract:
+      case Op::kMultiply:
+      case Op::kDivide:
+      case Op::kModulo:
+        return ResultsOf(node.op, Possible(node, 0), Possible(node, 1));
+      case Op::kTernary:
+        return Possible(node, 1) | Possible(node, 2);
+      case Op::kBind:
+        return Possible(node, 1);
+      case Op::kCall: {
+        if (node.function == nullptr) return kAnyType;
+        // Such a function gives a number or what it was given.
+        Types types = kNumberType;
+        for (std::uint32_t i = 0; i < node.count; ++i) {
+          types = types | (Possible(node, i) & node.function->TypesOf(i));
+        }
+        return types;
+      }
+      default:
+        return kAnyType;
+    }
+  }
 
   // `who` as the message spells it.
   void Need(const ExprNode& node, std::uint32_t i, Types types, const std::string& who) {
-    const Type type = ChildType(node, i);
-    if (MayBe(types, type)) return;
-    Fail(ast_.Child(node, i).at,
-         who + " takes " + Spelled(types) + ", found " + std::string(TypeName(type)));
+    const Types possible = Possible(node, i);
+    if (possible.Meets(types)) return;
+    Fail(ast_.Child(node, i).at, who + " takes " + Spelled(types) + ", found " + Spelled(possible));
   }
   void NeedBool(const ExprNode& node, std::uint32_t i, const std::string& who) {
     Need(node, i, {Type::kBool}, who);
@@ -159,26 +179,30 @@ class Checker final {
   }
 
   Type Binary(const ExprNode& node) {
-    const Type left = ChildType(node, 0);
-    const Type right = ChildType(node, 1);
-    const Overload overload = FindOverload(node.op, left, right);
-    if (overload.exists) return overload.result;
-    const auto name = [](Type type) {
-      return type == Type::kMissing ? std::string("anything") : std::string(TypeName(type));
-    };
+    const Types left = Possible(node, 0);
+    const Types right = Possible(node, 1);
+    const Types results = ResultsOf(node.op, left, right);
+    if (results != Types()) return OnlyOne(results);
     Fail(node.at,
-         "`" + std::string(SymbolOf(node.op)) + "` does not go with " + name(left) + " and " +
-             name(right),
+         "`" + std::string(SymbolOf(node.op)) + "` does not go with " + Spelled(left) + " and " +
+             Spelled(right),
          Advice(node.op, left, right));
+    return Type::kMissing;
+  }
+  static Type OnlyOne(Types types) {
+    for (unsigned i = 0; i < 32; ++i) {
+      const auto type = static_cast<Type>(i);
+      if (types == Types{type}) return type;
+    }
     return Type::kMissing;
   }
 
   // What to write where text meets a number, the commonest mistake.
-  static std::string Advice(Op op, Type left, Type right) {
-    const bool text_left = left == Type::kString;
-    const Type other = text_left ? right : left;
-    if (!text_left && right != Type::kString) return {};
-    if (!kNumberType.Has(other)) return {};
+  static std::string Advice(Op op, Types left, Types right) {
+    const bool text_left = left == kTextType;
+    const Types other = text_left ? right : left;
+    if (!text_left && right != kTextType) return {};
+    if (!other.Meets(kNumberType)) return {};
     if (op == Op::kIn) return {};
     if (op == Op::kAdd) return "string(x) makes text of a number";
     return "double(x) makes a number of text";

@@ -60,5 +60,6 @@ Value Expression::Evaluate(const Record& record, Arena& arena) const {
 }
 
 Type Expression::type() const { return program_->type; }
+expr::Types Expression::possible() const { return program_->possible; }
 
 }  // namespace runnel

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "pipelines/base/arena.h"
+#include "pipelines/expr/types.h"
 #include "pipelines/spec/diagnostics.h"
 #include "pipelines/value/record.h"
 #include "pipelines/value/value.h"
@@ -64,8 +65,9 @@ class Expression final {
   // One thread at a time per expression.
   Value Evaluate(const Record& record, Arena& arena) const;
 
-  // The static type: kMissing when only the record knows.
+  // The static type: kMissing when only the record knows; then what it may be.
   Type type() const;
+  expr::Types possible() const;
   // The field's number when the expression is just a field's name, else -1.
   int AsField() const { return field_; }
 

@@ -7,40 +7,18 @@
 
 #include <array>
 #include <cstdint>
-#include <initializer_list>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "pipelines/base/arena.h"
+#include "pipelines/expr/types.h"
 #include "pipelines/value/record.h"
 #include "pipelines/value/value.h"
 
 namespace runnel::expr {
 
 class RegexCache;
-
-// A set of types that an argument may have.
-class Types final {
- public:
-  constexpr Types() = default;
-  constexpr Types(std::initializer_list<Type> types) {
-    for (const Type type : types) bits_ |= 1u << static_cast<unsigned>(type);
-  }
-  constexpr bool Has(Type type) const { return (bits_ >> static_cast<unsigned>(type) & 1u) != 0; }
-  constexpr std::uint32_t bits() const { return bits_; }
-
- private:
-  std::uint32_t bits_ = 0;
-};
-
-inline constexpr Types kAnyType = {Type::kNull,   Type::kBool,      Type::kInt,      Type::kUint,
-                                   Type::kDouble, Type::kString,    Type::kBytes,    Type::kList,
-                                   Type::kMap,    Type::kTimestamp, Type::kDuration, Type::kType};
-inline constexpr Types kNumberType = {Type::kInt, Type::kUint, Type::kDouble};
-inline constexpr Types kIntType = {Type::kInt};
-inline constexpr Types kTextType = {Type::kString};
-inline constexpr Types kListType = {Type::kList};
 
 inline constexpr const char* kNoOverload = "no_such_overload";
 inline constexpr const char* kOutOfMemory = "out_of_memory";

@@ -61,9 +61,11 @@ class Lowerer final {
     const ExprNode& root = ast_.nodes[ast_.root];
     program_->root = LowerNode(root);
     program_->type = root.type;
+    program_->possible = root.possible;
     const Node& node = program_->nodes[program_->root];
     if (node.code == Code::kConstant && !node.constant.IsError()) {
       program_->type = node.constant.type();
+      program_->possible = {program_->type};
     }
     return std::move(program_);
   }

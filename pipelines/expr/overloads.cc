@@ -1,6 +1,6 @@
 #include "pipelines/expr/overloads.h"
 
-#include <span>
+#include <string>
 
 #include "pipelines/expr/functions.h"
 
@@ -10,6 +10,10 @@ namespace {
 constexpr Type kTypes[] = {Type::kNull,   Type::kBool,      Type::kInt,      Type::kUint,
                            Type::kDouble, Type::kString,    Type::kBytes,    Type::kList,
                            Type::kMap,    Type::kTimestamp, Type::kDuration, Type::kType};
+struct Overload {
+  bool exists = false;
+  Type result = Type::kMissing;
+};
 constexpr Overload kNone;
 
 bool IsArithmetic(Op op) { return op >= Op::kAdd && op <= Op::kModulo; }
@@ -103,20 +107,29 @@ std::string_view SymbolOf(Op op) {
   }
 }
 
-Overload FindOverload(Op op, Type left, Type right) {
-  using Candidates = std::span<const Type>;
-  const Candidates lefts = left == Type::kMissing ? Candidates(kTypes) : Candidates(&left, 1);
-  const Candidates rights = right == Type::kMissing ? Candidates(kTypes) : Candidates(&right, 1);
-  Overload all;
-  for (const Type a : lefts) {
-    for (const Type b : rights) {
-      const Overload each = Known(op, a, b);
-      if (!each.exists) continue;
-      if (all.exists && all.result != each.result) return {true, Type::kMissing};
-      all = each;
+Types ResultsOf(Op op, Types left, Types right) {
+  Types all;
+  for (const Type a : kTypes) {
+    for (const Type b : kTypes) {
+      if (!left.Has(a) || !right.Has(b)) continue;
+      if (const Overload each = Known(op, a, b); each.exists) all.Add(each.result);
     }
   }
   return all;
+}
+
+std::string Spelled(Types types) {
+  if (types == kAnyType) return "anything";
+  std::string out;
+  std::string last;
+  for (const Type type : kTypes) {
+    if (!types.Has(type)) continue;
+    if (!last.empty()) out += (out.empty() ? "" : ", ") + last;
+    last = type == Type::kDuration    ? "duration"
+           : type == Type::kTimestamp ? "timestamp"
+                                      : std::string(TypeName(type));
+  }
+  return out.empty() ? last : out + " or " + last;
 }
 
 }  // namespace runnel::expr

@@ -98,6 +98,7 @@ struct Program {
   std::uint32_t root = 0;
   std::uint16_t locals = 0;
   Type type = Type::kMissing;
+  Types possible = kAnyType;
   std::uint32_t cost_max = 0;
   // What constants borrow.
   std::vector<std::unique_ptr<std::string>> texts;

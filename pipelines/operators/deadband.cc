@@ -85,7 +85,7 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
                               "such as `absolute: 0.5`");
     return nullptr;
   }
-  std::unique_ptr<Expression> value = CompileOption(context, "value", options->value);
+  std::unique_ptr<Expression> value = CompileNumber(context, "value", options->value);
   if (value == nullptr) return nullptr;
   std::string text =
       "deadband  " + options->value + " by " +

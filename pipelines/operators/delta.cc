@@ -75,7 +75,7 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
   const auto options = Read<Options>(context.node, "delta", context.diagnostics, &context.at);
   KeyedPlan plan;
   if (!options.has_value() || !plan.Compile(context, *options)) return nullptr;
-  std::unique_ptr<Expression> value = CompileOption(context, "value", options->value);
+  std::unique_ptr<Expression> value = CompileNumber(context, "value", options->value);
   if (value == nullptr) return nullptr;
   NoteField(context, options->as, Type::kMissing);
   if (options->rate.has_value()) NoteField(context, *options->rate, Type::kMissing);

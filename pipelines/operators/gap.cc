@@ -84,7 +84,7 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
   const auto options = Read<Options>(context.node, "gap", context.diagnostics, &context.at);
   KeyedPlan plan;
   if (!options.has_value() || !plan.Compile(context, *options)) return nullptr;
-  std::unique_ptr<Expression> sequence = CompileOption(context, "sequence", options->sequence);
+  std::unique_ptr<Expression> sequence = CompileNumber(context, "sequence", options->sequence);
   if (sequence == nullptr) return nullptr;
   NoteField(context, options->as, Type::kInt);
   return std::make_unique<Gap>(std::move(plan), "gap  " + options->as + " of " + options->sequence,

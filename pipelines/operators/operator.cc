@@ -37,25 +37,51 @@ std::unique_ptr<Expression> CompileExpression(const StepContext& context, std::s
   return Expression::Compile(text, position, scope, context.diagnostics);
 }
 
+namespace {
+
+const Position& PlaceOf(const StepContext& context, const char* option) {
+  const Node* node = context.node.IsMap() ? context.node.Find(option) : &context.node;
+  return node == nullptr ? context.at : node->position;
+}
+
+bool CheckTypes(const StepContext& context, const Expression& expression, const char* option,
+                const Position& position, expr::Types types, const char* wanted, const char* hint) {
+  if (expression.possible().Meets(types)) return true;
+  context.diagnostics.Error(position,
+                            "`" + std::string(option) + "` takes " + wanted + ", found " +
+                                expr::Spelled(expression.possible()),
+                            hint);
+  return false;
+}
+
+}  // namespace
+
 std::unique_ptr<Expression> CompileOption(const StepContext& context, const char* option,
                                           std::string_view text) {
-  const Node* node = context.node.IsMap() ? context.node.Find(option) : &context.node;
-  return CompileExpression(context, text, node == nullptr ? context.at : node->position);
+  return CompileExpression(context, text, PlaceOf(context, option));
+}
+
+bool CheckCondition(const StepContext& context, const Expression& expression, const char* option,
+                    const Position& position) {
+  return CheckTypes(context, expression, option, position, {Type::kBool}, "a bool",
+                    "compare it with something, such as `temp > 20`");
 }
 
 std::unique_ptr<Expression> CompileCondition(const StepContext& context, const char* option,
                                              std::string_view text) {
   std::unique_ptr<Expression> condition = CompileOption(context, option, text);
-  if (condition == nullptr || condition->type() == Type::kMissing ||
-      condition->type() == Type::kBool) {
-    return condition;
-  }
-  const Node* node = context.node.IsMap() ? context.node.Find(option) : &context.node;
-  context.diagnostics.Error(node == nullptr ? context.at : node->position,
-                            "`" + std::string(option) + "` takes a bool, found " +
-                                std::string(TypeName(condition->type())),
-                            "compare it with something, such as `temp > 20`");
-  return nullptr;
+  if (condition == nullptr) return nullptr;
+  const bool right = CheckCondition(context, *condition, option, PlaceOf(context, option));
+  return right ? std::move(condition) : nullptr;
+}
+
+std::unique_ptr<Expression> CompileNumber(const StepContext& context, const char* option,
+                                          std::string_view text) {
+  std::unique_ptr<Expression> number = CompileOption(context, option, text);
+  if (number == nullptr) return nullptr;
+  const bool right = CheckTypes(context, *number, option, PlaceOf(context, option),
+                                expr::kNumberType, "a number", "");
+  return right ? std::move(number) : nullptr;
 }
 
 void NoteField(StepContext& context, const std::string& name, Type type) {

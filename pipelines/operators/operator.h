@@ -153,9 +153,14 @@ std::unique_ptr<Expression> CompileExpression(const StepContext& context, std::s
 // The same, of an option of the step; `text` is its value.
 std::unique_ptr<Expression> CompileOption(const StepContext& context, const char* option,
                                           std::string_view text);
-// CompileOption of a condition: what is surely no bool is an error.
+// CompileOption of a condition, or of a number: what is surely none is an error.
 std::unique_ptr<Expression> CompileCondition(const StepContext& context, const char* option,
                                              std::string_view text);
+std::unique_ptr<Expression> CompileNumber(const StepContext& context, const char* option,
+                                          std::string_view text);
+// Whether an expression may be a bool; else an error at `position`.
+bool CheckCondition(const StepContext& context, const Expression& expression, const char* option,
+                    const Position& position);
 // Notes that a step adds fields or gives them other values.
 void NoteField(StepContext& context, const std::string& name, Type type);
 

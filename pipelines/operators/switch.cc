@@ -97,8 +97,9 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
     Case made;
     made.drop = option.drop;
     if (option.when.has_value()) {
-      made.when = CompileExpression(context, *option.when, node.Find("when")->position);
-      ok = ok && made.when != nullptr;
+      const Position& at = node.Find("when")->position;
+      made.when = CompileExpression(context, *option.when, at);
+      ok = made.when != nullptr && CheckCondition(context, *made.when, "when", at) && ok;
     }
     if (option.sink.has_value() == option.drop) {
       context.diagnostics.Error(node.position, "a case has `sink` or `drop: true`");

@@ -93,10 +93,8 @@ bool AggregateCompiler::Add(const std::string& name, const Node& node) {
       const Position& at = node.Find("filter")->position;
       column.filter = Argument(*options->filter, at);
       if (column.filter < 0) return false;
-      const Type type = plan_.arguments[static_cast<std::size_t>(column.filter)]->type();
-      if (type != Type::kMissing && type != Type::kBool) {
-        return Fail(at, "`filter` takes a bool, found " + std::string(TypeName(type)));
-      }
+      const Expression& filter = *plan_.arguments[static_cast<std::size_t>(column.filter)];
+      if (!CheckCondition(context_, filter, "filter", at)) return false;
       plan_.takes_numbers = false;
       column.text += " where " + *options->filter;
     }
@@ -196,14 +194,14 @@ int AggregateCompiler::Arguments(const Call& call, int count, const AggregateSpe
   }
   known_.emplace(all, first);
   for (int i = 0; i < count; ++i) {
-    const Type type = plan_.arguments[static_cast<std::size_t>(first + i)]->type();
-    const bool number = type == Type::kInt || type == Type::kUint || type == Type::kDouble;
-    if (type == Type::kMissing || type == Type::kNull || spec.takes == Type::kMissing) continue;
-    if (spec.takes == Type::kBool ? type == Type::kBool : number) continue;
+    const expr::Types types = plan_.arguments[static_cast<std::size_t>(first + i)]->possible();
+    const bool takes_bool = spec.takes == Type::kBool;
+    const expr::Types taken = takes_bool ? expr::Types{Type::kBool} : expr::kNumberType;
+    if (spec.takes == Type::kMissing || types.Meets(taken | expr::Types{Type::kNull})) continue;
     Position at = position;
     at.column += static_cast<int>(call.arguments[static_cast<std::size_t>(i)].second);
-    Fail(at, "`" + call.name + "` takes " + (spec.takes == Type::kBool ? "a bool" : "a number") +
-                 ", found " + std::string(TypeName(type)));
+    Fail(at, "`" + call.name + "` takes " + (takes_bool ? "a bool" : "a number") + ", found " +
+                 expr::Spelled(types));
     return -1;
   }
   return first;

@@ -310,9 +310,9 @@ class Compiler final {
       StepContext inner = context_;
       inner.fields = context_.produced_fields;
       inner.known = &produced_;
-      plan_.when = CompileExpression(inner, *options_.global->when,
-                                     context_.node.Find("global")->Find("when")->position);
-      ok_ = ok_ && plan_.when != nullptr;
+      const Position& at = context_.node.Find("global")->Find("when")->position;
+      plan_.when = CompileExpression(inner, *options_.global->when, at);
+      ok_ = plan_.when != nullptr && CheckCondition(inner, *plan_.when, "when", at) && ok_;
     }
     context_.produces = std::move(produced_);
   }

@@ -65,14 +65,23 @@ TEST(Expression, RefusesTypesThatNeverGoTogether) {
       {"string(temp) > 20",
        "p.yaml:3:23: error: `>` does not go with string and int\n"
        "  hint: double(x) makes a number of text\n"},
-      {"device * 'a'", "p.yaml:3:17: error: `*` does not go with anything and string\n"},
+      {"device * 'a'",
+       "p.yaml:3:17: error: `*` does not go with anything and string\n"
+       "  hint: double(x) makes a number of text\n"},
+      {"(temp + 1) && ok", "p.yaml:3:16: error: `&&` takes bool, found int or double\n"},
+      {"(temp + 1).contains('a')",
+       "p.yaml:3:16: error: `contains` takes string, found int or double\n"},
+      {"abs(temp) == 'a'",
+       "p.yaml:3:20: error: `==` does not go with int, uint or double and string\n"
+       "  hint: double(x) makes a number of text\n"},
+      {"-temp + 'a'",
+       "p.yaml:3:16: error: `+` does not go with int, double or duration and string\n"
+       "  hint: string(x) makes text of a number\n"},
       {"temp && 'x'", "p.yaml:3:18: error: `&&` takes bool, found string\n"},
       {"temp > 1 || 1", "p.yaml:3:22: error: `||` takes bool, found int\n"},
       {"!1", "p.yaml:3:11: error: `!` takes bool, found int\n"},
       {"1 ? 2 : 3", "p.yaml:3:10: error: `?` takes bool, found int\n"},
-      {"-'a'",
-       "p.yaml:3:11: error: `-` takes int, double or google.protobuf.Duration, found "
-       "string\n"},
+      {"-'a'", "p.yaml:3:11: error: `-` takes int, double or duration, found string\n"},
       {"abs('a')", "p.yaml:3:14: error: `abs` takes int, uint or double, found string\n"},
       {"device.startsWith(1)", "p.yaml:3:28: error: `startsWith` takes string, found int\n"},
       {"1 in 'abc'", "p.yaml:3:12: error: `in` does not go with int and string\n"},

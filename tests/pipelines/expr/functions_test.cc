@@ -104,7 +104,7 @@ TEST(Functions, OfTimes) {
       {"timestamp(100) - duration('1m') < timestamp(41)", "true"},
       {"timestamp(count) * 2",
        "p.yaml:3:27: error: `*` does not go with "
-       "google.protobuf.Timestamp and int\n"},
+       "timestamp and int\n"},
       {"timestamp('9999-12-31T23:59:59Z') + duration(string(count) + 's')", "error: range_error"},
       {"timestamp('2009-02-13T23:31:30.5Z').getFullYear()", "2009"},
       {"timestamp('2009-02-13T23:31:30.5Z').getMonth()", "1"},
