@@ -189,6 +189,7 @@ std::optional<PipelineFile> ReadPipeline(std::string_view text, const std::strin
     return std::nullopt;
   }
   static_cast<void>(ResolveTimeZones(*root, kZoneFolder, diagnostics));
+  ResolveExpressionZones(*root, kZoneFolder);
   static_cast<void>(ResolveLookupFiles(*root, fs::path(path).parent_path().string(), diagnostics));
   if (!root->IsMap()) {
     diagnostics.Error(root->position,

@@ -1,6 +1,8 @@
 #include "config/time_zone.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <set>
 #include <vector>
 
 #include "config/file.h"
@@ -72,7 +74,72 @@ bool IsName(std::string_view name) {
          std::string_view::npos;
 }
 
+// The rules of a zone in the database; nothing where it has none of that name.
+std::optional<std::string> RulesOf(const std::string& name, const std::string& folder) {
+  if (!IsName(name)) return std::nullopt;
+  const Result<std::string> file = ReadWholeFile(folder + "/" + name, kFileMax);
+  std::optional<std::string> rules = file.ok() ? ParseTzif(file.value()) : std::nullopt;
+  if (rules.has_value() && !Zone::Parse(name + " " + *rules).has_value()) return std::nullopt;
+  return rules;
+}
+
+// Calls `visit` with each text in quotes that stands alone behind `.getHours(` and the like.
+template <typename Visit>
+void ForEachZone(std::string_view expression, Visit visit) {
+  constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  for (std::size_t at = 0; (at = expression.find("get", at)) != std::string_view::npos;) {
+    at = expression.find_first_not_of(kLetters, at);
+    if (at == std::string_view::npos || expression[at] != '(') continue;
+    const std::size_t quote = expression.find_first_not_of(" \n", at + 1);
+    if (quote == std::string_view::npos) return;
+    if (expression[quote] != '"' && expression[quote] != '\'') continue;
+    const std::size_t end = expression.find(expression[quote], quote + 1);
+    if (end == std::string_view::npos) return;
+    visit(std::string(expression.substr(quote + 1, end - quote - 1)));
+    at = end;
+  }
+}
+
+void FindZones(const Node& node, std::set<std::string>& names) {
+  if (node.IsScalar()) ForEachZone(node.text, [&](std::string name) { names.insert(name); });
+  for (const Node& item : node.items) FindZones(item, names);
+  for (const Node::Member& member : node.members) FindZones(member.value, names);
+}
+
 }  // namespace
+
+void ResolveExpressionZones(Node& root, const std::string& folder) {
+  const Node* steps = root.Find("steps");
+  if (steps == nullptr) return;
+  std::set<std::string> names;
+  FindZones(*steps, names);
+  const auto place = [&root](std::string_view key) {
+    return std::find_if(root.members.begin(), root.members.end(),
+                        [key](const Node::Member& member) { return member.key == key; });
+  };
+  for (const std::string& name : names) {
+    const std::optional<std::string> rules = RulesOf(name, folder);
+    if (!rules.has_value()) continue;
+    if (place("zones") == root.members.end()) {
+      Node zones;
+      zones.kind = Node::Kind::kMap;
+      zones.position = place("steps")->position;
+      root.members.push_back({"zones", zones.position, std::move(zones)});
+    }
+    Node& zones = place("zones")->value;
+    if (!zones.IsMap() || zones.Find(name) != nullptr) continue;
+    zones.members.push_back({name, zones.position, Node::Scalar(*rules, true, zones.position)});
+  }
+}
+
+ZoneTable ZonesOf(std::string_view expression, const std::string& folder) {
+  ZoneTable zones;
+  ForEachZone(expression, [&](const std::string& name) {
+    const std::optional<std::string> rules = RulesOf(name, folder);
+    if (rules.has_value()) zones.emplace(name, *Zone::Parse(name + " " + *rules));
+  });
+  return zones;
+}
 
 std::optional<std::string> ParseTzif(std::string_view bytes) {
   Reader reader(bytes);
@@ -123,12 +190,8 @@ bool ResolveTimeZones(Node& root, const std::string& folder, Diagnostics& diagno
       continue;
     }
     if (Zone::Parse(value.text).has_value()) continue;  // UTC, an offset
-    std::optional<std::string> rules;
-    if (IsName(value.text)) {
-      const Result<std::string> file = ReadWholeFile(folder + "/" + value.text, kFileMax);
-      if (file.ok()) rules = ParseTzif(file.value());
-    }
-    if (!rules.has_value() || !Zone::Parse(value.text + " " + *rules).has_value()) {
+    const std::optional<std::string> rules = RulesOf(value.text, folder);
+    if (!rules.has_value()) {
       diagnostics.Error(value.position, "unknown time zone `" + value.text + "`", kZoneHint);
       ok = false;
       continue;

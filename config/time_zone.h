@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "pipelines/base/zone.h"
 #include "pipelines/spec/diagnostics.h"
 #include "pipelines/spec/node.h"
 
@@ -20,6 +21,12 @@ std::optional<std::string> ParseTzif(std::string_view bytes);
 // Puts the rules behind every name of a zone under a key `timezone`, from the database in
 // `folder`. Names that are not there go to `diagnostics`; false then.
 bool ResolveTimeZones(Node& root, const std::string& folder, Diagnostics& diagnostics);
+
+// Puts the rules of the zones that expressions name, as in `now().getHours("Europe/Berlin")`,
+// under the key `zones` of a pipeline. Names that are not there are left to the expression.
+void ResolveExpressionZones(Node& root, const std::string& folder);
+// The same for one expression.
+ZoneTable ZonesOf(std::string_view expression, const std::string& folder);
 
 inline constexpr const char* kZoneFolder = "/usr/share/zoneinfo";
 

@@ -5,6 +5,7 @@
 
 #include "config/json_schema.h"
 #include "config/reference.h"
+#include "config/time_zone.h"
 #include "daemon/commands/commands.h"
 #include "pipelines/codecs/json.h"
 #include "pipelines/expr/expression.h"
@@ -96,6 +97,8 @@ int TryCommand(const CommandLine& line) {
   FieldTable fields;
   Scope scope;
   scope.fields = &fields;
+  const ZoneTable zones = ZonesOf(text, kZoneFolder);
+  scope.zones = &zones;
   const auto expression = Expression::Compile(text, {"expression", 1, 1}, scope, diagnostics);
   if (expression == nullptr) {
     std::fputs(diagnostics.Format().c_str(), stderr);

@@ -6,7 +6,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -35,5 +38,8 @@ class Zone final {
   std::int64_t first_ = 0;
   std::vector<Change> changes_;
 };
+
+// Zones by their names, as a plan has them.
+using ZoneTable = std::map<std::string, Zone, std::less<>>;
 
 }  // namespace runnel

@@ -6,14 +6,16 @@
 #include "pipelines/expr/functions.h"
 #include "pipelines/expr/overloads.h"
 #include "pipelines/expr/regex.h"
+#include "pipelines/expr/times.h"
 
 namespace runnel::expr {
 namespace {
 
 class Checker final {
  public:
-  Checker(Ast& ast, std::string_view text, const Place& place, Diagnostics& diagnostics)
-      : ast_(ast), text_(text), place_(place), diagnostics_(diagnostics) {}
+  Checker(Ast& ast, std::string_view text, const Place& place, const ZoneTable* zones,
+          Diagnostics& diagnostics)
+      : ast_(ast), text_(text), place_(place), zones_(zones), diagnostics_(diagnostics) {}
 
   bool Run() {
     // Children stand before their parents.
@@ -158,7 +160,15 @@ class Checker final {
       Need(node, i, node.function->TypesOf(i), "`" + std::string(node.function->name) + "`");
     }
     if (node.function->name == "matches") CheckPattern(ast_.Child(node, 1));
+    if (TakesZone(*node.function) && node.count == 2) CheckZone(ast_.Child(node, 1));
     return node.function->result;
+  }
+  void CheckZone(const ExprNode& zone) {
+    if (zone.op != Op::kConstant || zone.constant.type() != Type::kString) return;
+    const std::string_view name = zone.constant.AsString();
+    if (OffsetOf(name, zones_, 0).has_value()) return;
+    Fail(zone.at, "unknown time zone `" + std::string(name) + "`",
+         "a name of the zone database, such as Europe/Berlin, or UTC or +02:00");
   }
   void CheckPattern(const ExprNode& pattern) {
     if (pattern.op != Op::kConstant || pattern.constant.type() != Type::kString) return;
@@ -211,14 +221,16 @@ class Checker final {
   Ast& ast_;
   std::string_view text_;
   const Place& place_;
+  const ZoneTable* zones_;
   Diagnostics& diagnostics_;
   bool ok_ = true;
 };
 
 }  // namespace
 
-bool Check(Ast& ast, std::string_view text, const Place& place, Diagnostics& diagnostics) {
-  return Checker(ast, text, place, diagnostics).Run();
+bool Check(Ast& ast, std::string_view text, const Place& place, const ZoneTable* zones,
+           Diagnostics& diagnostics) {
+  return Checker(ast, text, place, zones, diagnostics).Run();
 }
 
 }  // namespace runnel::expr

@@ -111,8 +111,8 @@ Value Call(Machine& machine, const Node& node) {
   if (function.of_record != nullptr) [[unlikely]] {
     return function.of_record(machine.record, {arguments, site.count}, machine.arena);
   }
-  if (function.with_regexes != nullptr) [[unlikely]] {
-    return function.with_regexes(machine.program.regexes, {arguments, site.count});
+  if (function.of_program != nullptr) [[unlikely]] {
+    return function.of_program(machine.program, {arguments, site.count});
   }
   return function.evaluate({arguments, site.count}, machine.arena);
 }

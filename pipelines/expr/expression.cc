@@ -48,7 +48,7 @@ std::unique_ptr<Expression> Expression::Compile(std::string_view text, const Pos
   std::optional<expr::Ast> ast = expr::Parse(text, place, scope, limits, diagnostics);
   if (!ast.has_value()) return nullptr;
   const bool dynamic = scope.typing == Scope::Typing::kDynamic;
-  if (!dynamic && !expr::Check(*ast, text, place, diagnostics)) return nullptr;
+  if (!dynamic && !expr::Check(*ast, text, place, scope.zones, diagnostics)) return nullptr;
   std::unique_ptr<expr::Program> program =
       expr::Lower(std::move(*ast), text, place, scope, limits, diagnostics);
   if (program == nullptr) return nullptr;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "pipelines/base/arena.h"
+#include "pipelines/base/zone.h"
 #include "pipelines/expr/types.h"
 #include "pipelines/spec/diagnostics.h"
 #include "pipelines/value/record.h"
@@ -35,6 +36,8 @@ struct Scope {
   const std::vector<Type>* types = nullptr;
   // Names that are functions in windows alone, for the message where one stands elsewhere.
   const std::vector<std::string_view>* aggregates = nullptr;
+  // The time zones that may be named, beside offsets; outlive the expression.
+  const ZoneTable* zones = nullptr;
   // A prefix such as `site.room` that a name is looked up behind first, as CEL has it.
   std::string_view container;
   // kStatic: operands whose types can never go together, and names that are not

@@ -18,7 +18,7 @@
 
 namespace runnel::expr {
 
-class RegexCache;
+struct Program;
 
 inline constexpr const char* kNoOverload = "no_such_overload";
 inline constexpr const char* kOutOfMemory = "out_of_memory";
@@ -38,8 +38,8 @@ struct Function {
   // Instead of `evaluate`, of functions that look at the record itself.
   Value (*of_record)(const Record& record, std::span<const Value> arguments,
                      Arena& arena) = nullptr;
-  // Instead of it, of functions that keep regular expressions compiled.
-  Value (*with_regexes)(RegexCache& cache, std::span<const Value> arguments) = nullptr;
+  // Instead of it, of functions that need what the program keeps: regular expressions, zones.
+  Value (*of_program)(const Program& program, std::span<const Value> arguments) = nullptr;
 
   constexpr Types TypesOf(std::size_t argument) const {
     return types[argument < types.size() ? argument : types.size() - 1];

@@ -47,7 +47,7 @@ bool IsArithmetic(Op op) { return op >= Op::kAdd && op <= Op::kModulo; }
 
 class Lowerer final {
  public:
-  explicit Lowerer(Ast ast)
+  Lowerer(Ast ast, const ZoneTable* zones)
       : ast_(std::move(ast)),
         program_(std::make_unique<Program>()),
         none_(no_fields_),
@@ -55,6 +55,7 @@ class Lowerer final {
     program_->locals = ast_.locals;
     program_->cost_max = 10'000;
     program_->texts = std::move(ast_.texts);
+    program_->zones = zones;
   }
 
   std::unique_ptr<Program> Run() {
@@ -406,7 +407,7 @@ class Lowerer final {
 std::unique_ptr<Program> Lower(Ast ast, std::string_view text, const Place& place,
                                const Scope& scope, const ExpressionLimits& limits,
                                Diagnostics& diagnostics) {
-  Lowerer lowerer(std::move(ast));
+  Lowerer lowerer(std::move(ast), scope.zones);
   std::unique_ptr<Program> program = lowerer.Run();
   program->cost_max = limits.cost_max;
   const Node& root = program->nodes[program->root];

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "pipelines/base/arena.h"
+#include "pipelines/base/zone.h"
 #include "pipelines/expr/ast.h"
 #include "pipelines/expr/regex.h"
 #include "pipelines/value/record.h"
@@ -105,6 +106,7 @@ struct Program {
   std::vector<std::unique_ptr<Value[]>> lists;
   std::vector<std::unique_ptr<MapEntry[]>> maps;
   mutable RegexCache regexes;  // one thread at a time evaluates
+  const ZoneTable* zones = nullptr;
 };
 
 // The value of node `index` of `program`. Never kMissing.

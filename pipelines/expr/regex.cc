@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "pipelines/expr/functions.h"
+#include "pipelines/expr/program.h"
 
 namespace runnel::expr {
 namespace {
@@ -18,8 +19,8 @@ RE2::Options Options() {
   return options;
 }
 
-Value Matches(RegexCache& cache, std::span<const Value> a) {
-  switch (cache.Match(a[0].AsString(), a[1].AsString())) {
+Value Matches(const Program& program, std::span<const Value> a) {
+  switch (program.regexes.Match(a[0].AsString(), a[1].AsString())) {
     case RegexCache::Answer::kNo:
       return Value::Bool(false);
     case RegexCache::Answer::kYes:

@@ -1,7 +1,6 @@
 // Functions of timestamps and durations (CEL, "Timestamps and durations").
 //
-// Time zones are UTC and fixed offsets. The names of zones need rules that a plan
-// does not carry yet.
+// Time zones are UTC, fixed offsets, and the names whose rules the plan has.
 #include "pipelines/expr/times.h"
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include "pipelines/expr/functions.h"
 #include "pipelines/expr/operations.h"
+#include "pipelines/expr/program.h"
 
 namespace runnel::expr {
 namespace {
@@ -159,12 +159,12 @@ std::int64_t DurationPart(Part part, const Value& value) {
 }
 
 template <Part kPart>
-Value Get(Arguments a, Arena&) {
+Value Get(const Program& program, Arguments a) {
   if (a[0].type() == Type::kDuration) {
     return a.size() == 1 ? Value::Int(DurationPart(kPart, a[0])) : Value::Error(kNoOverload);
   }
   std::optional<std::int64_t> offset = 0;
-  if (a.size() == 2) offset = ParseOffset(a[1].AsString());
+  if (a.size() == 2) offset = OffsetOf(a[1].AsString(), program.zones, a[0].Seconds());
   if (!offset.has_value()) return Value::Error("unknown_time_zone");
   const std::int64_t seconds = a[0].Seconds() + *offset;
   const std::int64_t days = FloorDays(seconds);
@@ -198,6 +198,12 @@ using enum Function::Style;
 constexpr std::array<Types, 3> kPoint = {Types{Type::kTimestamp}, kTextType};
 constexpr std::array<Types, 3> kTime = {Types{Type::kTimestamp, Type::kDuration}, kTextType};
 
+constexpr Function Getter(std::string_view name, const std::array<Types, 3>& of,
+                          Value (*get)(const Program&, Arguments), std::string_view signature,
+                          std::string_view description) {
+  return {name, kReceiver, 1, 2, of, Type::kInt, nullptr, signature, description, nullptr, get};
+}
+
 constexpr Function kTable[] = {
     {"duration",
      kGlobal,
@@ -208,26 +214,24 @@ constexpr Function kTable[] = {
      ToDuration,
      "duration(value)",
      "The length of time that a text such as 1h30m spells, or so many seconds."},
-    {"getDate", kReceiver, 1, 2, kPoint, Type::kInt, Get<Part::kDate>, "time.getDate(zone)",
-     "The day of the month, from 1; in UTC, or in a zone such as +02:00."},
-    {"getDayOfMonth", kReceiver, 1, 2, kPoint, Type::kInt, Get<Part::kDayOfMonth>,
-     "time.getDayOfMonth(zone)", "The day of the month, from 0."},
-    {"getDayOfWeek", kReceiver, 1, 2, kPoint, Type::kInt, Get<Part::kDayOfWeek>,
-     "time.getDayOfWeek(zone)", "The day of the week, from 0 for Sunday."},
-    {"getDayOfYear", kReceiver, 1, 2, kPoint, Type::kInt, Get<Part::kDayOfYear>,
-     "time.getDayOfYear(zone)", "The day of the year, from 0."},
-    {"getFullYear", kReceiver, 1, 2, kPoint, Type::kInt, Get<Part::kYear>, "time.getFullYear(zone)",
-     "The year."},
-    {"getHours", kReceiver, 1, 2, kTime, Type::kInt, Get<Part::kHours>, "time.getHours(zone)",
-     "The hour of the day, or the whole hours of a duration."},
-    {"getMilliseconds", kReceiver, 1, 2, kTime, Type::kInt, Get<Part::kMilliseconds>,
-     "time.getMilliseconds(zone)", "The milliseconds of the second."},
-    {"getMinutes", kReceiver, 1, 2, kTime, Type::kInt, Get<Part::kMinutes>, "time.getMinutes(zone)",
-     "The minute of the hour, or the whole minutes of a duration."},
-    {"getMonth", kReceiver, 1, 2, kPoint, Type::kInt, Get<Part::kMonth>, "time.getMonth(zone)",
-     "The month, from 0."},
-    {"getSeconds", kReceiver, 1, 2, kTime, Type::kInt, Get<Part::kSeconds>, "time.getSeconds(zone)",
-     "The second of the minute, or the whole seconds of a duration."},
+    Getter("getDate", kPoint, Get<Part::kDate>, "time.getDate(zone)",
+           "The day of the month, from 1; in UTC, or in a zone such as Europe/Berlin or +02:00."),
+    Getter("getDayOfMonth", kPoint, Get<Part::kDayOfMonth>, "time.getDayOfMonth(zone)",
+           "The day of the month, from 0."),
+    Getter("getDayOfWeek", kPoint, Get<Part::kDayOfWeek>, "time.getDayOfWeek(zone)",
+           "The day of the week, from 0 for Sunday."),
+    Getter("getDayOfYear", kPoint, Get<Part::kDayOfYear>, "time.getDayOfYear(zone)",
+           "The day of the year, from 0."),
+    Getter("getFullYear", kPoint, Get<Part::kYear>, "time.getFullYear(zone)", "The year."),
+    Getter("getHours", kTime, Get<Part::kHours>, "time.getHours(zone)",
+           "The hour of the day, or the whole hours of a duration."),
+    Getter("getMilliseconds", kTime, Get<Part::kMilliseconds>, "time.getMilliseconds(zone)",
+           "The milliseconds of the second."),
+    Getter("getMinutes", kTime, Get<Part::kMinutes>, "time.getMinutes(zone)",
+           "The minute of the hour, or the whole minutes of a duration."),
+    Getter("getMonth", kPoint, Get<Part::kMonth>, "time.getMonth(zone)", "The month, from 0."),
+    Getter("getSeconds", kTime, Get<Part::kSeconds>, "time.getSeconds(zone)",
+           "The second of the minute, or the whole seconds of a duration."),
     {"timestamp",
      kGlobal,
      1,
@@ -242,6 +246,17 @@ constexpr Function kTable[] = {
 }  // namespace
 
 std::span<const Function> TimeFunctions() { return kTable; }
+
+bool TakesZone(const Function& function) { return function.name.starts_with("get"); }
+
+std::optional<std::int64_t> OffsetOf(std::string_view zone, const ZoneTable* zones,
+                                     std::int64_t seconds) {
+  if (zones != nullptr) {
+    const auto found = zones->find(zone);
+    if (found != zones->end()) return found->second.OffsetAt(seconds * 1'000'000) / 1'000'000;
+  }
+  return ParseOffset(zone);
+}
 
 char* WriteTimestamp(const Value& value, char* to) {
   const std::int64_t days = FloorDays(value.Seconds());

@@ -1,8 +1,11 @@
-// Times: text of timestamps (RFC 3339) and durations, to the nanosecond.
+// Times: text of timestamps (RFC 3339) and durations, to the nanosecond; offsets of zones.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
+#include "pipelines/base/zone.h"
 #include "pipelines/value/value.h"
 
 namespace runnel::expr {
@@ -20,5 +23,14 @@ char* WriteDuration(const Value& value, char* to);
 Value ParseRfc3339(std::string_view text);
 // `1h30m`, `-1.5s`, `250ms`: as Go has it, and CEL by that.
 Value ParseDurationText(std::string_view text);
+
+struct Function;
+
+// Whether the last argument of the function is a zone.
+bool TakesZone(const Function& function);
+// The seconds from UTC, `seconds` after 1970, of a zone that `zones` has, or of `UTC` or an
+// offset such as `+02:00`; nothing for other text.
+std::optional<std::int64_t> OffsetOf(std::string_view zone, const ZoneTable* zones,
+                                     std::int64_t seconds);
 
 }  // namespace runnel::expr

@@ -28,6 +28,7 @@ std::unique_ptr<Expression> CompileExpression(const StepContext& context, std::s
                                               const Position& position) {
   Scope scope;
   scope.fields = context.fields;
+  scope.zones = context.zones;
   if (context.known != nullptr) {
     scope.known = &context.known->names;
     scope.types = &context.known->types;

@@ -16,6 +16,7 @@
 #include "pipelines/base/bytes.h"
 #include "pipelines/base/result.h"
 #include "pipelines/base/state.h"
+#include "pipelines/base/zone.h"
 #include "pipelines/spec/diagnostics.h"
 #include "pipelines/spec/node.h"
 #include "pipelines/spec/schema.h"
@@ -119,7 +120,8 @@ struct StepContext {
   FieldTable* fields = nullptr;
   // With a schema, and behind a window: the only names there are.
   const KnownFields* known = nullptr;
-  bool event_time = false;  // the pipeline names a timestamp
+  const ZoneTable* zones = nullptr;  // that expressions may name
+  bool event_time = false;           // the pipeline names a timestamp
   const std::vector<std::string>* captures = nullptr;
   // The names of the sinks that a step may choose from, `sink` left out.
   const std::vector<std::string>* sinks = nullptr;

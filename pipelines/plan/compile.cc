@@ -36,6 +36,7 @@ struct FileOptions {
   Node late;
   Node encode;
   std::int64_t partitions = 4;
+  std::vector<std::pair<std::string, std::string>> zones;
   std::vector<Node> tests;
 
   static void Describe(Schema<FileOptions>& schema) {
@@ -68,6 +69,11 @@ struct FileOptions {
         .Optional("partitions", &FileOptions::partitions,
                   "Tasks that the keys are spread over; more of them use more workers.")
         .Between(1, 64);
+    schema
+        .Optional("zones", &FileOptions::zones,
+                  "The rules of time zones that expressions name: the first offset in seconds, "
+                  "then each time and its offset; those of the zone database without it.")
+        .Example("{ Middle/Europe: 3600 1711846800:7200 1729990800:3600 }");
     schema.Optional("tests", &FileOptions::tests, "Cases for `runnel test`.");
   }
 };
@@ -97,6 +103,7 @@ class PlanCompiler final {
     ReadEndpoints();
     ReadTimestamp();
     ReadSchema();
+    ReadZones();
     for (std::size_t i = 0; i < options_.steps.size(); ++i) CompileStep(i);
     CompileSinks();
     if (options_.late.kind != Node::Kind::kNull && !late_table_.has_value()) {
@@ -186,6 +193,20 @@ class PlanCompiler final {
     }
   }
 
+  void ReadZones() {
+    for (std::size_t i = 0; i < options_.zones.size(); ++i) {
+      const auto& [name, rules] = options_.zones[i];
+      std::optional<Zone> zone = Zone::Parse(name + " " + rules);
+      if (zone.has_value()) {
+        plan_->zones.emplace(name, std::move(*zone));
+        continue;
+      }
+      diagnostics_.Error(root_.Find("zones")->members[i].value.position,
+                         "`" + name + "` has no rules of a time zone",
+                         "such as `3600 1711846800:7200 1729990800:3600`");
+    }
+  }
+
   void CompileStep(std::size_t index) {
     const Node& step = options_.steps[index];
     if (!step.IsMap() || step.members.size() != 1) {
@@ -209,6 +230,7 @@ class PlanCompiler final {
                         .diagnostics = diagnostics_,
                         .fields = &Fields(),
                         .known = known_.has_value() ? &*known_ : nullptr,
+                        .zones = &plan_->zones,
                         .event_time = plan_->timestamp.has_value() || made_records_ || !all_read_,
                         .captures = &plan_->captures,
                         .sinks = &sink_names_,

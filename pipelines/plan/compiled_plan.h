@@ -65,6 +65,7 @@ class CompiledPlan final : public Plan {
   bool whole_record = false;               // passes on what came in: captures stay hidden
   std::optional<std::uint16_t> timestamp;  // field in tables[0]
   TimeUnit unit = TimeUnit::kMilliseconds;
+  ZoneTable zones;  // of expressions; stands before what points to it
   std::vector<CompiledStep> steps;
   std::vector<StageLayout> layout;           // of the stages
   std::vector<CompiledSink> compiled_sinks;  // as Plan::sinks(); [0] is `sink`

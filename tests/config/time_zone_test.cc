@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "config/yaml.h"
 #include "pipelines/base/zone.h"
 #include "pipelines/windows/grid.h"
 
@@ -90,6 +91,33 @@ TEST(TimeZones, ReplaceTheirNamesInAPlan) {
        {"Broken", "Nowhere", "../etc/passwd", "/etc/passwd", "", "+99:00", "+5:30"}) {
     EXPECT_FALSE(resolve(wrong, text)) << wrong;
   }
+  std::filesystem::remove_all(folder);
+}
+
+TEST(TimeZones, OfExpressionsComeIntoThePlan) {
+  char folder[] = "/tmp/runnel-zones-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  std::ofstream(std::string(folder) + "/Middle") << File();
+  Node root = *[&] {
+    Diagnostics diagnostics;
+    return ParseYaml(
+        "steps:\n"
+        "  - filter: now().getHours( 'Middle') > 6 && t.getDate(\"Nowhere\") == getit('Middle2')\n"
+        "  - set: { day: 'now().getDayOfWeek(\"Mine\")' }\n"
+        "zones: { Mine: '7200' }\n",
+        "p.yaml", {}, diagnostics);
+  }();
+  std::ofstream(std::string(folder) + "/Mine") << File();
+  ResolveExpressionZones(root, folder);
+  ResolveExpressionZones(root, folder);  // once is enough
+  const Node* zones = root.Find("zones");
+  ASSERT_NE(zones, nullptr);
+  ASSERT_EQ(zones->members.size(), 2u);
+  EXPECT_EQ(zones->members[0].value.text, "7200");
+  EXPECT_EQ(zones->members[1].key, "Middle");
+  EXPECT_EQ(zones->members[1].value.text, "3600 1711846800:7200 1729990800:3600");
+  EXPECT_EQ(ZonesOf("now().getHours('Middle')", folder).size(), 1u);
+  EXPECT_EQ(ZonesOf("now().getHours('Nowhere') + getX(", folder).size(), 0u);
   std::filesystem::remove_all(folder);
 }
 

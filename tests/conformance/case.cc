@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "config/time_zone.h"
 #include "pipelines/expr/expression.h"
 
 namespace runnel::conformance {
@@ -259,6 +260,8 @@ class Run final {
     scope.fields = &table_;
     scope.known = &known_;
     scope.types = &types_;
+    const ZoneTable zones = ZonesOf(text, kZoneFolder);
+    scope.zones = &zones;
     scope.container = test_.Text("container");
     if (test_.Text("disable_check") == "true") scope.typing = Scope::Typing::kDynamic;
     Diagnostics diagnostics;

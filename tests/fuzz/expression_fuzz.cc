@@ -17,6 +17,8 @@ std::string Evaluated(const Expression& expression, const Record& record, Arena&
   const Value value = expression.Evaluate(record, arena);
   if (value.IsMissing()) std::abort();
   if (value.IsError()) return value.Reason();
+  // What was said of its type before there was a record.
+  if (!expression.possible().Has(value.type())) std::abort();
   std::string json;
   AppendJson(value, json);
   return json;
