@@ -1,3 +1,7 @@
+# What is not instrumented gives a fuzzer no hint where to go.
+if(RUNNEL_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 set(RUNNEL_SANITIZE "" CACHE STRING "Sanitizers for everything: empty, address (with undefined) or thread")
 if(RUNNEL_SANITIZE STREQUAL "address")
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)

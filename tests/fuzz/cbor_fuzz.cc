@@ -9,7 +9,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const auto format = runnel::codec_test::MakeFormat("cbor");
   static const runnel::FieldTable table = runnel::codec_test::TableOf({"temp", "ts", "n", "value"});
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  runnel::codec_test::DecodeAll(*format, table, bytes, runnel::Unmentioned::kKeep);
-  runnel::codec_test::DecodeAll(*format, table, bytes, runnel::Unmentioned::kSkip);
+  runnel::codec_test::TakeAnyBytes(*format, table, bytes);
   return 0;
 }

@@ -51,4 +51,29 @@ inline std::vector<std::string> DecodeAll(const Format& format, const FieldTable
   return records;
 }
 
+// For fuzz targets: decoding with fields skipped and kept, in little memory, and writing each
+// record that there is, twice the same, in the codec's own way.
+inline void TakeAnyBytes(const Format& format, const FieldTable& table, std::string_view bytes) {
+  constexpr std::size_t kArena = 1 << 14;
+  DecodeAll(format, table, bytes, Unmentioned::kSkip, kArena);
+  DecodeAll(format, table, bytes, Unmentioned::kKeep, kArena);
+  const auto decoder = format.MakeDecoder(table, Unmentioned::kKeep);
+  const auto encoder = format.MakeEncoder();
+  const Payload padded(bytes);
+  Arena arena(kArena);
+  DecodeCursor cursor;
+  while (!cursor.AtEnd()) {
+    arena.Reset();
+    Record record(table);
+    if (!decoder->Next(padded.view(), cursor, arena, record).ok()) continue;
+    std::string first;
+    std::string second;
+    const bool written = encoder->Encode(record, first).ok();
+    CHECK(written == format.MakeEncoder()->Encode(record, second).ok());
+    if (!written) continue;
+    CHECK(first == second);
+    DecodeAll(format, table, first, Unmentioned::kKeep, kArena);
+  }
+}
+
 }  // namespace runnel::codec_test
