@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <memory>
 #include <random>
 #include <set>
@@ -67,11 +68,11 @@ class Running {
   mutable Arena arena_{1 << 18};
 };
 
-// Numbers within 1e-9 of their size, everything else equal.
+// Numbers within 1e-12 of their size, everything else equal.
 bool Near(const Value& a, const Value& b) {
   if (a.type() == Type::kDouble && b.type() == Type::kDouble) {
     const double size = std::max({1.0, std::fabs(a.AsDouble()), std::fabs(b.AsDouble())});
-    return std::fabs(a.AsDouble() - b.AsDouble()) <= 1e-9 * size;
+    return std::fabs(a.AsDouble() - b.AsDouble()) <= 1e-12 * size;
   }
   return Equal(a, b) || (a.IsNull() && b.IsNull());
 }
@@ -233,6 +234,61 @@ std::unique_ptr<const Aggregate> Make(AggregateSpec (*spec)(), std::vector<doubl
   return spec().make({values, std::move(parameters)}, problem);
 }
 
+// What sketches say of parts that were merged is within the same error.
+TEST(Accuracy, MergedSketchesAreWithinTheirError) {
+  for (const std::vector<double>& numbers : Distributions(60'000)) {
+    StateRegion region = StateRegion::InMemory(4 << 20);
+    const auto distinct = Make(aggregates::approx_distinct);
+    const auto quantile = Make(aggregates::quantile, {0.9});
+    Running all_distinct(*distinct, region);
+    Running all_quantile(*quantile, region);
+    for (std::size_t from = 0; from < numbers.size(); from += 5'000) {
+      Running some_distinct(*distinct, region);
+      Running some_quantile(*quantile, region);
+      for (std::size_t i = from; i < from + 5'000; ++i) {
+        some_distinct.Add({{Value::Double(numbers[i]), {}}, 0});
+        some_quantile.Add({{Value::Double(numbers[i]), {}}, 0});
+      }
+      all_distinct.Merge(some_distinct);
+      all_quantile.Merge(some_quantile);
+    }
+    const auto different =
+        static_cast<double>(std::set<double>(numbers.begin(), numbers.end()).size());
+    EXPECT_NEAR(static_cast<double>(all_distinct.Result().AsInt()), different, 0.02 * different);
+    std::vector<double> sorted = numbers;
+    std::sort(sorted.begin(), sorted.end());
+    const double exact = sorted[54'000 - 1];
+    EXPECT_NEAR(all_quantile.Result().AsDouble(), exact, 0.01 * std::fabs(exact));
+  }
+}
+
+// Counts are too high by at most n / counters, and never too low; so also when merged.
+TEST(Accuracy, MergedTopKIsWithinItsError) {
+  std::mt19937_64 random(kSeed);
+  StateRegion region = StateRegion::InMemory(1 << 20);
+  const auto aggregate = Make(aggregates::top_k, {5});
+  Running all(*aggregate, region);
+  std::map<std::int64_t, std::int64_t> counts;
+  constexpr int kValues = 40'000;
+  for (int part = 0; part < 8; ++part) {
+    Running some(*aggregate, region);
+    for (int i = 0; i < kValues / 8; ++i) {
+      const auto value = static_cast<std::int64_t>(std::exponential_distribution(0.05)(random));
+      ++counts[value];
+      some.Add({{Value::Int(value), {}}, 0});
+    }
+    all.Merge(some);
+  }
+  const Value result = all.Result();
+  ASSERT_EQ(result.AsList().size(), 5u);
+  for (const Value& item : result.AsList()) {
+    const std::int64_t exact = counts[item.AsMap()[0].value.AsInt()];
+    const std::int64_t found = item.AsMap()[1].value.AsInt();
+    EXPECT_GE(found, exact);
+    EXPECT_LE(found, exact + kValues / 64);
+  }
+}
+
 TEST(Accuracy, QuantilesAreWithinOnePercent) {
   for (const std::vector<double>& numbers : Distributions(50'000)) {
     for (const double q : {0.01, 0.25, 0.5, 0.9, 0.99, 0.999}) {
@@ -265,46 +321,84 @@ TEST(Accuracy, DistinctIsWithinTwoPercent) {
   }
 }
 
-// A mean of 1e9 and a deviation of 1.
-TEST(Accuracy, MomentsOfBadlyConditionedData) {
-  std::mt19937_64 random(kSeed);
-  std::vector<double> x(20'000);
-  std::vector<double> y(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    x[i] = 1e9 + std::normal_distribution(0.0, 1.0)(random);
-    y[i] = 1e9 + 0.5 * (x[i] - 1e9) + std::normal_distribution(0.0, 1.0)(random);
-  }
-  long double mean_x = 0;
-  long double mean_y = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    mean_x += (static_cast<long double>(x[i]) - 1e9L) / static_cast<long double>(x.size());
-    mean_y += (static_cast<long double>(y[i]) - 1e9L) / static_cast<long double>(x.size());
-  }
+// Draws with a mean of 0 and a deviation of 1 from five distributions.
+using Draw = double (*)(std::mt19937_64&);
+constexpr Draw kStandard[] = {
+    [](std::mt19937_64& r) { return std::uniform_real_distribution(-1.0, 1.0)(r) * std::sqrt(3); },
+    [](std::mt19937_64& r) { return std::normal_distribution(0.0, 1.0)(r); },
+    [](std::mt19937_64& r) { return std::exponential_distribution(1.0)(r) - 1; },
+    [](std::mt19937_64& r) { return r() % 2 == 0 ? 1.0 : -1.0; },
+    [](std::mt19937_64& r) { return std::normal_distribution(r() % 2 == 0 ? -0.8 : 0.8, 0.6)(r); },
+};
+
+// The sums of the squares and of the products of the distances from the means.
+struct Exact {
   long double xx = 0;
   long double yy = 0;
   long double xy = 0;
+};
+Exact ExactMoments(const std::vector<double>& x, const std::vector<double>& y) {
+  const auto n = static_cast<long double>(x.size());
+  long double mean_x = 0;
+  long double mean_y = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    mean_x += (static_cast<long double>(x[i]) - 1e9L) / n;
+    mean_y += (static_cast<long double>(y[i]) - 1e9L) / n;
+  }
+  Exact exact;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const long double dx = static_cast<long double>(x[i]) - 1e9L - mean_x;
     const long double dy = static_cast<long double>(y[i]) - 1e9L - mean_y;
-    xx += dx * dx;
-    yy += dy * dy;
-    xy += dx * dy;
+    exact.xx += dx * dx;
+    exact.yy += dy * dy;
+    exact.xy += dx * dy;
   }
+  return exact;
+}
+
+// All in one, and merged from parts as an exchange or a hopping window has them.
+double Moments(AggregateSpec (*spec)(), int values, const std::vector<double>& x,
+               const std::vector<double>& y, std::size_t part) {
   StateRegion region = StateRegion::InMemory(1 << 16);
-  const auto of = [&](AggregateSpec (*spec)(), int values) {
-    const auto aggregate = Make(spec, {}, values);
+  const auto aggregate = Make(spec, {}, values);
+  Running whole(*aggregate, region);
+  for (std::size_t from = 0; from < x.size(); from += part) {
     Running running(*aggregate, region);
-    for (std::size_t i = 0; i < x.size(); ++i) {
+    for (std::size_t i = from; i < std::min(from + part, x.size()); ++i) {
       running.Add({{Value::Double(x[i]), Value::Double(y[i])}, 0});
     }
-    return running.Result().AsDouble();
-  };
-  const auto n = static_cast<long double>(x.size());
-  const auto stddev = static_cast<double>(std::sqrt(xx / (n - 1)));
-  const auto correlation = static_cast<double>(xy / std::sqrt(xx * yy));
-  EXPECT_NEAR(of(aggregates::stddev, 1), stddev, 1e-9 * stddev);
-  EXPECT_NEAR(of(aggregates::correlation, 2), correlation, 1e-9);
-  EXPECT_NEAR(of(aggregates::covariance, 2), static_cast<double>(xy / (n - 1)), 1e-8);
+    whole.Merge(running);
+  }
+  return whole.Result().AsDouble();
+}
+
+// A mean of 1e9 and a deviation of 1.
+TEST(Accuracy, MomentsOfBadlyConditionedData) {
+  std::mt19937_64 random(kSeed);
+  for (std::size_t which = 0; which < std::size(kStandard); ++which) {
+    std::vector<double> x(20'000);
+    std::vector<double> y(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      x[i] = 1e9 + kStandard[which](random);
+      y[i] = 1e9 + 0.5 * (x[i] - 1e9) + std::sqrt(0.75) * kStandard[which](random);
+    }
+    const Exact exact = ExactMoments(x, y);
+    const auto n = static_cast<long double>(x.size());
+    const auto stddev = static_cast<double>(std::sqrt(exact.xx / (n - 1)));
+    const auto correlation = static_cast<double>(exact.xy / std::sqrt(exact.xx * exact.yy));
+    const auto covariance = static_cast<double>(exact.xy / (n - 1));
+    const auto slope = static_cast<double>(exact.xy / exact.yy);  // of x over y
+    const auto near = [&](double found, double wanted, const char* what, std::size_t part) {
+      EXPECT_NEAR(found, wanted, 1e-9 * std::fabs(wanted))
+          << what << " of distribution " << which << " in parts of " << part;
+    };
+    for (const std::size_t part : {x.size(), std::size_t{1'000}, std::size_t{7}}) {
+      near(Moments(aggregates::stddev, 1, x, y, part), stddev, "stddev", part);
+      near(Moments(aggregates::correlation, 2, x, y, part), correlation, "correlation", part);
+      near(Moments(aggregates::covariance, 2, x, y, part), covariance, "covariance", part);
+      near(Moments(aggregates::slope, 2, x, y, part), slope, "slope", part);
+    }
+  }
 }
 
 }  // namespace
