@@ -45,7 +45,9 @@ struct GlobalOptions {
   std::optional<std::string> when;
   bool reset = false;
   static void Describe(Schema<GlobalOptions>& schema) {
-    schema.Optional("every", &GlobalOptions::every, "A result every so often, where one is new.")
+    schema
+        .Optional("every", &GlobalOptions::every,
+                  "A result every so often by the time of arrivals, where one is new.")
         .AtLeast(std::chrono::milliseconds(10));
     schema.Optional("on_change", &GlobalOptions::on_change,
                     "A result whenever a record changes an aggregate.");
@@ -146,7 +148,8 @@ struct WindowOptions {
         .Example("Europe/Berlin");
     schema
         .Optional("emit", &WindowOptions::emit,
-                  "Early results of a window that is open, with `partial: true`.")
+                  "Early results of a window that is open, by the time of arrivals, with `partial: "
+                  "true`.")
         .Example("every 1s");
     schema
         .Optional("fill", &WindowOptions::fill,
