@@ -140,13 +140,15 @@ std::string CodecSchema() {
 }  // namespace
 
 std::string PipelineSchema(const Registry& registry) {
-  const std::string sink = OneOfNamed({{"mqtt", ObjectOf(DescribeMqttSink())}});
+  const std::string sink = OneOfNamed(
+      {{"mqtt", WithDescription(ObjectOf(DescribeMqttSink()), "Results to an MQTT broker.")}});
   std::string properties;
   std::vector<std::string> required;
   for (const OptionDoc& option : DescribePipeline()) {
     std::string schema = TypeSchema(option.type, option);
     if (option.name == "source") {
-      schema = OneOfNamed({{"mqtt", ObjectOf(DescribeMqttSource())}});
+      schema = OneOfNamed({{"mqtt", WithDescription(ObjectOf(DescribeMqttSource()),
+                                                    "Messages of an MQTT broker.")}});
     } else if (option.name == "sink" || option.name == "late") {
       schema = sink;
     } else if (option.name == "sinks") {

@@ -63,6 +63,32 @@ std::string State(const DeviceConfig& device, const Plan& plan) {
   return text;
 }
 
+// Tasks are dealt out in turn, as TaskSet does it.
+std::string Hosts(const DeviceConfig& device, const std::vector<RunningPipeline>& pipelines) {
+  std::vector<std::string> hosts(HostCount(device));
+  std::size_t task = 0;
+  for (const RunningPipeline& pipeline : pipelines) {
+    std::vector<std::string> named(hosts.size());
+    for (std::size_t stage = 0; stage < pipeline.plan->stages(); ++stage) {
+      for (std::uint32_t part = 0; part < pipeline.plan->partitions(stage); ++part, ++task) {
+        std::string& host = named[task % hosts.size()];
+        host += (host.empty() ? pipeline.plan->name() + " " : ", ") + std::to_string(stage) + "." +
+                std::to_string(part);
+      }
+    }
+    for (std::size_t i = 0; i < hosts.size(); ++i) {
+      if (!named[i].empty()) hosts[i] += (hosts[i].empty() ? "" : "; ") + named[i];
+    }
+  }
+  std::string text = "who runs what, as stage.task\n";
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    const bool alone = WorkerCount(device) == 0;
+    text += alone ? "  the daemon  " : "  worker " + std::to_string(i + 1) + "  ";
+    text += (hosts[i].empty() ? "nothing: there are fewer tasks" : hosts[i]) + "\n";
+  }
+  return text + "\n";
+}
+
 struct Memory {
   std::uint64_t journals = 0;
   std::uint64_t state = 0;
@@ -96,6 +122,7 @@ std::string ExplainDevice(const DeviceConfig& device,
   }
   const std::uint64_t workers = WorkerCount(device);
   const std::uint64_t processes = kProcesses + workers * kOneWorker;
+  text += Hosts(device, pipelines);
   text += "memory, worst case\n";
   text += "  processes (daemon, uplink, " + std::to_string(workers) +
           (workers == 1 ? " worker)   about " : " workers)  about ") + Size(processes) + "\n";

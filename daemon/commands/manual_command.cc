@@ -1,4 +1,5 @@
 // `runnel list`, `describe`, `schema`, `reference` and `try`: the language, at the terminal.
+#include <cmath>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -85,6 +86,23 @@ int ReferenceCommand(const CommandLine& line) {
   return 0;
 }
 
+// Whether the expression is wrong for what this record has; then that is printed.
+bool Explained(const std::string& text, const Record& record, Scope scope,
+               Diagnostics& diagnostics) {
+  std::vector<std::string> names;
+  std::vector<Type> types;
+  for (const Record::Entry& entry : record.entries()) {
+    names.emplace_back(record.NameOf(entry));
+    types.push_back(record.ValueOf(entry).type());
+  }
+  if (names.empty()) return false;
+  scope.known = &names;
+  scope.types = &types;
+  if (Expression::Compile(text, {"expression", 1, 1}, scope, diagnostics) != nullptr) return false;
+  std::fputs(diagnostics.Format().c_str(), stderr);
+  return true;
+}
+
 int TryCommand(const CommandLine& line) {
   if (line.pipelines.empty()) {
     return Wrong("`try` needs an expression",
@@ -117,12 +135,17 @@ int TryCommand(const CommandLine& line) {
   record.topic = line.topic;
   const Value value = expression->Evaluate(record, arena);
   if (value.IsError()) {
+    // With the types of this record there may be more to say.
+    if (Explained(text, record, scope, diagnostics)) return kFailed;
     std::fprintf(stderr, "error: %s\n", value.Reason());
     return kFailed;
   }
   std::string out;
   if (value.type() == Type::kType) {
     out = std::string(TypeName(value.AsType()));
+  } else if (value.type() == Type::kDouble && !std::isfinite(value.AsDouble())) {
+    out = std::isnan(value.AsDouble()) ? "NaN" : value.AsDouble() > 0 ? "Infinity" : "-Infinity";
+    out += ", null in JSON";
   } else {
     AppendJson(value, out);
   }

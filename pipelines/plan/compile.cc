@@ -323,8 +323,8 @@ std::string WhySpread(const CompiledPlan& plan, std::size_t stage) {
   const StageLayout& layout = plan.layout[stage];
   std::string names;
   for (const std::string& name : layout.spread_by) names += (names.empty() ? "" : ", ") + name;
-  if (stage > 0 && names.empty()) return "it has all records, over the exchange";
-  if (stage > 0) return "over the exchange by the key: " + names;
+  if (stage > 0 && names.empty()) return "it has all records, one by one over the exchange";
+  if (stage > 0) return "one by one over the exchange by the key: " + names;
   if (!names.empty()) return "by what the topic says of the key: " + names;
   return layout.tasks == 1 ? "as `partitions: 1` says" : "by topic";
 }

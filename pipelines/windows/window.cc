@@ -317,6 +317,19 @@ class Compiler final {
     context_.produces = std::move(produced_);
   }
 
+  // What is made of parts, for explain.
+  std::string Merges() const {
+    switch (plan_.kind) {
+      case WindowKind::kSession:
+        return "\n        merges sessions that a record joins";
+      case WindowKind::kSliding:
+        return "\n        merges the records of the window, with each of them";
+      default:
+        if (plan_.panes == 1) return {};
+        return "\n        merges " + std::to_string(plan_.panes) + " panes to a window";
+    }
+  }
+
   void Describe() {
     std::string aggregates;
     for (const AggregateColumn& column : plan_.columns) {
@@ -331,7 +344,7 @@ class Compiler final {
     const std::string key = plan_.key.Explain();
     plan_.text = "window  " + kind_ + zone +
                  (plan_.event_time ? ", event time" : ", arrival time") + ", " + key +
-                 "\n        " + aggregates;
+                 "\n        " + aggregates + Merges();
     if (plan_.event_time) {
       plan_.text += "\n        lateness " + FormatDuration(microseconds(plan_.lateness)) +
                     (plan_.silence > 0 ? ", idle " + FormatDuration(microseconds(plan_.silence))

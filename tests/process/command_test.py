@@ -215,7 +215,8 @@ def explain(programs):
         config = shell.write("runnel.yaml", "workers: 2\n")
         good = shell.write("good.yaml", GOOD)
         text = shell.run("explain", "-c", config, good, code=0).stdout
-        for says in ("pipeline good", "guarantee", "every message once in the windows", "memory, worst case"):
+        for says in ("pipeline good", "guarantee", "every message once in the windows", "memory, worst case",
+                     "worker 1  good 0.0, 0.2\n", "worker 2  good 0.1, 0.3\n", "bytes a key"):
             assert says in text, (says, text)
         parts = [int(n) * (1024 if unit == "MiB" else 1) for n, unit in
                  re.findall(r" (\d+) (KiB|MiB)$", text[text.index("memory, worst case"):], re.M)]
@@ -228,7 +229,11 @@ def explain(programs):
         text = shell.run("explain", "-c", config, "room.yaml", code=0).stdout
         assert "exchange" in text and "stage 1" in text, text
         shell.write("alone.yaml", "workers: 0\n")
-        assert "workers: 0" in shell.run("explain", "-c", "alone.yaml", good, code=0).stdout
+        text = shell.run("explain", "-c", "alone.yaml", good, code=0).stdout
+        assert "workers: 0" in text and "the daemon  good 0.0, 0.1, 0.2, 0.3\n" in text, text
+        shell.write("hopping.yaml", GOOD.replace("tumbling: 10s", "hopping: { size: 1m, every: 10s }"))
+        text = shell.run("explain", "-c", config, "hopping.yaml", code=0).stdout
+        assert "merges 6 panes to a window\n" in text, text
 
 
 def status(programs):
@@ -309,6 +314,11 @@ def manual(programs):
         tried = shell.run("try", "temp * 9 / 5 + 32 > 90", "--record", '{"temp": 33}', code=0)
         assert tried.stdout == "true  (bool)\n", tried
         assert "no_such_field" in shell.run("try", "temp > 1", code=1).stderr
+        record = ("--record", '{"temp": 33}')
+        assert "does not go with int and string" in shell.run("try", "temp > 'a'", *record, code=1).stderr
+        assert "did you mean `temp`?" in shell.run("try", "tmp > 3", *record, code=1).stderr
+        assert shell.run("try", "temp / 0.0", *record, code=0).stdout == "Infinity, null in JSON  (double)\n"
+        assert shell.run("try", "has(tmp)", *record, code=0).stdout == "false  (bool)\n"
         wrong = shell.run("try", "temp >", code=2).stderr
         assert "expression:1:7: error" in wrong and "^" in wrong, wrong
         assert "JSON" in shell.run("try", "1", "--record", "{", code=2).stderr
