@@ -38,7 +38,9 @@ double LowerBound(double index) {
   double s = part * 0.7;
   for (int i = 0; i < 40; ++i) {
     const double error = ((kA * s + kB) * s + kC) * s - part;
-    s -= error / ((3 * kA * s + 2 * kB) * s + kC);
+    const double next = s - error / ((3 * kA * s + 2 * kB) * s + kC);
+    if (next == s) break;
+    s = next;
   }
   return std::ldexp(1.0 + s, static_cast<int>(exponent));
 }
