@@ -36,10 +36,17 @@ double LowerBound(double index) {
   const double exponent = std::floor(position);
   const double part = position - exponent;
   double s = part * 0.7;
+  double before = s;
   for (int i = 0; i < 40; ++i) {
     const double error = ((kA * s + kB) * s + kC) * s - part;
     const double next = s - error / ((3 * kA * s + 2 * kB) * s + kC);
+    // It stands still, or goes to and fro in the last bit.
     if (next == s) break;
+    if (next == before && i > 0) {
+      if (i % 2 == 1) s = next;
+      break;
+    }
+    before = s;
     s = next;
   }
   return std::ldexp(1.0 + s, static_cast<int>(exponent));
