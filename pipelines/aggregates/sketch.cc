@@ -296,13 +296,13 @@ double Sketch::Quantile(const SketchState& state, double q, const StateRegion& r
   seen += state.zeros;
   if (seen >= rank || state.positive == StateRegion::kNone) return 0.0;
   const Store& store = *region.Get<Store>(state.positive);
-  double answer = 0.0;
+  std::int64_t bucket = INT64_MIN;  // the last one with a value
   for (std::uint32_t i = 0; i < store.capacity && seen < rank; ++i) {
     const std::uint64_t counter = CounterAt(store, i);
-    if (counter != 0) answer = MiddleOf(store.first + static_cast<std::int32_t>(i));
+    if (counter != 0) bucket = std::int64_t{store.first} + i;
     seen += counter;
   }
-  return answer;
+  return bucket == INT64_MIN ? 0.0 : MiddleOf(static_cast<int>(bucket));
 }
 
 void Sketch::Free(SketchState& state, StateRegion& region) {
