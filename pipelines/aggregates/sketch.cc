@@ -158,15 +158,6 @@ void AddToStore(StateRegion::Ref& ref, std::int32_t bucket, std::uint64_t count,
   SetCounter(*store, at, counter);
 }
 
-void AddMagnitude(SketchState& state, double value, std::uint64_t count, StateRegion& region) {
-  const double magnitude = std::fabs(value);
-  if (magnitude < kSmallest) {
-    state.zeros += static_cast<std::uint32_t>(count);
-  } else {
-    AddToStore(value > 0 ? state.positive : state.negative, BucketOf(magnitude), count, region);
-  }
-}
-
 // One more value where there is a narrow counter for it already, as there nearly always
 // is; false, and nothing done, where there is not.
 inline bool CountOne(StateRegion::Ref ref, std::int32_t bucket, StateRegion& region) {
@@ -181,11 +172,46 @@ inline bool CountOne(StateRegion::Ref ref, std::int32_t bucket, StateRegion& reg
   return true;
 }
 
+// A store for the values of one sign (1 or -1), all of them at once. It gets a block as large
+// as that of the exact list where that is enough: what one key gives back the next one takes.
+void MakeStore(StateRegion::Ref& ref, const double* values, const std::int32_t* buckets,
+               std::uint64_t count, int sign, StateRegion& region) {
+  constexpr std::uint32_t kAtLeast = (Sketch::kExactMax * sizeof(double) - sizeof(Store)) / 2;
+  std::int64_t low = INT64_MAX;
+  std::int64_t high = INT64_MIN;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    if (values[i] * sign < kSmallest) continue;
+    low = std::min<std::int64_t>(low, buckets[i]);
+    high = std::max<std::int64_t>(high, buckets[i]);
+  }
+  if (low > high) return;
+  const std::int64_t span = high - low + 1;
+  const std::int64_t capacity =
+      std::clamp<std::int64_t>(span + span / 4, kAtLeast, Sketch::kBucketsMax);
+  // The lowest collapse where there are too many; else room is left at both ends.
+  const std::int64_t first = high + 1 - capacity + std::max<std::int64_t>(0, capacity - span) / 2;
+  // Where the region has no room AddToStore does what can be done.
+  static_cast<void>(Rebuild(ref, static_cast<std::int32_t>(first),
+                            static_cast<std::uint32_t>(capacity), 2, region));
+}
+
 // Values move from the exact list to the buckets.
 void ToBuckets(SketchState& state, StateRegion& region) {
   if (state.exact == StateRegion::kNone) return;
-  const double* values = region.Get<double>(state.exact);
-  for (std::uint64_t i = 0; i < state.count; ++i) AddMagnitude(state, values[i], 1, region);
+  const double* const values = region.Get<double>(state.exact);
+  std::int32_t buckets[Sketch::kExactMax] = {};
+  for (std::uint64_t i = 0; i < state.count; ++i) {
+    if (std::fabs(values[i]) >= kSmallest) buckets[i] = BucketOf(std::fabs(values[i]));
+  }
+  MakeStore(state.positive, values, buckets, state.count, 1, region);
+  MakeStore(state.negative, values, buckets, state.count, -1, region);
+  for (std::uint64_t i = 0; i < state.count; ++i) {
+    if (std::fabs(values[i]) < kSmallest) {
+      ++state.zeros;
+    } else {
+      AddToStore(values[i] > 0 ? state.positive : state.negative, buckets[i], 1, region);
+    }
+  }
   region.Free(state.exact, Sketch::kExactMax * sizeof(double));
   state.exact = StateRegion::kNone;
 }
@@ -252,9 +278,12 @@ void Sketch::Add(SketchState& state, double value, StateRegion& region) {
   }
   ToBuckets(state, region);
   const double magnitude = std::fabs(value);
-  if (magnitude < kSmallest ||
-      !CountOne(value > 0 ? state.positive : state.negative, BucketOf(magnitude), region)) {
-    AddMagnitude(state, value, 1, region);
+  if (magnitude < kSmallest) {
+    ++state.zeros;
+  } else {
+    StateRegion::Ref& ref = value > 0 ? state.positive : state.negative;
+    const std::int32_t bucket = BucketOf(magnitude);
+    if (!CountOne(ref, bucket, region)) AddToStore(ref, bucket, 1, region);
   }
   ++state.count;
 }
