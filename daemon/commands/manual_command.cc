@@ -74,7 +74,9 @@ int SchemaCommand(const CommandLine& line) {
   if (const int wrong = Usage(line, 1); wrong != 0) return wrong;
   const std::string which = line.pipelines.empty() ? "pipeline" : line.pipelines[0];
   if (which != "pipeline" && which != "runnel") {
-    return Wrong("there is no schema of `" + which + "`", Hint(which, {"pipeline", "runnel"}));
+    return Wrong(
+        "there is no schema of `" + which + "`",
+        "`runnel schema` is that of pipelines, `runnel schema runnel` that of runnel.yaml");
   }
   std::fputs((which == "pipeline" ? PipelineSchema(All()) : DeviceSchema()).c_str(), stdout);
   return 0;

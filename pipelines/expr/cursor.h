@@ -28,6 +28,10 @@ class Cursor final {
     return token.kind == TokenKind::kSymbol && token.text == symbol;
   }
   bool Is(std::string_view symbol) const { return IsSymbol(Now(), symbol); }
+  // The text of the token before this one.
+  std::string_view Before() const {
+    return next_ == 0 ? std::string_view() : tokens_[next_ - 1].text;
+  }
   // Never goes beyond the end.
   Token Next() {
     const Token token = Now();

@@ -60,8 +60,8 @@ class Lexer final {
   char Peek(std::size_t ahead = 0) const {
     return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
   }
-  bool Fail(std::size_t at, std::string message) {
-    diagnostics_.Error(place_.At(text_, at), std::move(message));
+  bool Fail(std::size_t at, std::string message, std::string hint = {}) {
+    diagnostics_.Error(place_.At(text_, at), std::move(message), std::move(hint));
     return false;
   }
   void SkipBlanks() {
@@ -111,7 +111,8 @@ class Lexer final {
         return Fail(at_, "`" + std::string(1, c) + "` is not an operator, expected `" +
                              std::string(2, c) + "`");
       }
-      return Fail(at_, "a character that no expression has");
+      return Fail(at_, "a character that no expression has",
+                  c == '^' ? "a power is `pow(a, b)`" : "");
     }
     token.text = text_.substr(at_++, 1);
     return true;
@@ -201,7 +202,8 @@ class Lexer final {
 
   bool NoLetterBehind(std::size_t begin) {
     if (!IsLetter(Peek()) && !IsDigit(Peek())) return true;
-    return Fail(begin, "a number with letters behind it");
+    return Fail(begin, "a number with letters behind it",
+                "a length of time is `duration(\"10s\")`, text stands in quotes");
   }
 
   bool Text(Token& token, bool raw, bool bytes) {

@@ -83,7 +83,9 @@ Names::Problem Names::FunctionProblem(std::string_view name, bool receiver,
             "aggregates stand in `aggregate:` of a window; a step behind it computes with them"};
   }
   if (calls.empty()) {
-    return {"there is no function " + quoted, Hint(DidYouMean(name, candidates))};
+    const std::string elsewhere = FunctionHint(name);
+    return {"there is no function " + quoted,
+            elsewhere.empty() ? Hint(DidYouMean(name, candidates)) : elsewhere};
   }
   const std::size_t shown = receiver ? arguments - 1 : arguments;
   return {quoted + " does not take " + std::to_string(shown) +
@@ -91,7 +93,55 @@ Names::Problem Names::FunctionProblem(std::string_view name, bool receiver,
           "it is called as " + calls};
 }
 
-std::string Names::OperatorHint(std::string_view found) {
+std::string Names::FunctionHint(std::string_view found) {
+  constexpr std::pair<std::string_view, const char*> kMeant[] = {
+      {"lower", "lowerAscii"},
+      {"toLower", "lowerAscii"},
+      {"lcase", "lowerAscii"},
+      {"upper", "upperAscii"},
+      {"toUpper", "upperAscii"},
+      {"ucase", "upperAscii"},
+      {"len", "size"},
+      {"length", "size"},
+      {"substr", "substring"},
+      {"log", "ln"},
+      {"power", "pow"},
+      {"ceiling", "ceil"},
+      {"trunc", "math.trunc"},
+      {"regex", "matches"},
+      {"match", "matches"},
+      {"concat", "+"},
+      {"float", "double"},
+      {"str", "string"},
+      {"parseFloat", "double"},
+      {"parseInt", "int"},
+      {"iif", "condition ? a : b"},
+      {"ifelse", "condition ? a : b"},
+      {"coalesce", "has(a) ? a : b"},
+      {"ifnull", "has(a) ? a : b"},
+      {"isnull", "a == null"},
+      {"exists", "has"},
+      {"includes", "contains"},
+      {"indexof", "indexOf"},
+  };
+  for (const auto& [other, meant] : kMeant) {
+    if (found == other) return Hint(meant);
+  }
+  return {};
+}
+
+std::string Names::ValueHint(std::string_view before, std::string_view found) {
+  if (before == "<" && found == ">") return Hint("!=");
+  return before == "*" && found == "*" ? "a power is `pow(a, b)`" : "";
+}
+
+std::string Names::ReservedHint(std::string_view word) {
+  if (word == "if" || word == "else") return "a choice is `condition ? a : b`";
+  return "write it in backticks if it is a field: `" + std::string(word) + "`";
+}
+
+std::string Names::OperatorHint(std::string_view before, std::string_view found) {
+  if (before == "not" || before == "NOT") return Hint("!");
   constexpr std::pair<std::string_view, const char*> kMeant[] = {
       {"and", "&&"}, {"AND", "&&"}, {"or", "||"}, {"OR", "||"}, {"=", "=="},
       {"&", "&&"},   {"|", "||"},   {"<>", "!="}, {"is", "=="}, {"mod", "%"}};

@@ -40,8 +40,12 @@ class Names final {
   };
   Problem FunctionProblem(std::string_view name, bool receiver, std::size_t arguments) const;
 
-  // For a word or sign that other languages have where CEL has another; empty for others.
-  static std::string OperatorHint(std::string_view found);
+  // For a word or sign that other languages have where CEL has another; empty for others:
+  // where an operator is expected, a value, or a function.
+  static std::string OperatorHint(std::string_view before, std::string_view found);
+  static std::string ValueHint(std::string_view before, std::string_view found);
+  static std::string FunctionHint(std::string_view found);
+  static std::string ReservedHint(std::string_view word);
 
   // The type that `name` denotes, such as `int`.
   static std::optional<Type> FindType(std::string_view name);

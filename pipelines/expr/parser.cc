@@ -50,7 +50,7 @@ class Parser final {
     const std::uint32_t root = Ternary();
     if (root != kNone && !AtEnd()) {
       cursor_.Stop(cursor_.Now().at, "expected an operator or the end, found " + cursor_.Found(),
-                   Names::OperatorHint(cursor_.Now().text));
+                   Names::OperatorHint(cursor_.Before(), cursor_.Now().text));
     }
     if (cursor_.failed()) return std::nullopt;
     Ast ast = builder_.Take();
@@ -255,7 +255,8 @@ class Parser final {
       cursor_.Skip(1);
       return Qualified(Sight::kFieldsOnly);
     }
-    return Stop(at, "expected a value, found " + cursor_.Found());
+    const std::string hint = Names::ValueHint(cursor_.Before(), cursor_.Now().text);
+    return Stop(at, "expected a value, found " + cursor_.Found(), hint);
   }
 
   std::uint32_t Identifier() {
@@ -272,8 +273,7 @@ class Parser final {
     }
     if (name == "in") return Stop(at, "expected a value, found `in`");
     if (Names::IsReserved(name)) {
-      return Stop(at, "`" + std::string(name) + "` is a reserved word",
-                  "write it in backticks if it is a field: `" + std::string(name) + "`");
+      return Stop(at, "`" + std::string(name) + "` is a reserved word", Names::ReservedHint(name));
     }
     return Qualified(Sight::kAll);
   }

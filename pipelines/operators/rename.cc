@@ -1,5 +1,7 @@
 // rename: gives fields other names, in their place. One that the record does not have is
 // no error; one of the new name is replaced.
+#include <set>
+#include <string>
 #include <utility>
 
 #include "pipelines/operators/operator.h"
@@ -46,10 +48,16 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
   if (!options.has_value()) return nullptr;
   Pairs fields;
   std::string text;
+  std::set<std::string> taken;
   std::optional<KnownFields> known;
   if (context.known != nullptr) known = *context.known;
   for (std::size_t i = 0; i < options->names.size(); ++i) {
     const auto& [from, to] = options->names[i];
+    if (!taken.insert(to).second) {
+      context.diagnostics.Error(context.node.members[i].value.position,
+                                "two fields cannot both be `" + to + "`");
+      return nullptr;
+    }
     if (known.has_value() && !known->Has(from)) {
       const std::vector<std::string_view> names(known->names.begin(), known->names.end());
       const std::string_view meant = DidYouMean(from, names);

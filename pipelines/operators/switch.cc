@@ -101,6 +101,11 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
       made.when = CompileExpression(context, *option.when, at);
       ok = made.when != nullptr && CheckCondition(context, *made.when, "when", at) && ok;
     }
+    if (!option.when.has_value() && i + 1 < options->cases.size()) {
+      context.diagnostics.Error(node.position, "a case without `when` is the last one",
+                                "the cases behind it would never be reached");
+      ok = false;
+    }
     if (option.sink.has_value() == option.drop) {
       context.diagnostics.Error(node.position, "a case has `sink` or `drop: true`");
       ok = false;

@@ -245,7 +245,9 @@ class PlanCompiler final {
     compiled.op = spec->compile(context);
     const bool makes = compiled.op != nullptr && compiled.op->MakesRecords();
     if (context.produces.has_value()) known_ = std::move(context.produces);
-    if (context.forgets_fields) known_.reset();
+    // Of what a wrong step would leave nobody knows; a filter leaves what came.
+    const bool wrong = compiled.op == nullptr && member.key != "filter";
+    if (context.forgets_fields || wrong) known_.reset();
     drops_unmentioned_ |= context.drops_unmentioned || makes;
     if (makes) {
       if (!late_table_.has_value()) late_table_ = compiled.table;

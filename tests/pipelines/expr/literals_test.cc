@@ -24,7 +24,9 @@ TEST(Literals, OfNumbers) {
       {"99999999999999999999", "p.yaml:3:10: error: a number that does not fit 64 bits\n"},
       {"0x", "p.yaml:3:10: error: a number that does not fit 64 bits\n"},
       {"1e400", "p.yaml:3:10: error: a number that does not fit a double\n"},
-      {"1x", "p.yaml:3:10: error: a number with letters behind it\n"},
+      {"1x",
+       "p.yaml:3:10: error: a number with letters behind it\n"
+       "  hint: a length of time is `duration(\"10s\")`, text stands in quotes\n"},
       {"1.", "p.yaml:3:12: error: expected a name behind `.`\n"},
   });
 }
