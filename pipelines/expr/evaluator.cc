@@ -87,12 +87,27 @@ Value Ternary(Machine& machine, const Node& node) {
   return Operand(machine, condition.AsBool() ? node.operands[1] : node.third);
 }
 
-// Work on text grows with its length.
-bool ChargeText(Machine& machine, const Value& value) {
+// Work on text and lists grows with their length.
+bool ChargeSize(Machine& machine, const Value& value) {
   constexpr std::size_t kBytesPerStep = 64;
-  if (value.type() != Type::kString && value.type() != Type::kBytes) return true;
-  const std::size_t steps = value.AsString().size() / kBytesPerStep;
+  constexpr std::size_t kItemsPerStep = 8;
+  std::size_t steps = 0;
+  if (value.type() == Type::kString || value.type() == Type::kBytes) {
+    steps = value.AsString().size() / kBytesPerStep;
+  } else if (value.type() == Type::kList) {
+    steps = value.AsList().size() / kItemsPerStep;
+  }
   return steps == 0 || machine.Charge(steps);
+}
+
+// What came of a call: text that is long has cost more than its arguments say, and so has
+// text that found no room, which `||` and macros would absorb again and again.
+Value Charged(Machine& machine, const Value& result) {
+  constexpr std::size_t kNoRoom = 1'000;
+  if (result.type() == Type::kBool || result.IsNumber()) return result;
+  const bool no_room = result.IsError() && result.Reason() == std::string_view(kOutOfMemory);
+  const bool paid = no_room ? machine.Charge(kNoRoom) : ChargeSize(machine, result);
+  return paid ? result : Value::Error(kCostExceeded);
 }
 
 Value Call(Machine& machine, const Node& node) {
@@ -106,7 +121,7 @@ Value Call(Machine& machine, const Node& node) {
         arguments + i, Operand(machine, machine.program.children[site.first + i]));
     if (value->IsError()) return *value;
     if (!function.TypesOf(i).Has(value->type())) return Value::Error(kNoOverload);
-    if (!ChargeText(machine, *value)) return Value::Error(kCostExceeded);
+    if (!ChargeSize(machine, *value)) return Value::Error(kCostExceeded);
   }
   if (function.of_record != nullptr) [[unlikely]] {
     return function.of_record(machine.record, {arguments, site.count}, machine.arena);
@@ -114,7 +129,7 @@ Value Call(Machine& machine, const Node& node) {
   if (function.of_program != nullptr) [[unlikely]] {
     return function.of_program(machine.program, {arguments, site.count});
   }
-  return function.evaluate({arguments, site.count}, machine.arena);
+  return Charged(machine, function.evaluate({arguments, site.count}, machine.arena));
 }
 
 Value List(Machine& machine, const Node& node) {

@@ -200,7 +200,7 @@ int TakePrecision(std::string_view& rest) {
 Value Format(Arguments a, Arena& arena) {
   std::string_view rest = a[0].AsString();
   const std::span<const Value> values = a[1].AsList();
-  Writer writer(arena.capacity());
+  Writer writer(arena.capacity() - arena.used());
   std::size_t next = 0;
   while (!writer.Stopped()) {
     const std::size_t at = std::min(rest.find('%'), rest.size());

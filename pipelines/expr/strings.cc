@@ -239,7 +239,7 @@ Value Flatten(Arguments a, Arena& arena) {
   return List(out, arena);
 }
 
-constexpr std::size_t kComparedMax = 1'000;  // squared: comparisons
+constexpr std::size_t kComparedMax = 256;  // squared: comparisons
 
 Value Distinct(Arguments a, Arena& arena) {
   const std::span<const Value> items = a[0].AsList();
@@ -294,7 +294,7 @@ constexpr Function kTable[] = {
     {"charAt", kReceiver, 2, 2, kTextAndInt, Type::kString, CharAt, "text.charAt(index)",
      "The character at a place, from 0."},
     {"distinct", kReceiver, 1, 1, kListAndInts, Type::kList, Distinct, "list.distinct()",
-     "The items without those that are equal to an earlier one."},
+     "The items without those that are equal to an earlier one; of at most 256."},
     {"flatten", kReceiver, 1, 2, kListAndInts, Type::kList, Flatten, "list.flatten(depth)",
      "The items of the lists in it, so deep (1 without it)."},
     {"indexOf", kReceiver, 2, 3, kTwoTextsAndInt, Type::kInt, IndexOf, "text.indexOf(part, from)",

@@ -153,6 +153,28 @@ TEST(Expression, IsBoundedInCostAndMemory) {
   EXPECT_EQ(Evaluated("numbers + numbers", {95, {}}), "error: out_of_memory");
 }
 
+// What one call does with long text and lists counts, and what macros absorb too.
+TEST(Expression, CallsCostWhatTheyWorkOn) {
+  Options options;
+  options.arena_bytes = 1 << 16;
+  const auto cost = [&](const char* text, std::uint32_t cost_max) {
+    options.limits.cost_max = cost_max;
+    return Evaluated(text, options);
+  };
+  const char* const sorting = "cel.bind(all, lists.range(count * 100), all.sort().size())";
+  EXPECT_EQ(cost(sorting, 350), "700");
+  EXPECT_EQ(cost(sorting, 250), "error: cost_exceeded");
+  const char* const writing = "'%.100f%.100f'.format([temp, temp]).size()";
+  EXPECT_EQ(cost(writing, 20), "206");
+  EXPECT_EQ(cost(writing, 5), "error: cost_exceeded");
+  EXPECT_EQ(cost("numbers.exists(x, lists.range(count * 100000) == [])", 10'000),
+            "error: out_of_memory");
+  EXPECT_EQ(cost("numbers.exists(x, lists.range(count * 100000) == [])", 2'000),
+            "error: cost_exceeded");
+  EXPECT_EQ(cost("lists.range(256).distinct().size()", 10'000), "256");
+  EXPECT_EQ(cost("lists.range(count * 100).distinct()", 10'000), "error: list_too_long");
+}
+
 class ScopeTest : public testing::Test {
  protected:
   std::unique_ptr<Expression> Compile(std::string_view text) {
