@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "config/file.h"
+#include "config/posix_zone.h"
 #include "pipelines/base/zone.h"
 
 namespace runnel {
@@ -14,6 +16,8 @@ namespace {
 constexpr std::size_t kFileMax = 64 << 10;
 constexpr const char* kZoneHint =
     "a name of the zone database, such as Europe/Berlin, or UTC or +02:00";
+constexpr int kFirstYear = 1999;
+constexpr int kLastYear = 2050;              // of what a rule says
 constexpr std::int64_t kFrom = 946'684'800;  // 2000-01-01T00:00Z; older times have its offset
 
 // Numbers of a TZif file, the most significant byte first.
@@ -42,6 +46,7 @@ class Reader final {
     return taken;
   }
   bool ok() const { return ok_; }
+  std::string_view Rest() const { return ok_ ? rest_ : std::string_view(); }
 
  private:
   std::string_view rest_;
@@ -64,6 +69,33 @@ bool TakeHead(Reader& reader, Counts& counts, char& version) {
     *count = static_cast<std::size_t>(number);
   }
   return reader.ok() && counts.types > 0;
+}
+
+// What the rule behind the second block says of the years behind its last change.
+void AddByRule(std::string_view footer, std::vector<std::pair<std::int64_t, std::int64_t>>& all) {
+  if (!footer.starts_with('\n') || !footer.ends_with('\n') || footer.size() < 2) return;
+  const std::int64_t last = all.empty() ? INT64_MIN : all.back().first;
+  const auto rule = PosixZoneChanges(footer.substr(1, footer.size() - 2), kFirstYear, kLastYear);
+  if (!rule.has_value()) return;
+  for (const auto& change : *rule) {
+    if (change.first > last) all.push_back(change);
+  }
+}
+
+// `OFFSET TIME:OFFSET …` from the year 2000 on.
+std::string Written(std::int64_t first,
+                    const std::vector<std::pair<std::int64_t, std::int64_t>>& all) {
+  std::string changes;
+  std::int64_t last = first;
+  for (const auto& [time, offset] : all) {
+    if (time <= kFrom) {
+      first = offset;
+    } else if (offset != last) {
+      changes += " " + std::to_string(time) + ":" + std::to_string(offset);
+    }
+    last = offset;
+  }
+  return std::to_string(first) + changes;
 }
 
 bool IsName(std::string_view name) {
@@ -164,20 +196,16 @@ std::optional<std::string> ParseTzif(std::string_view bytes) {
     reader.Skip(2);
   }
   if (!reader.ok()) return std::nullopt;
-  std::int64_t first = offsets[0];  // what held in 2000
-  std::string changes;
-  std::int64_t last = first;
+  std::vector<std::pair<std::int64_t, std::int64_t>> all;  // changes and their offsets
   for (std::size_t i = 0; i < times.size(); ++i) {
     if (kinds[i] >= offsets.size()) return std::nullopt;
-    const std::int64_t offset = offsets[kinds[i]];
-    if (times[i] <= kFrom) {
-      first = offset;
-    } else if (offset != last) {
-      changes += " " + std::to_string(times[i]) + ":" + std::to_string(offset);
-    }
-    last = offset;
+    all.emplace_back(times[i], offsets[kinds[i]]);
   }
-  return std::to_string(first) + changes;
+  if (width == 8) {
+    reader.Skip(counts.characters + counts.leaps * 12 + counts.standard + counts.utc);
+    AddByRule(reader.Rest(), all);
+  }
+  return Written(offsets[0], all);
 }
 
 bool ResolveTimeZones(Node& root, const std::string& folder, Diagnostics& diagnostics) {

@@ -14,7 +14,7 @@
 
 namespace runnel {
 
-// The rules in a file of the zone database (TZif, RFC 8536), from the year 2000 on, as Zone
+// The rules in a file of the zone database (TZif, RFC 8536), from the year 2000 to 2050, as Zone
 // reads them: `OFFSET TIME:OFFSET …`. nullopt where the bytes are no such file.
 std::optional<std::string> ParseTzif(std::string_view bytes);
 

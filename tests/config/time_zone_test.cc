@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "config/posix_zone.h"
 #include "config/yaml.h"
 #include "pipelines/base/zone.h"
 #include "pipelines/windows/grid.h"
@@ -63,6 +64,42 @@ TEST(TimeZones, AreReadFromTheDatabase) {
     const std::optional<std::string> rules = ParseTzif(bytes);
     if (rules.has_value()) Zone::Parse("X " + *rules);
   }
+}
+
+// Files that end early have a rule for what follows.
+TEST(TimeZones, GoOnByTheRuleAtTheirEnd) {
+  using Changes = std::vector<std::pair<std::int64_t, std::int64_t>>;
+  const auto of = [](std::string_view rule, int year) {
+    return PosixZoneChanges(rule, year, year).value_or(Changes{{-1, -1}});
+  };
+  EXPECT_EQ(of("CET-1CEST,M3.5.0,M10.5.0/3", 2024),
+            (Changes{{1'711'846'800, 7'200}, {1'729'990'800, 3'600}}));
+  EXPECT_EQ(of("EST5EDT,M3.2.0,M11.1.0", 2024),
+            (Changes{{1'710'054'000, -14'400}, {1'730'613'600, -18'000}}));
+  EXPECT_EQ(of("AEST-10AEDT,M10.1.0,M4.1.0/3", 2024),
+            (Changes{{1'712'419'200, 36'000}, {1'728'144'000, 39'600}}));
+  EXPECT_EQ(of("<+1030>-10:30<+11>-11,M10.1.0,M4.1.0", 2024).back().second, 39'600);
+  EXPECT_EQ(of("<-02>2<-01>,M3.5.0/-1,M10.5.0/0", 2024).front().first, 1'711'846'800);
+  EXPECT_EQ(of("X1Y,J60,300", 2024), (Changes{{-1, -1}}));
+  EXPECT_EQ(of("XXX1YYY,J60/0,300/0", 2024).front().first, 1'709'254'800);  // the first of March
+  EXPECT_EQ(of("XXX1YYY,59/0,300/0", 2024).front().first, 1'709'168'400);   // the day before
+  EXPECT_EQ(of("<+0545>-5:45", 2024), Changes());
+  for (const char* wrong :
+       {"", "CET", "CET-1CEST", "CET-25", "CET-1CEST,M13.1.0,M1.1.0", "CET-1CEST,M3.6.0,M1.1.0",
+        "CET-1CEST,M3.5.7,M1.1.0", "CET-1CEST,M3.5.0", "CET-1CEST,M3.5.0,M10.5.0,", "<+1-1",
+        "CET-1CEST,M3.5.0/168,M10.5.0", "CET-1CEST,J366,J1"}) {
+    EXPECT_EQ(PosixZoneChanges(wrong, 2024, 2024), std::nullopt) << wrong;
+  }
+  const std::string slim = Block(4, {}, {3600}) +
+                           Block(8, {{828'234'000, 1}, {846'378'000, 0}}, {3600, 7200}) +
+                           "\nCET-1CEST,M3.5.0,M10.5.0/3\n";
+  const std::optional<std::string> rules = ParseTzif(slim);
+  ASSERT_TRUE(rules.has_value());
+  const std::optional<Zone> zone = Zone::Parse("X " + *rules);
+  ASSERT_TRUE(zone.has_value());
+  EXPECT_EQ(zone->OffsetAt(1'700'000'000'000'000), kHour);      // November 2023
+  EXPECT_EQ(zone->OffsetAt(1'720'000'000'000'000), 2 * kHour);  // July 2024
+  EXPECT_EQ(zone->OffsetAt(2'540'000'000'000'000), 2 * kHour);  // June 2050
 }
 
 TEST(TimeZones, ReplaceTheirNamesInAPlan) {
