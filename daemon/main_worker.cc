@@ -8,6 +8,7 @@
 
 #include "daemon/posix/process.h"
 #include "daemon/workers/assignment.h"
+#include "daemon/workers/batch_worker.h"
 #include "daemon/workers/sandbox.h"
 
 namespace runnel {
@@ -20,11 +21,14 @@ int Fail(const Error& error) {
   return 1;
 }
 
-int Main(int parent) {
+enum class Work { kTasks, kBatch };
+
+int Main(int parent, Work work) {
   if (const Status tied = DieWithParent(parent); !tied.ok()) return 1;
   // Out of memory ends the worker and blames the record; nothing unwinds.
   std::set_new_handler([] { std::abort(); });
   Channel channel{Fd(kChannelFd)};
+  if (work == Work::kBatch) return RunBatchWorker(std::move(channel));
   Result<Assignment> assignment = ReceiveAssignment(channel);
   if (!assignment.ok()) return Fail(assignment.error());
   const std::uint64_t memory_max = assignment.value().settings.memory_max;
@@ -46,9 +50,10 @@ int Main(int parent) {
 }  // namespace runnel
 
 int main(int argc, char** argv) {
-  if (argc != 2 || std::strspn(argv[1], "0123456789") != std::strlen(argv[1])) {
+  const bool batch = argc == 3 && std::strcmp(argv[2], "batch") == 0;
+  if ((argc != 2 && !batch) || std::strspn(argv[1], "0123456789") != std::strlen(argv[1])) {
     std::fputs("runnel-worker is started by `runnel run`; see `runnel --help`\n", stderr);
     return 2;
   }
-  return runnel::Main(std::atoi(argv[1]));
+  return runnel::Main(std::atoi(argv[1]), batch ? runnel::Work::kBatch : runnel::Work::kTasks);
 }

@@ -30,6 +30,16 @@ struct Interval {
   Time end{};
 };
 
+// Many records at once, each for a state of its own.
+struct AggregateRows {
+  std::byte* const* states;  // of each the block that the aggregate's state lies in
+  std::size_t offset;        // where in the block
+  const Value* values;       // of the first record
+  std::size_t stride;        // from the values of one record to those of the next
+  const Time* times;
+  std::size_t count;
+};
+
 class Aggregate {
  public:
   virtual ~Aggregate() = default;
@@ -49,6 +59,12 @@ class Aggregate {
   virtual void Init(void* state) const = 0;
   // `values`: as many as the call has, at least one.
   virtual void Add(void* state, const Value* values, Time time, StateRegion& region) const = 0;
+  // Add for each of `rows`, in their order.
+  virtual void AddMany(const AggregateRows& rows, StateRegion& region) const {
+    for (std::size_t i = 0; i < rows.count; ++i) {
+      Add(rows.states[i] + rows.offset, rows.values + i * rows.stride, rows.times[i], region);
+    }
+  }
   // Adds what `other` has seen. `from` is the region of `other`.
   virtual void Merge(void* state, StateRegion& region, const void* other,
                      const StateRegion& from) const = 0;
@@ -75,6 +91,12 @@ class PlainAggregate : public Aggregate {
   void Init(void* state) const final { *static_cast<State*>(state) = State{}; }
   void Add(void* state, const Value* values, Time time, StateRegion&) const final {
     derived().Take(*static_cast<State*>(state), values, time);
+  }
+  void AddMany(const AggregateRows& rows, StateRegion&) const final {
+    for (std::size_t i = 0; i < rows.count; ++i) {
+      derived().Take(*reinterpret_cast<State*>(rows.states[i] + rows.offset),
+                     rows.values + i * rows.stride, rows.times[i]);
+    }
   }
   void Merge(void* state, StateRegion&, const void* other, const StateRegion&) const final {
     derived().Join(*static_cast<State*>(state), *static_cast<const State*>(other));

@@ -7,9 +7,9 @@
 #include "pipelines/codecs/csv.h"
 
 #include <algorithm>
-#include <map>
 
 #include "pipelines/codecs/codecs.h"
+#include "pipelines/codecs/csv_plan.h"
 #include "pipelines/codecs/fields.h"
 #include "pipelines/codecs/lines.h"
 #include "pipelines/codecs/text_values.h"
@@ -19,50 +19,6 @@ namespace runnel {
 namespace {
 
 constexpr std::size_t kColumnsMax = 1'000;
-
-struct Options {
-  std::vector<std::string> columns;
-  std::string delimiter = ",";
-  std::string quote = "\"";
-  std::optional<bool> header;
-  std::vector<std::string> null;
-  std::vector<std::pair<std::string, TextType>> types;
-  bool trim = false;
-  bool ragged = false;
-  static void Describe(Schema<Options>& schema) {
-    schema
-        .Optional("columns", &Options::columns,
-                  "The names of the columns; without it the first line of each message has them. "
-                  "When writing: the fields, in this order.")
-        .Example("[ts, temp]");
-    schema.Optional("delimiter", &Options::delimiter, "One character between fields, or `tab`.")
-        .NotEmpty();
-    schema.Optional("quote", &Options::quote, "One character around fields.").NotEmpty();
-    schema.Optional("header", &Options::header,
-                    "Whether the first line has names: to be skipped where `columns` are given; "
-                    "when writing, to be written.");
-    schema.Optional("null", &Options::null, "Fields without quotes that are missing values too.")
-        .OrSingle()
-        .Example("[NA, '-']");
-    schema
-        .Optional("types", &Options::types,
-                  "What a column must be, where it is not what it looks like.")
-        .OneOf({{"auto", TextType::kAuto},
-                {"number", TextType::kNumber},
-                {"text", TextType::kText},
-                {"bool", TextType::kBool}})
-        .Example("{ id: text }");
-    schema.Optional("trim", &Options::trim, "Blanks around fields without quotes do not count.");
-    schema.Optional("ragged", &Options::ragged,
-                    "Whether a line may have fewer fields than there are columns.");
-  }
-};
-
-struct CsvPlan {
-  Options options;
-  CsvDialect dialect;
-  bool has_header = true;
-};
 
 class CsvDecoder final : public Decoder {
  public:
@@ -172,7 +128,7 @@ class CsvDecoder final : public Decoder {
     if (i >= columns_.size()) return "csv_too_many_fields";
     const Column& column = columns_[i];
     if (column.field < 0 && !fields_.keeps()) return nullptr;
-    if (!field.quoted && IsNull(field.text)) return nullptr;
+    if (!field.quoted && plan_->IsNull(field.text)) return nullptr;
     const TextType type =
         field.quoted && column.type == TextType::kAuto ? TextType::kText : column.type;
     const Value value = ParseText(field.text, type);
@@ -184,11 +140,6 @@ class CsvDecoder final : public Decoder {
     if (column.field < 0 && name.data() == nullptr) return "out_of_memory";
     fields_.PutAt(column.field, name, value, record);
     return nullptr;
-  }
-
-  bool IsNull(std::string_view text) const {
-    const auto& null = plan_->options.null;
-    return text.empty() || std::find(null.begin(), null.end(), text) != null.end();
   }
 
   const CsvPlan* plan_;
@@ -281,40 +232,11 @@ class CsvFormat final : public Format {
   CsvPlan plan_;
 };
 
-bool ReadCharacter(const Node& node, const char* option, const std::string& text, char& character,
-                   Diagnostics& diagnostics) {
-  const bool tab = text == "tab" || text == "\\t";
-  character = tab ? '\t' : text[0];
-  if (tab || (text.size() == 1 && text[0] != '\n' && text[0] != '\r')) return true;
-  diagnostics.Error(node.Find(option)->position,
-                    "`" + std::string(option) + "` is one character, found `" + text + "`");
-  return false;
-}
-
 std::unique_ptr<const Format> Compile(const Node& node, const Position& at,
                                       Diagnostics& diagnostics) {
-  std::optional<Options> options = Read<Options>(node, "csv", diagnostics, &at);
-  if (!options.has_value()) return nullptr;
-  CsvPlan plan;
-  if (!ReadCharacter(node, "delimiter", options->delimiter, plan.dialect.delimiter, diagnostics) ||
-      !ReadCharacter(node, "quote", options->quote, plan.dialect.quote, diagnostics)) {
-    return nullptr;
-  }
-  if (plan.dialect.delimiter == plan.dialect.quote) {
-    diagnostics.Error(at, "`delimiter` and `quote` are the same character");
-    return nullptr;
-  }
-  std::vector<std::string> columns = options->columns;
-  std::sort(columns.begin(), columns.end());
-  if (const auto twice = std::adjacent_find(columns.begin(), columns.end());
-      twice != columns.end()) {
-    diagnostics.Error(node.Find("columns")->position, "column `" + *twice + "` is there twice");
-    return nullptr;
-  }
-  plan.dialect.trim = options->trim;
-  plan.has_header = options->columns.empty() || options->header.value_or(false);
-  plan.options = std::move(*options);
-  return std::make_unique<CsvFormat>(std::move(plan));
+  std::optional<CsvPlan> plan = CompileCsvPlan(node, at, diagnostics);
+  if (!plan.has_value()) return nullptr;
+  return std::make_unique<CsvFormat>(std::move(*plan));
 }
 
 }  // namespace
@@ -325,7 +247,7 @@ Codec codecs::csv() {
           "ts,temp,name\n1,21.5,\"a,b\"\n2,,c\n",
           R"([{"ts":1,"temp":21.5,"name":"a,b"},{"ts":2,"name":"c"}])",
           Compile,
-          Describe<Options>};
+          Describe<CsvOptions>};
 }
 
 }  // namespace runnel

@@ -75,6 +75,45 @@ inline bool SamePrefix(const char* a, const char* b, unsigned size) {
 #endif
 }
 
+// Which of the 64 bytes at `at` are one of three, a bit each, the first byte lowest.
+inline std::uint64_t Find64(const char* at, char a, char b, char c) {
+#if defined(__SSE2__)
+  const __m128i first = _mm_set1_epi8(a);
+  const __m128i second = _mm_set1_epi8(b);
+  const __m128i third = _mm_set1_epi8(c);
+  std::uint64_t found = 0;
+  for (int i = 0; i < 4; ++i) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + 16 * i));
+    const __m128i equal =
+        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, first), _mm_cmpeq_epi8(bytes, second)),
+                     _mm_cmpeq_epi8(bytes, third));
+    found |= static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(equal))) << 16 * i;
+  }
+  return found;
+#else
+  std::uint64_t found = 0;
+  for (int i = 0; i < 64; ++i) {
+    const bool equal = at[i] == a || at[i] == b || at[i] == c;
+    found |= static_cast<std::uint64_t>(equal) << i;
+  }
+  return found;
+#endif
+}
+
+// Whether all 64 bytes at `at` are ASCII.
+inline bool IsAscii64(const char* at) {
+#if defined(__SSE2__)
+  const auto* from = reinterpret_cast<const __m128i*>(at);
+  const __m128i low = _mm_or_si128(_mm_loadu_si128(from), _mm_loadu_si128(from + 1));
+  const __m128i high = _mm_or_si128(_mm_loadu_si128(from + 2), _mm_loadu_si128(from + 3));
+  return _mm_movemask_epi8(_mm_or_si128(low, high)) == 0;
+#else
+  std::uint64_t all = 0;
+  for (int i = 0; i < 8; ++i) all |= Load8(at + 8 * i);
+  return (all & kTops) == 0;
+#endif
+}
+
 // The top bit of each byte of `digits` (text ^ "00000000") that is not a digit. Exact
 // up to the first that is not ASCII.
 inline std::uint64_t NotDigits(std::uint64_t digits) {

@@ -10,6 +10,7 @@ using Ref = StateRegion::Ref;
 
 bool KeyedPlan::Compile(const StepContext& context, const KeyedOptions& options) {
   keys_max = static_cast<std::uint32_t>(options.keys_max);
+  if (context.use == PlanUse::kFiles) keys_max = UINT32_MAX;
   keys_full = options.keys_full;
   return key.Compile(context, options.key);
 }

@@ -25,6 +25,7 @@
 namespace runnel {
 
 class Registry;
+struct WindowPlan;
 
 // What became of a record in one step.
 struct Verdict {
@@ -96,6 +97,8 @@ class Operator {
   virtual Result<std::uint64_t> KeyHash(const Record&, Arena&) const { return std::uint64_t{0}; }
   // Operators whose state can be taken over have equal marks.
   virtual std::string StateMark() const { return {}; }
+  // Of a window what it is, for batch, which groups by other means; nullptr of all others.
+  virtual const WindowPlan* Window() const { return nullptr; }
 };
 
 // The fields of a record, where a plan knows them all.
@@ -108,6 +111,10 @@ struct KnownFields {
   void Set(std::string_view name, Type type);
   void Remove(std::string_view name);
 };
+
+// What a plan is compiled for. Over files (batch) everything is there already: windows close
+// at the end of the input, rows out of order are not late, and no key is forgotten.
+enum class PlanUse : std::uint8_t { kDevice, kFiles };
 
 // What compiling a step needs and gives.
 struct StepContext {
@@ -122,6 +129,7 @@ struct StepContext {
   const KnownFields* known = nullptr;
   const ZoneTable* zones = nullptr;  // that expressions may name
   bool event_time = false;           // the pipeline names a timestamp
+  PlanUse use = PlanUse::kDevice;
   const std::vector<std::string>* captures = nullptr;
   // The names of the sinks that a step may choose from, `sink` left out.
   const std::vector<std::string>* sinks = nullptr;

@@ -232,6 +232,7 @@ class PlanCompiler final {
                         .known = known_.has_value() ? &*known_ : nullptr,
                         .zones = &plan_->zones,
                         .event_time = plan_->timestamp.has_value() || made_records_ || !all_read_,
+                        .use = plan_->limits.use,
                         .captures = &plan_->captures,
                         .sinks = &sink_names_,
                         .produces = std::nullopt,

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "pipelines/base/time.h"
+#include "pipelines/operators/operator.h"
 #include "pipelines/spec/diagnostics.h"
 #include "pipelines/spec/node.h"
 #include "pipelines/spec/schema.h"
@@ -78,6 +79,7 @@ class Plan {
 };
 
 struct PlanLimits {
+  PlanUse use = PlanUse::kDevice;
   std::uint64_t record_max = 64 * 1024;  // bytes of a message, and of an encoded result
 };
 

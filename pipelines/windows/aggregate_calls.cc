@@ -148,6 +148,7 @@ bool AggregateCompiler::CompileCall(const std::string& text, const Position& pos
   // Most aggregates are null for no values: nothing to check types against.
   if (spec->name.starts_with("count")) column.result = spec->result;
   std::string problem;
+  column.algebra = spec->algebra;
   column.aggregate = spec->make(made, problem);
   return column.aggregate != nullptr || Fail(position, problem);
 }

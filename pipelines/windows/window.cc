@@ -19,6 +19,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::int64_t kPanesMax = 1'000;
+// Longer than there is between any two times, and no sum or difference of it overflows.
+constexpr std::int64_t kWithoutEnd = INT64_MAX / 4;
 
 class WindowOperator final : public Operator {
  public:
@@ -38,6 +40,7 @@ class WindowOperator final : public Operator {
   }
   bool MakesRecords() const override { return true; }
   std::optional<std::vector<std::string>> Key() const override { return plan_.key.Texts(); }
+  const WindowPlan* Window() const override { return &plan_; }
   Result<std::uint64_t> KeyHash(const Record& record, Arena& arena) const override {
     return plan_.key.Hash(record, arena);
   }
@@ -237,6 +240,7 @@ class Compiler final {
                                        ": so many pieces make a window");
     }
     SetSilence();
+    if (context_.use == PlanUse::kFiles) SetForFiles();
     const bool by_records = plan_.kind == WindowKind::kCount || plan_.kind == WindowKind::kGlobal;
     for (const char* option : {"lateness", "idle", "max_ahead"}) {
       if (plan_.event_time || context_.node.Find(option) == nullptr) continue;
@@ -263,6 +267,17 @@ class Compiler final {
     }
     plan_.silence = options_.idle.value_or(silence).count();
     plan_.idle_grid = std::clamp<std::int64_t>(plan_.silence / 8, 1000, 1'000'000);
+  }
+
+  // Nothing is late, too early or one too many; what closes a window is the end.
+  void SetForFiles() {
+    plan_.lateness = kWithoutEnd;
+    plan_.max_ahead = kWithoutEnd;
+    plan_.every = plan_.kind == WindowKind::kGlobal ? plan_.every : 0;
+    plan_.keys_max = UINT32_MAX;
+    if (plan_.kind != WindowKind::kCount && plan_.kind != WindowKind::kGlobal) {
+      plan_.windows_max = UINT32_MAX;
+    }
   }
 
   void CompileKey() {

@@ -22,6 +22,7 @@ struct AggregateColumn {
   std::string text;
   std::uint16_t result_field = 0;
   Type result = Type::kMissing;  // kMissing: depends on the values
+  Algebra algebra = Algebra::kOrdered;
   std::unique_ptr<const Aggregate> aggregate;
   int argument = -1;       // of the first one; index into WindowPlan::arguments; -1: none
   int arguments = 0;       // how many, one behind the other

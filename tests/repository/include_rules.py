@@ -20,6 +20,8 @@ INSIDE_PIPELINES = {
     "pipelines/windows": ENGINE | {"pipelines/aggregates", "pipelines/operators"},
     "pipelines/plan": ENGINE | {"pipelines/codecs", "pipelines/aggregates",
                                 "pipelines/operators", "pipelines/windows"},
+    "pipelines/batch": ENGINE | {"pipelines/codecs", "pipelines/aggregates", "pipelines/operators",
+                                 "pipelines/windows", "pipelines/plan"},
 }
 # Every component registers itself by it.
 FOR_ALL_OF_PIPELINES = {"pipelines/plan/registry.h"}

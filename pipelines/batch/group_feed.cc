@@ -1,0 +1,63 @@
+#include "pipelines/batch/group_feed.h"
+
+#include <cmath>
+
+namespace runnel {
+namespace {
+
+bool IsUsual(const Value& value) {
+  return value.type() == Type::kDouble && std::isfinite(value.AsDouble());
+}
+
+}  // namespace
+
+const char* GroupFeed::CheckValues() {
+  const Value* values = &values_[count_ * arguments_];
+  bool all_usual = true;
+  for (std::size_t i = 0; i < arguments_; ++i) all_usual &= IsUsual(values[i]);
+  if (all_usual && plan_->takes_numbers) return nullptr;
+  all_there_ = false;
+  for (const AggregateColumn& column : plan_->columns) {
+    if (column.filter >= 0) {
+      const Value& filter = values[column.filter];
+      if (filter.type() != Type::kBool) return filter.IsMissing() ? "no_such_field" : "not_a_bool";
+    }
+    if (column.argument < 0 || IsSkipped(column, values)) continue;
+    if (const char* reason = column.aggregate->Refuses(values + column.argument)) return reason;
+  }
+  return nullptr;
+}
+
+bool GroupFeed::IsSkipped(const AggregateColumn& column, const Value* values) const {
+  if (column.filter >= 0 && !values[column.filter].AsBool()) return true;
+  for (int i = 0; i < column.arguments; ++i) {
+    const Value& value = values[column.argument + i];
+    if (value.IsMissing() || value.IsNull()) return true;
+  }
+  return false;
+}
+
+void GroupFeed::AddTo(GroupTable& table, StateRegion& region) {
+  for (std::size_t i = 0; i < count_; ++i) table.Prefetch(hashes_[i]);
+  for (std::size_t i = 0; i < count_; ++i) {
+    states_[i] = table.Find(keys_[i], starts_[i], hashes_[i]);
+    CHECK(states_[i] != nullptr);
+  }
+  for (const AggregateColumn& column : plan_->columns) {
+    const std::size_t argument =
+        column.argument < 0 ? 0 : static_cast<std::size_t>(column.argument);
+    if (all_there_ || (column.arguments == 0 && column.filter < 0)) {
+      column.aggregate->AddMany(
+          {states_, column.offset, &values_[argument], arguments_, times_, count_}, region);
+      continue;
+    }
+    for (std::size_t i = 0; i < count_; ++i) {
+      const Value* values = &values_[i * arguments_];
+      if (IsSkipped(column, values)) continue;
+      column.aggregate->Add(states_[i] + column.offset, values + argument, times_[i], region);
+    }
+  }
+  Clear();
+}
+
+}  // namespace runnel

@@ -1,0 +1,165 @@
+#include "pipelines/batch/spread.h"
+
+#include <cstring>
+
+namespace runnel {
+namespace {
+
+// Of a value; only what an aggregate can take.
+enum Tag : std::uint8_t { kMissing, kNull, kFalse, kTrue, kInt, kUint, kDouble, kText };
+
+char* PutVarint(std::uint64_t value, char* at) {
+  for (; value >= 0x80; value >>= 7) *at++ = static_cast<char>(value | 0x80);
+  *at++ = static_cast<char>(value);
+  return at;
+}
+
+template <typename T>
+char* PutFixed(T value, char* at) {
+  std::memcpy(at, &value, sizeof value);
+  return at + sizeof value;
+}
+
+bool TakeVarint(std::string_view& from, std::uint64_t& value) {
+  value = 0;
+  for (int shift = 0; shift < 64 && !from.empty(); shift += 7) {
+    const auto byte = static_cast<unsigned char>(from[0]);
+    from.remove_prefix(1);
+    value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+    if ((byte & 0x80) == 0) return true;
+  }
+  return false;
+}
+
+template <typename T>
+bool TakeFixed(std::string_view& from, T& value) {
+  if (from.size() < sizeof value) return false;
+  std::memcpy(&value, from.data(), sizeof value);
+  from.remove_prefix(sizeof value);
+  return true;
+}
+
+bool TakeText(std::string_view& from, std::string_view& text) {
+  std::uint64_t size = 0;
+  if (!TakeVarint(from, size) || size > from.size()) return false;
+  text = from.substr(0, size);
+  from.remove_prefix(size);
+  return true;
+}
+
+void AppendValue(const Value& value, std::string& out) {
+  char bytes[16];
+  char* at = bytes;
+  switch (value.type()) {
+    case Type::kDouble:
+      *at++ = kDouble;
+      at = PutFixed(value.AsDouble(), at);
+      break;
+    case Type::kInt:
+      *at++ = kInt;
+      at = PutFixed(value.AsInt(), at);
+      break;
+    case Type::kUint:
+      *at++ = kUint;
+      at = PutFixed(value.AsUint(), at);
+      break;
+    case Type::kBool:
+      *at++ = value.AsBool() ? kTrue : kFalse;
+      break;
+    case Type::kString:
+      *at++ = kText;
+      at = PutVarint(value.AsString().size(), at);
+      out.append(bytes, static_cast<std::size_t>(at - bytes));
+      out.append(value.AsString());
+      return;
+    case Type::kNull:
+      *at++ = kNull;
+      break;
+    default:
+      *at++ = kMissing;
+  }
+  out.append(bytes, static_cast<std::size_t>(at - bytes));
+}
+
+bool TakeValue(std::string_view& from, Value& value) {
+  std::uint8_t tag = 0;
+  if (!TakeFixed(from, tag)) return false;
+  double number = 0;
+  std::int64_t whole = 0;
+  std::string_view text;
+  switch (tag) {
+    case kMissing:
+      value = Value();
+      return true;
+    case kNull:
+      value = Value::Null();
+      return true;
+    case kFalse:
+    case kTrue:
+      value = Value::Bool(tag == kTrue);
+      return true;
+    case kInt:
+      if (!TakeFixed(from, whole)) return false;
+      value = Value::Int(whole);
+      return true;
+    case kUint:
+      if (!TakeFixed(from, whole)) return false;
+      value = Value::Uint(static_cast<std::uint64_t>(whole));
+      return true;
+    case kDouble:
+      if (!TakeFixed(from, number)) return false;
+      value = Value::Double(number);
+      return true;
+    case kText:
+      if (!TakeText(from, text)) return false;
+      value = Value::String(text);
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+void AppendSpreadRow(std::string_view key, std::int64_t start, std::int64_t time,
+                     const Value* values, std::size_t count, std::string& out) {
+  char head[32];
+  char* at = PutVarint(key.size(), head);
+  out.append(head, static_cast<std::size_t>(at - head));
+  out.append(key);
+  at = PutFixed(start, head);
+  at = PutVarint(static_cast<std::uint64_t>(time - start), at);
+  out.append(head, static_cast<std::size_t>(at - head));
+  for (std::size_t i = 0; i < count; ++i) AppendValue(values[i], out);
+}
+
+bool TakeSpreadRow(std::string_view& bytes, std::size_t count, std::string_view& key,
+                   std::int64_t& start, std::int64_t& time, Value* values) {
+  std::uint64_t into = 0;
+  if (!TakeText(bytes, key) || !TakeFixed(bytes, start) || !TakeVarint(bytes, into)) return false;
+  time = static_cast<std::int64_t>(static_cast<std::uint64_t>(start) + into);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!TakeValue(bytes, values[i])) return false;
+  }
+  return true;
+}
+
+bool IsEncodedKey(std::string_view key) {
+  while (!key.empty()) {
+    const char tag = key[0];
+    key.remove_prefix(1);
+    std::size_t size = 8;
+    if (tag == 's') {
+      std::uint32_t text = 0;
+      if (!TakeFixed(key, text)) return false;
+      size = text;
+    } else if (tag != 'b' && tag != 'i' && tag != 'u' && tag != 'd') {
+      return false;
+    }
+    if (size > key.size()) return false;
+    key.remove_prefix(size);
+  }
+  return true;
+}
+
+}  // namespace runnel
