@@ -25,6 +25,8 @@ int Dispatch(const runnel::CommandLine& line) {
       return runnel::CheckCommand(line);
     case runnel::Verb::kExplain:
       return runnel::ExplainCommand(line);
+    case runnel::Verb::kBatch:
+      return runnel::BatchCommand(line);
     case runnel::Verb::kTest:
       return runnel::TestCommand(line);
     case runnel::Verb::kTry:

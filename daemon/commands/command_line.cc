@@ -3,6 +3,7 @@
 #include <array>
 #include <string_view>
 
+#include "daemon/commands/batch_command.h"
 #include "pipelines/spec/diagnostics.h"
 
 namespace runnel {
@@ -20,17 +21,20 @@ struct VerbName {
   const char* options;  // lines for the help of the command; may be empty
 };
 
-constexpr std::array<VerbName, 10> kVerbs = {{
+constexpr std::array<VerbName, 11> kVerbs = {{
     {"run", Verb::kRun, Takes::kPipelines, "[-c FILE] [PIPELINE...]",
      "run the pipelines: the daemon", ""},
     {"check", Verb::kCheck, Takes::kPipelines, "[-c FILE] [PIPELINE...]",
      "check runnel.yaml and the pipelines, print all that is wrong", ""},
-    {"explain", Verb::kExplain, Takes::kPipelines, "[-c FILE] [PIPELINE...]",
-     "show what the pipelines do, what they guarantee and need", ""},
+    {"explain", Verb::kExplain, Takes::kPipelines, "[-c FILE] [--batch] [PIPELINE...]",
+     "show what the pipelines do, what they guarantee and need",
+     "  --batch        also how they would go over files, and why\n"},
     {"test", Verb::kTest, Takes::kPipelines, "[-c FILE] [--update] [--junit FILE] [PIPELINE...]",
      "run the `tests:` of the pipelines, in virtual time",
      "  --update       write what came out into the files, as what is expected\n"
      "  --junit FILE   also write the results as JUnit XML\n"},
+    {"batch", Verb::kBatch, Takes::kWords, "PIPELINE -i INPUT... -o OUTPUT [OPTION...]",
+     "run a pipeline over files instead of messages", ""},
     {"try", Verb::kTry, Takes::kWords, "EXPRESSION [--record JSON] [--topic TOPIC]",
      "evaluate an expression on a record",
      "  --record JSON  the record, such as '{\"temp\": 21.5}'; {} without it\n"
@@ -128,6 +132,10 @@ bool TakeOption(const std::vector<std::string>& words, std::size_t& i, const Ver
     names.push_back("--json");
     if (word == "--json") return line.json = true;
   }
+  if (line.verb == Verb::kExplain) {
+    names.push_back("--batch");
+    if (word == "--batch") return line.batch = true;
+  }
   if (line.verb == Verb::kTest) {
     names.push_back("--update");
     if (word == "--update") return line.update = true;
@@ -157,6 +165,16 @@ CommandLine ParseCommandLine(const std::vector<std::string>& words) {
     return line;
   }
   line.verb = verb->verb;
+  if (line.verb == Verb::kBatch) {
+    line.pipelines.assign(words.begin() + 1, words.end());
+    for (const std::string& word : line.pipelines) {
+      if (word != "--help" && word != "-h") continue;
+      line.about = line.verb;
+      line.verb = Verb::kHelp;
+      break;
+    }
+    return line;
+  }
   for (std::size_t i = 1; i < words.size(); ++i) {
     if (words[i] == "--") {
       line.pipelines.insert(line.pipelines.end(),
@@ -174,6 +192,7 @@ CommandLine ParseCommandLine(const std::vector<std::string>& words) {
 
 std::string HelpText(Verb about) {
   std::string text;
+  if (about == Verb::kBatch) return BatchHelp();
   for (const VerbName& verb : kVerbs) {
     if (verb.verb != about) continue;
     text = std::string("runnel ") + verb.name + ": " + verb.summary + "\n\nusage: runnel " +

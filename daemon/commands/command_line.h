@@ -13,6 +13,7 @@ enum class Verb {
   kCheck,
   kExplain,
   kTest,
+  kBatch,
   kTry,
   kList,
   kDescribe,
@@ -26,11 +27,13 @@ struct CommandLine {
   Verb about = Verb::kHelp;            // kHelp: of which verb; kHelp itself for all
   std::string device_file;             // -c FILE
   bool json = false;                   // --json
+  bool batch = false;                  // explain --batch
   bool update = false;                 // test --update
   std::string junit;                   // test --junit FILE
   std::string record;                  // try --record JSON
   std::string topic;                   // try --topic TOPIC
-  std::vector<std::string> pipelines;  // files and folders; of other commands what they are about
+  std::vector<std::string> pipelines;  // files and folders; of other commands what they are
+                                       // about, of `batch` all words
   std::string problem;                 // not empty: wrong usage, with a hint
 };
 

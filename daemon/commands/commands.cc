@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <map>
 
+#include "daemon/batch/prepare.h"
+#include "daemon/commands/executables.h"
 #include "daemon/commands/explain.h"
 #include "daemon/commands/load.h"
 #include "daemon/journal/task_report.h"
@@ -27,20 +29,26 @@ std::string Variable(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-// `name` beside this program (the build tree) or where the package puts it.
-std::string FindExecutable(const std::string& name) {
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  const fs::path beside = self.parent_path() / name;
-  if (fs::exists(beside, error)) return beside;
-  return self.parent_path().parent_path() / "libexec" / "runnel" / name;
-}
-
 std::optional<Loaded> LoadOrPrint(const CommandLine& line) {
   Diagnostics diagnostics;
   std::optional<Loaded> loaded = LoadAll(line, diagnostics);
   Print(stderr, diagnostics.Format());
   return loaded;
+}
+
+// How each pipeline would go over files.
+std::optional<std::string> ExplainBatch(const Loaded& loaded) {
+  Registry registry;
+  RegisterAll(registry);
+  std::string text;
+  for (const PipelineFile& file : loaded.files) {
+    Diagnostics diagnostics;
+    const std::unique_ptr<const BatchPlan> plan = PlanForFiles(file, registry, diagnostics);
+    Print(stderr, diagnostics.Format());
+    if (plan == nullptr) return std::nullopt;
+    text += "pipeline " + file.name + " over files\n" + plan->Explain();
+  }
+  return text;
 }
 
 // The reports of all pipelines whose journals lie below `runtime`, by name.
@@ -101,7 +109,13 @@ int CheckCommand(const CommandLine& line) {
 int ExplainCommand(const CommandLine& line) {
   const std::optional<Loaded> loaded = LoadOrPrint(line);
   if (!loaded.has_value()) return kWrong;
-  Print(stdout, ExplainDevice(loaded->device, loaded->pipelines));
+  std::string text = ExplainDevice(loaded->device, loaded->pipelines);
+  if (line.batch) {
+    const std::optional<std::string> batch = ExplainBatch(*loaded);
+    if (!batch.has_value()) return kWrong;
+    text += "\n" + *batch;
+  }
+  Print(stdout, text);
   return 0;
 }
 

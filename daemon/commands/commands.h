@@ -7,6 +7,7 @@ namespace runnel {
 
 int RunCommand(const CommandLine& line);
 int CheckCommand(const CommandLine& line);
+int BatchCommand(const CommandLine& line);
 int ExplainCommand(const CommandLine& line);
 int TestCommand(const CommandLine& line);
 int TryCommand(const CommandLine& line);

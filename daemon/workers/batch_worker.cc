@@ -112,6 +112,7 @@ class Worker final {
  public:
   static Result<std::unique_ptr<Worker>> Create(Channel& channel);
   int Run();
+  std::uint64_t memory_max() const { return kMemoryBesides + setup_.region_bytes; }
 
  private:
   Worker(Setup setup, int fd) : setup_(std::move(setup)), line_(fd) {}
@@ -345,7 +346,7 @@ int RunBatchWorker(Channel channel) {
     std::fprintf(stderr, "error: worker: %s\n", worker.error().message.c_str());
     return 1;
   }
-  if (const Status sandboxed = EnterSandbox({kMemoryBesides}); !sandboxed.ok()) {
+  if (const Status sandboxed = EnterSandbox({worker.value()->memory_max()}); !sandboxed.ok()) {
     std::fprintf(stderr, "error: worker: %s\n", sandboxed.error().message.c_str());
     return 1;
   }

@@ -195,10 +195,13 @@ void PartitionRunner::Write(const Output& output) {
 // starts.
 void PartitionRunner::KeepResult(const SortedLine& line) {
   const std::size_t at = kept_.size();
-  kept_.append(line.key);
+  key_.assign(line.key);
+  // No two entries of a run are equal.
+  AppendSortNumber(static_cast<std::int64_t>(given_++), key_);
+  kept_.append(key_);
   kept_.append(line.line);
-  results_.push_back({at, static_cast<std::uint32_t>(line.key.size()),
-                      static_cast<std::uint32_t>(line.line.size())});
+  results_.push_back(
+      {at, static_cast<std::uint32_t>(key_.size()), static_cast<std::uint32_t>(line.line.size())});
   if (kept_.size() >= kKeptBytes) FlushResults();
 }
 

@@ -35,6 +35,7 @@ INSIDE_DAEMON = {
     "daemon/ingest": {"daemon/posix", "daemon/journal"},
     "daemon/mqtt": {"daemon/posix", "config"},
     "daemon/uplink": {"daemon/posix", "daemon/journal", "daemon/mqtt"},
+    "daemon/batch": {"daemon/posix", "daemon/workers", "config"},
     "daemon/service": {"daemon/posix", "daemon/journal", "daemon/workers", "daemon/ingest",
                        "daemon/mqtt", "daemon/uplink", "config"},
 }
@@ -45,6 +46,8 @@ LIBRARIES = {
     "mqtt/": ["daemon/mqtt/"],
     "MQTT": ["daemon/mqtt/"],
     "openssl/": ["daemon/mqtt/"],
+    "zlib": ["daemon/batch/byte_source.cc"],
+    "zstd": ["daemon/batch/byte_source.cc"],
     "asio": ["daemon/service/", "daemon/commands/"],
     "re2/": ["pipelines/expr/"],
     "simdjson": [],

@@ -1,0 +1,495 @@
+#include "daemon/batch/batch_run.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+#include "config/file.h"
+#include "daemon/batch/phases.h"
+#include "daemon/batch/prepare.h"
+#include "daemon/batch/progress.h"
+#include "daemon/posix/files.h"
+#include "pipelines/base/hash.h"
+
+namespace runnel {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kWrong = 2;
+constexpr std::size_t kRunsMax = 256;          // that are merged at once
+constexpr std::uint64_t kSpreadRows = 10'000;  // of a first chunk that says enough
+constexpr std::uint64_t kStateBytes = 64 << 20;
+constexpr std::size_t kManifestEvery = 8;  // chunks
+constexpr std::size_t kManifestBytesMax = std::size_t{1} << 30;
+
+// SIGINT and SIGTERM as a descriptor.
+class StopSignals final {
+ public:
+  StopSignals() {
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGINT);
+    sigaddset(&stop, SIGTERM);
+    sigprocmask(SIG_BLOCK, &stop, nullptr);
+    fd_ = Fd(signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK));
+    signal(SIGPIPE, SIG_IGN);
+  }
+  int fd() const { return fd_.get(); }
+  int Number() const {
+    signalfd_siginfo info;
+    return read(fd_.get(), &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo)
+                                                              : SIGINT;
+  }
+
+ private:
+  Fd fd_;
+};
+
+class Run final {
+ public:
+  explicit Run(const BatchOptions& options) : options_(options), progress_(StyleOf(options)) {}
+  int Do();
+
+ private:
+  static Progress::Style StyleOf(const BatchOptions& options) {
+    if (isatty(STDERR_FILENO) != 0 && !options.json) return Progress::Style::kBar;
+    return options.progress ? Progress::Style::kLines : Progress::Style::kNone;
+  }
+  std::string Beside(const char* what) const {
+    return options_.output == "-" ? std::string() : options_.output + ".runnel-" + what;
+  }
+  int Fail(const Error& error);
+  int Stop();
+  Status MakeState();
+  Status MakePool();
+  Status Probe();
+  Status TakeUpManifest();
+  Status StartManifest();
+  Status KeepEntry(const ManifestEntry& entry);
+  Status Map();
+  Status MapInOrder();
+  Status Partitions();
+  Status Merge();
+  Status Commit();
+  Status CheckErrors() const;
+  ManifestHead Head() const;
+  void RemoveParts();
+  void Report();
+  void ReportJson();
+  void Tick();
+
+  BatchOptions options_;
+  Progress progress_;
+  StopSignals stop_;
+  Registry registry_;
+  std::optional<Prepared> prepared_;
+  std::optional<BatchState> state_;
+  std::optional<WorkPool> pool_;
+  Fd lock_;
+  Fd manifest_;
+  std::string manifest_pending_;
+  std::size_t entries_pending_ = 0;
+  bool spread_ = false;
+  bool resumed_ = false;
+  std::size_t slot_bytes_ = 0;
+  std::uint64_t handed_ = 0;  // rows to partitions
+  const char* phase_ = "reading";
+  MergePhase* merging_ = nullptr;
+};
+
+int Run::Fail(const Error& error) {
+  progress_.End();
+  std::fprintf(stderr, "error: %s\n", error.message.c_str());
+  pool_.reset();
+  if (state_.has_value() && !options_.resume) RemoveParts();
+  return error.kind == ErrorKind::kFix && !state_.has_value() ? kWrong : kFailed;
+}
+
+// A run that was asked to resume leaves what it has for the next one.
+int Run::Stop() {
+  progress_.End();
+  const int number = stop_.Number();
+  pool_.reset();
+  if (!state_.has_value()) return 128 + number;
+  if (options_.resume) {
+    static_cast<void>(state_->spool.Flush().ok());
+  } else {
+    RemoveParts();
+  }
+  std::fprintf(stderr, "stopped: there is no output%s\n",
+               options_.resume ? "; `--resume` goes on" : "");
+  return 128 + number;
+}
+
+void Run::RemoveParts() {
+  if (!state_.has_value()) return;
+  state_->output.Discard();
+  state_->rejects.Discard();
+  for (const char* what : {"spool", "manifest", "part", "rejects", "lock"}) {
+    if (const std::string path = Beside(what); !path.empty()) unlink(path.c_str());
+  }
+}
+
+void Run::Tick() {
+  if (!state_.has_value()) return;
+  if (merging_ != nullptr) {
+    progress_.Show(phase_, static_cast<std::uint64_t>(merging_->part_done() * 1000), 1000,
+                   state_->counts.rows, pool_->pids());
+    return;
+  }
+  progress_.Show(phase_, state_->chunker.bytes_read(), state_->chunker.bytes_total(),
+                 state_->counts.rows, pool_->pids());
+}
+
+Status Run::MakeState() {
+  const std::string output = options_.output;
+  if (!Beside("lock").empty()) {
+    lock_ = Fd(open(Beside("lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!lock_.valid()) return Errno("making `" + Beside("lock") + "`");
+    if (flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+      return Error{ErrorKind::kRetry, "another run writes `" + output + "`"};
+    }
+  }
+  std::string rejects = options_.rejects;
+  if (rejects.empty() && output != "-") rejects = output + ".rejects.csv";
+  const std::string rejects_part = output == "-" ? rejects + ".runnel-rejects" : Beside("rejects");
+  const std::uint64_t fixed = (options_.workers + 1) * slot_bytes_ + options_.workers * (16 << 20);
+  const std::uint64_t spool_memory =
+      std::max<std::uint64_t>(options_.memory > fixed ? options_.memory - fixed : 0, 4 << 20);
+  state_.emplace(Chunker(prepared_->inputs, prepared_->chunks),
+                 Spool(Beside("spool"), spool_memory), OutputFile(output, Beside("part")),
+                 Rejects(rejects, rejects_part));
+  state_->errors_max = options_.errors_max;
+  return {};
+}
+
+Status Run::MakePool() {
+  WorkPoolOptions options;
+  options.executable = options_.worker_executable;
+  options.workers = options_.workers;
+  options.slot_bytes = slot_bytes_;
+  options.region_bytes = kStateBytes;
+  if (prepared_->plan->sorts_results()) {
+    options.region_bytes = std::max<std::uint64_t>(kStateBytes, options_.memory / options_.workers);
+  }
+  options.region_bytes = options.region_bytes / 4096 * 4096;
+  options.poison_text = options_.poison_text;
+  options.stop_fd = stop_.fd();
+  options.tick = [this] { Tick(); };
+  pool_.emplace(std::move(options));
+  return pool_->Start(prepared_->spec.Encode());
+}
+
+// The first chunk says which columns there are, and whether chunks are worth grouping.
+Status Run::Probe() {
+  const bool groups = prepared_->plan->way == BatchWay::kGroups;
+  if (prepared_->needs_columns && prepared_->plan->way == BatchWay::kGroups) {
+    Diagnostics diagnostics;
+    if (!SetColumns(*prepared_, {}, registry_, diagnostics)) {
+      return Error{ErrorKind::kFix, diagnostics.Format()};
+    }
+    if (Status started = pool_->Start(prepared_->spec.Encode()); !started.ok()) return started;
+  }
+  if (!groups && !prepared_->needs_columns) return {};
+  const bool readable = !prepared_->inputs[0].IsStdin();
+  if (!readable && !prepared_->needs_columns) return {};
+  if (!readable) {
+    return Error{ErrorKind::kFix,
+                 "the columns of the output are not known before standard input is read\n"
+                 "  hint: name them: `encode: { csv: { columns: [a, b] } }`, or `--format ndjson`"};
+  }
+  Chunker chunker(prepared_->inputs, prepared_->chunks);
+  ProbePhase probe(chunker);
+  if (Status run = pool_->Run(probe); !run.ok() || pool_->stopped()) return run;
+  const batch::Reply& reply = probe.reply();
+  spread_ = groups && reply.counts.rows >= kSpreadRows && 2 * reply.groups > reply.counts.rows;
+  if (!prepared_->needs_columns) return {};
+  Diagnostics diagnostics;
+  if (!SetColumns(*prepared_, reply.fields, registry_, diagnostics)) {
+    return Error{ErrorKind::kFix, diagnostics.Format()};
+  }
+  return pool_->Start(prepared_->spec.Encode());
+}
+
+ManifestHead Run::Head() const {
+  ManifestHead head;
+  head.pipeline = Hash(prepared_->spec.Encode());
+  head.chunk_bytes = prepared_->chunks.bytes;
+  head.spread = spread_;
+  head.inputs = prepared_->inputs;
+  return head;
+}
+
+// What an earlier run has done, where it was about the same.
+Status Run::TakeUpManifest() {
+  Result<std::string> bytes = ReadWholeFile(Beside("manifest"), kManifestBytesMax);
+  if (!bytes.ok()) return {};
+  const std::optional<ManifestContent> content = ReadManifest(bytes.value());
+  if (!content.has_value() || content->entries.empty()) return {};
+  if (const std::string why = WhyNotTheSame(content->head, Head()); !why.empty()) {
+    return Error{ErrorKind::kFix, "the run that was cut short cannot be gone on with: " + why +
+                                      "\n  hint: without `--resume` it begins anew"};
+  }
+  BatchState& state = *state_;
+  for (const ManifestEntry& entry : content->entries) {
+    state.chunks.push_back(entry.chunk);
+    state.counts.Add(entry.counts);
+    state.runs.insert(state.runs.end(), entry.runs.begin(), entry.runs.end());
+    for (const SegmentPlace& place : entry.segments)
+      state.segments[place.partition].push_back(place);
+  }
+  const ManifestEntry& last = content->entries.back();
+  if (Status taken = state.spool.Resume(last.spool); !taken.ok()) return taken;
+  if (Status taken = state.output.Resume(last.output); !taken.ok()) return taken;
+  if (Status taken = state.rejects.Resume(last.rejects); !taken.ok()) return taken;
+  if (Status taken = state.chunker.ResumeBehind(last.chunk); !taken.ok()) return taken;
+  manifest_ = Fd(open(Beside("manifest").c_str(), O_WRONLY | O_CLOEXEC));
+  if (!manifest_.valid() || ftruncate(manifest_.get(), static_cast<off_t>(content->size)) != 0 ||
+      lseek(manifest_.get(), 0, SEEK_END) < 0) {
+    return Errno("taking up `" + Beside("manifest") + "`");
+  }
+  resumed_ = true;
+  return {};
+}
+
+Status Run::StartManifest() {
+  if (options_.resume) {
+    for (const InputFile& input : prepared_->inputs) {
+      if (input.IsStdin()) {
+        return Error{ErrorKind::kFix, "`--resume` needs files: standard input is gone"};
+      }
+    }
+    if (options_.output == "-") {
+      return Error{ErrorKind::kFix, "`--resume` needs an output file"};
+    }
+    if (Status taken = TakeUpManifest(); !taken.ok()) return taken;
+  }
+  if (resumed_) return {};
+  if (Status opened = state_->output.Open(); !opened.ok()) return opened;
+  if (!prepared_->columns.empty()) {
+    const Status written = state_->output.Write(HeaderLine(prepared_->columns));
+    if (!written.ok()) return written;
+  }
+  if (!Beside("manifest").empty()) manifest_pending_ = EncodeManifestHead(Head());
+  return {};
+}
+
+// Chunks are noted when all that they have left is in its files: a short run writes none.
+Status Run::KeepEntry(const ManifestEntry& entry) {
+  if (Status checked = CheckErrors(); !checked.ok()) return checked;
+  if (Beside("manifest").empty()) return {};
+  manifest_pending_ += EncodeManifestEntry(entry);
+  if (++entries_pending_ < kManifestEvery) return {};
+  entries_pending_ = 0;
+  for (const Status& flushed :
+       {state_->spool.Flush(), state_->output.Flush(), state_->rejects.Flush()}) {
+    if (!flushed.ok()) return flushed;
+  }
+  if (!manifest_.valid()) {
+    manifest_ =
+        Fd(open(Beside("manifest").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!manifest_.valid()) return Errno("making `" + Beside("manifest") + "`");
+  }
+  if (write(manifest_.get(), manifest_pending_.data(), manifest_pending_.size()) !=
+      static_cast<ssize_t>(manifest_pending_.size())) {
+    return Errno("writing `" + Beside("manifest") + "`");
+  }
+  manifest_pending_.clear();
+  return {};
+}
+
+Status Run::CheckErrors() const {
+  const std::uint64_t errors = state_->counts.rejected + state_->counts.results_rejected;
+  if (!options_.errors_max.has_value() || errors <= *options_.errors_max) return {};
+  return Error{ErrorKind::kGiveUp, Grouped(errors) + " rows could not be used, more than " +
+                                       "--max-errors " + Grouped(*options_.errors_max) +
+                                       "\n  the first: " + state_->rejects.first()};
+}
+
+Status Run::Map() {
+  if (prepared_->plan->way == BatchWay::kInOrder) return MapInOrder();
+  MapPhase phase(*state_, spread_, state_->chunks.size(),
+                 [this](const ManifestEntry& entry) { return KeepEntry(entry); });
+  return pool_->Run(phase);
+}
+
+// The only partition has the chunks themselves.
+Status Run::MapInOrder() {
+  std::vector<char> slot(slot_bytes_);
+  for (;;) {
+    Chunk chunk;
+    const Result<bool> filled = state_->chunker.Fill(slot.data(), chunk);
+    if (!filled.ok()) return filled.error();
+    if (!filled.value()) return {};
+    state_->chunks.push_back(chunk);
+    const Result<Extent> header = state_->spool.Append({slot.data(), chunk.header});
+    if (!header.ok()) return header.error();
+    const Result<Extent> rows = state_->spool.Append({slot.data() + chunk.begin, chunk.size});
+    if (!rows.ok()) return rows.error();
+    state_->segments[0].push_back({0,
+                                   chunk.number,
+                                   static_cast<std::uint32_t>(chunk.header),
+                                   {header.value().offset, chunk.header + chunk.size}});
+    Tick();
+  }
+}
+
+Status Run::Partitions() {
+  const BatchPlan& plan = *prepared_->plan;
+  if (plan.way == BatchWay::kRows || (plan.way == BatchWay::kGroups && !spread_)) return {};
+  phase_ = "partitions";
+  std::uint32_t partitions = kBatchPartitions;
+  if (plan.way == BatchWay::kPartitions) partitions = plan.plan().partitions(1);
+  if (plan.way == BatchWay::kInOrder) partitions = 1;
+  if (plan.way != BatchWay::kGroups) handed_ = std::exchange(state_->counts.passed, 0);
+  PartitionPhase phase(*state_, partitions, slot_bytes_);
+  if (Status run = pool_->Run(phase); !run.ok() || pool_->stopped()) return run;
+  if (plan.way == BatchWay::kInOrder) state_->counts.rows = handed_ = phase.rows();
+  if (plan.way == BatchWay::kPartitions && phase.rows() != handed_) {
+    return Error{ErrorKind::kGiveUp, "the partitions have seen other rows than they were given"};
+  }
+  return CheckErrors();
+}
+
+Status Run::Merge() {
+  const BatchPlan& plan = *prepared_->plan;
+  if (plan.way == BatchWay::kRows) return {};
+  phase_ = "merging";
+  const bool groups = plan.way == BatchWay::kGroups;
+  while (groups && state_->runs.size() > kRunsMax) {
+    std::vector<Extent> merged;
+    for (std::size_t from = 0; from < state_->runs.size(); from += kRunsMax) {
+      const auto begin = state_->runs.begin() + static_cast<std::ptrdiff_t>(from);
+      const std::size_t count = std::min(kRunsMax, state_->runs.size() - from);
+      MergePhase phase(*state_, {begin, begin + static_cast<std::ptrdiff_t>(count)},
+                       MergeGoal::kRun, slot_bytes_);
+      if (Status run = pool_->Run(phase); !run.ok() || pool_->stopped()) return run;
+      if (phase.run().size > 0) merged.push_back(phase.run());
+    }
+    state_->runs = std::move(merged);
+  }
+  MergePhase phase(*state_, state_->runs, groups ? MergeGoal::kResults : MergeGoal::kLines,
+                   slot_bytes_);
+  merging_ = &phase;
+  const Status run = pool_->Run(phase);
+  merging_ = nullptr;
+  return run.ok() && !pool_->stopped() ? CheckErrors() : run;
+}
+
+Status Run::Commit() {
+  if (!state_->counts.IsSettled()) {
+    return Error{ErrorKind::kGiveUp, "the rows do not add up: this is a fault of runnel"};
+  }
+  if (state_->counts.dropped > 0 && prepared_->plan->sorts_results() && !options_.as_stream) {
+    return Error{ErrorKind::kFix, Grouped(state_->counts.dropped) +
+                                      " rows found no room for their state\n  hint: give more "
+                                      "`--memory`"};
+  }
+  if (Status done = state_->rejects.Commit(); !done.ok()) return done;
+  if (Status done = state_->output.Commit(); !done.ok()) return done;
+  for (const char* what : {"spool", "manifest", "lock"}) {
+    if (const std::string path = Beside(what); !path.empty()) unlink(path.c_str());
+  }
+  return {};
+}
+
+void Run::Report() {
+  if (options_.json) return ReportJson();
+  const BatchCounts& counts = state_->counts;
+  const double seconds = progress_.seconds();
+  std::string text = Grouped(counts.rows) + " rows in ";
+  char rate[64];
+  std::snprintf(rate, sizeof rate, "%.2f s (%.1f M rows/s)", seconds,
+                static_cast<double>(counts.rows) / seconds / 1e6);
+  text += rate;
+  const auto add = [&](const char* what, std::uint64_t count) {
+    if (count > 0) text += std::string(", ") + what + " " + Grouped(count);
+  };
+  text += ":";
+  const std::size_t begin = text.size();
+  add("filtered", counts.filtered);
+  add("in windows", counts.absorbed);
+  add("written", counts.passed);
+  add("late", counts.late);
+  add("dropped", counts.dropped);
+  add("rejected", counts.rejected);
+  if (text.size() > begin) text.erase(begin, 1);
+  if (counts.results > 0) {
+    text += "\n" + Grouped(counts.results) + " results: written " + Grouped(counts.results_written);
+    add("filtered", counts.results_filtered);
+    add("in later windows", counts.results_absorbed);
+    add("rejected", counts.results_rejected);
+  }
+  if (!state_->rejects.first().empty()) {
+    text += "\nthe first that was rejected: " + state_->rejects.first();
+    if (!state_->rejects.path().empty()) text += "\nall of them: " + state_->rejects.path();
+  }
+  std::fprintf(stderr, "%s\n", text.c_str());
+}
+
+void Run::ReportJson() {
+  const BatchCounts& c = state_->counts;
+  const std::pair<const char*, std::uint64_t> fields[] = {
+      {"rows", c.rows},
+      {"filtered", c.filtered},
+      {"absorbed", c.absorbed},
+      {"written", c.passed},
+      {"late", c.late},
+      {"dropped", c.dropped},
+      {"rejected", c.rejected},
+      {"results", c.results},
+      {"results_written", c.results_written},
+      {"results_filtered", c.results_filtered},
+      {"results_absorbed", c.results_absorbed},
+      {"results_rejected", c.results_rejected},
+      {"spread", spread_ ? 1U : 0U},
+      {"spooled", state_->spool.size()},
+      {"spool_file", state_->spool.file_bytes()},
+      {"worker_restarts", pool_->restarts()},
+      {"resumed", resumed_ ? 1U : 0U}};
+  std::string text = "{";
+  for (const auto& [name, count] : fields) {
+    text += (text.size() > 1 ? ",\"" : "\"") + std::string(name) + "\":" + std::to_string(count);
+  }
+  char tail[64];
+  std::snprintf(tail, sizeof tail, ",\"seconds\":%.3f}\n", progress_.seconds());
+  std::fputs((text + tail).c_str(), options_.output == "-" ? stderr : stdout);
+}
+
+int Run::Do() {
+  RegisterAll(registry_);
+  if (options_.workers == 0) options_.workers = std::max(1U, std::thread::hardware_concurrency());
+  Diagnostics diagnostics;
+  std::string problem;
+  prepared_ = Prepare(options_, registry_, diagnostics, problem);
+  std::fputs(diagnostics.Format().c_str(), stderr);
+  if (!problem.empty()) std::fprintf(stderr, "error: %s\n", problem.c_str());
+  if (!prepared_.has_value()) return kWrong;
+  if (prepared_->plan->way == BatchWay::kInOrder) options_.workers = 1;
+  slot_bytes_ = Chunker::SlotBytes(prepared_->chunks);
+  const std::pair<Status (Run::*)(), bool> steps[] = {
+      {&Run::MakePool, false},      {&Run::Probe, false}, {&Run::MakeState, false},
+      {&Run::StartManifest, false}, {&Run::Map, true},    {&Run::Partitions, true},
+      {&Run::Merge, true},          {&Run::Commit, true}};
+  for (const auto& [step, with_state] : steps) {
+    const Status done = (this->*step)();
+    if (!done.ok()) return Fail(done.error());
+    if (pool_->stopped()) return Stop();
+  }
+  progress_.End();
+  Report();
+  return 0;
+}
+
+}  // namespace
+
+int RunBatch(const BatchOptions& options) { return Run(options).Do(); }
+
+}  // namespace runnel

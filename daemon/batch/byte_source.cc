@@ -1,0 +1,183 @@
+#include "daemon/batch/byte_source.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+namespace runnel {
+namespace {
+
+constexpr std::size_t kPackedBytes = 256 * 1024;
+
+// A file with its first bytes given back.
+class File final {
+ public:
+  File(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  const std::string& path() const { return path_; }
+  std::uint64_t consumed() const { return consumed_; }
+
+  Result<std::size_t> Read(char* to, std::size_t size) {
+    if (!head_.empty()) {
+      const std::size_t taken = std::min(size, head_.size());
+      std::memcpy(to, head_.data(), taken);
+      head_.erase(0, taken);
+      return taken;
+    }
+    return ReadFresh(to, size);
+  }
+  // The first four bytes, which stay to be read.
+  Result<std::string> Peek() {
+    char first[4];
+    std::size_t size = 0;
+    while (size < sizeof first) {
+      const Result<std::size_t> read = ReadFresh(first + size, sizeof first - size);
+      if (!read.ok()) return read.error();
+      if (read.value() == 0) break;
+      size += read.value();
+    }
+    head_.assign(first, size);
+    return head_;
+  }
+
+ private:
+  Result<std::size_t> ReadFresh(char* to, std::size_t size) {
+    ssize_t got;
+    while ((got = read(fd_.get(), to, size)) < 0 && errno == EINTR) {
+    }
+    if (got < 0) return Errno("reading `" + path_ + "`");
+    consumed_ += static_cast<std::uint64_t>(got);
+    return static_cast<std::size_t>(got);
+  }
+
+  Fd fd_;
+  std::string path_;
+  std::string head_;
+  std::uint64_t consumed_ = 0;
+};
+
+class Plain final : public ByteSource {
+ public:
+  explicit Plain(File file) : file_(std::move(file)) {}
+  Result<std::size_t> Read(char* to, std::size_t size) override { return file_.Read(to, size); }
+  std::uint64_t consumed() const override { return file_.consumed(); }
+
+ private:
+  File file_;
+};
+
+Error Damaged(const std::string& path, const std::string& what) {
+  return Error{ErrorKind::kFix, "`" + path + "` " + what};
+}
+
+class Gzip final : public ByteSource {
+ public:
+  explicit Gzip(File file) : file_(std::move(file)), packed_(kPackedBytes) {
+    open_ = inflateInit2(&stream_, 15 + 16) == Z_OK;
+  }
+  Gzip(const Gzip&) = delete;
+  Gzip& operator=(const Gzip&) = delete;
+  ~Gzip() override { inflateEnd(&stream_); }
+  std::uint64_t consumed() const override { return file_.consumed(); }
+
+  Result<std::size_t> Read(char* to, std::size_t size) override {
+    if (!open_) return Error{ErrorKind::kRetry, "no memory for reading gzip"};
+    stream_.next_out = reinterpret_cast<Bytef*>(to);
+    stream_.avail_out = static_cast<uInt>(size);
+    while (stream_.avail_out == size) {
+      if (stream_.avail_in == 0) {
+        const Result<std::size_t> got = file_.Read(packed_.data(), packed_.size());
+        if (!got.ok()) return got.error();
+        if (got.value() == 0) {
+          if (between_) return std::size_t{0};
+          return Damaged(file_.path(), "breaks off: the gzip archive is not whole");
+        }
+        stream_.next_in = reinterpret_cast<Bytef*>(packed_.data());
+        stream_.avail_in = static_cast<uInt>(got.value());
+      }
+      if (between_ && members_++ > 0) inflateReset(&stream_);
+      between_ = false;
+      const int result = inflate(&stream_, Z_NO_FLUSH);
+      if (result == Z_STREAM_END) {
+        between_ = true;
+      } else if (result != Z_OK && result != Z_BUF_ERROR) {
+        return Damaged(file_.path(), std::string("is damaged: ") +
+                                         (stream_.msg == nullptr ? "no gzip" : stream_.msg));
+      }
+    }
+    return size - stream_.avail_out;
+  }
+
+ private:
+  File file_;
+  std::vector<char> packed_;
+  z_stream stream_{};
+  bool open_ = false;
+  bool between_ = true;  // members
+  int members_ = 0;
+};
+
+class Zstd final : public ByteSource {
+ public:
+  explicit Zstd(File file)
+      : file_(std::move(file)), packed_(kPackedBytes), stream_(ZSTD_createDStream()) {}
+  Zstd(const Zstd&) = delete;
+  Zstd& operator=(const Zstd&) = delete;
+  ~Zstd() override { ZSTD_freeDStream(stream_); }
+  std::uint64_t consumed() const override { return file_.consumed(); }
+
+  Result<std::size_t> Read(char* to, std::size_t size) override {
+    if (stream_ == nullptr) return Error{ErrorKind::kRetry, "no memory for reading zstd"};
+    ZSTD_outBuffer out{to, size, 0};
+    while (out.pos == 0) {
+      if (in_.pos == in_.size) {
+        const Result<std::size_t> got = file_.Read(packed_.data(), packed_.size());
+        if (!got.ok()) return got.error();
+        if (got.value() == 0) {
+          if (between_) return std::size_t{0};
+          return Damaged(file_.path(), "breaks off: the zstd archive is not whole");
+        }
+        in_ = {packed_.data(), got.value(), 0};
+      }
+      const std::size_t result = ZSTD_decompressStream(stream_, &out, &in_);
+      if (ZSTD_isError(result) != 0) {
+        return Damaged(file_.path(), std::string("is damaged: ") + ZSTD_getErrorName(result));
+      }
+      between_ = result == 0;
+    }
+    return out.pos;
+  }
+
+ private:
+  File file_;
+  std::vector<char> packed_;
+  ZSTD_DStream* stream_;
+  ZSTD_inBuffer in_{nullptr, 0, 0};
+  bool between_ = true;  // frames
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ByteSource>> ByteSource::Open(const std::string& path) {
+  Fd fd(path == "-" ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                    : open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return Errno("opening `" + path + "`");
+  posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+  File file(std::move(fd), path == "-" ? "standard input" : path);
+  const Result<std::string> first = file.Peek();
+  if (!first.ok()) return first.error();
+  if (first.value().starts_with("\x1f\x8b")) {
+    return std::unique_ptr<ByteSource>(std::make_unique<Gzip>(std::move(file)));
+  }
+  if (first.value() == "\x28\xb5\x2f\xfd") {
+    return std::unique_ptr<ByteSource>(std::make_unique<Zstd>(std::move(file)));
+  }
+  return std::unique_ptr<ByteSource>(std::make_unique<Plain>(std::move(file)));
+}
+
+}  // namespace runnel

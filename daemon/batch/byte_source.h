@@ -1,0 +1,28 @@
+// ByteSource: the bytes of one input, unpacked where it is gzip or zstd.
+//
+// What a file is its first bytes say, not its name. Members behind one another are read as
+// one; an archive that breaks off is an error.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "daemon/posix/fd.h"
+#include "pipelines/base/result.h"
+
+namespace runnel {
+
+class ByteSource {
+ public:
+  virtual ~ByteSource() = default;
+  // Up to `size` bytes; 0 at the end.
+  virtual Result<std::size_t> Read(char* to, std::size_t size) = 0;
+  // Bytes of the file itself that have been read, for progress.
+  virtual std::uint64_t consumed() const = 0;
+
+  // `-` is standard input.
+  static Result<std::unique_ptr<ByteSource>> Open(const std::string& path);
+};
+
+}  // namespace runnel

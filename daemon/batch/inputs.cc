@@ -1,0 +1,104 @@
+#include "daemon/batch/inputs.h"
+
+#include <glob.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string_view>
+
+#include "daemon/posix/fd.h"
+
+namespace runnel {
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<InputFile> Describe(const std::string& path) {
+  struct stat about {};
+  if (stat(path.c_str(), &about) != 0) return Errno("`" + path + "`");
+  if (S_ISDIR(about.st_mode)) return Error{ErrorKind::kFix, "`" + path + "` is a folder"};
+  InputFile file;
+  file.path = path;
+  file.size = S_ISREG(about.st_mode) ? static_cast<std::uint64_t>(about.st_size) : 0;
+  file.modified = about.st_mtim.tv_sec * 1'000'000'000 + about.st_mtim.tv_nsec;
+  return file;
+}
+
+Status AddFolder(const std::string& path, std::vector<InputFile>& files) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(path, error)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with('.') && entry.is_regular_file(error)) names.push_back(entry.path());
+  }
+  if (error) return Error{ErrorKind::kFix, "`" + path + "`: " + error.message()};
+  if (names.empty()) return Error{ErrorKind::kFix, "there is no file in the folder `" + path + "`"};
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) {
+    Result<InputFile> file = Describe(name);
+    if (!file.ok()) return file.error();
+    files.push_back(std::move(file).value());
+  }
+  return {};
+}
+
+Status AddPattern(const std::string& pattern, std::vector<InputFile>& files) {
+  glob_t found{};
+  const int result = glob(pattern.c_str(), 0, nullptr, &found);
+  Status status;
+  if (result == GLOB_NOMATCH) {
+    status = Error{ErrorKind::kFix, "there is no file `" + pattern + "`"};
+  } else if (result != 0) {
+    status = Error{ErrorKind::kFix, "`" + pattern + "` cannot be looked up"};
+  }
+  for (std::size_t i = 0; i < found.gl_pathc && status.ok(); ++i) {
+    if (fs::is_directory(found.gl_pathv[i])) continue;
+    Result<InputFile> file = Describe(found.gl_pathv[i]);
+    if (!file.ok()) status = file.error();
+    if (file.ok()) files.push_back(std::move(file).value());
+  }
+  globfree(&found);
+  return status;
+}
+
+}  // namespace
+
+Result<std::vector<InputFile>> ListInputs(const std::vector<std::string>& words) {
+  std::vector<InputFile> files;
+  for (const std::string& word : words) {
+    Status added;
+    std::error_code error;
+    if (word == "-") {
+      files.push_back({word, 0, 0});
+    } else if (fs::is_directory(word, error)) {
+      added = AddFolder(word, files);
+    } else if (fs::exists(word, error) || word.find_first_of("*?[") == std::string::npos) {
+      Result<InputFile> file = Describe(word);
+      if (!file.ok()) return file.error();
+      files.push_back(std::move(file).value());
+    } else {
+      added = AddPattern(word, files);
+    }
+    if (!added.ok()) return added.error();
+  }
+  const auto is_stdin = [](const InputFile& file) { return file.IsStdin(); };
+  if (std::count_if(files.begin(), files.end(), is_stdin) > 1) {
+    return Error{ErrorKind::kFix, "standard input (`-`) can be read once"};
+  }
+  return files;
+}
+
+std::string FormatOfName(const std::string& path) {
+  std::string_view name(path);
+  for (const std::string_view packed : {".gz", ".zst", ".zstd"}) {
+    if (name.ends_with(packed)) name.remove_suffix(packed.size());
+  }
+  const auto ends = [&](std::string_view end) { return name.ends_with(end); };
+  if (ends(".csv") || ends(".tsv")) return "csv";
+  if (ends(".ndjson") || ends(".jsonl") || ends(".json")) return "ndjson";
+  if (ends(".line") || ends(".lp")) return "line";
+  return {};
+}
+
+}  // namespace runnel

@@ -1,0 +1,28 @@
+// Inputs: the files that `-i` names, in order.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "pipelines/base/result.h"
+
+namespace runnel {
+
+struct InputFile {
+  std::string path;  // `-` is standard input
+  std::uint64_t size = 0;
+  std::int64_t modified = 0;  // nanoseconds since 1970
+
+  bool IsStdin() const { return path == "-"; }
+};
+
+// Files as they are, folders as the files in them by name without hidden ones, patterns
+// (`*`, `?`, `[…]`) as what they match by name. Each must give a file at least.
+Result<std::vector<InputFile>> ListInputs(const std::vector<std::string>& words);
+
+// `csv`, `ndjson` or `line` by the end of a name, also in front of `.gz` and `.zst`; empty
+// where it does not say.
+std::string FormatOfName(const std::string& path);
+
+}  // namespace runnel

@@ -1,0 +1,66 @@
+#include "daemon/batch/output_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+namespace runnel {
+namespace {
+
+constexpr std::size_t kBufferBytes = 256 * 1024;
+
+}  // namespace
+
+Status OutputFile::Open() {
+  fd_ = Fd(IsStdout() ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
+                      : open(part_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  size_ = 0;
+  return fd_.valid() ? Status() : Errno("making `" + part_ + "`");
+}
+
+Status OutputFile::Resume(std::uint64_t size) {
+  fd_ = Fd(open(part_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+  if (!fd_.valid()) return Errno("opening `" + part_ + "`");
+  if (ftruncate(fd_.get(), static_cast<off_t>(size)) != 0 ||
+      lseek(fd_.get(), 0, SEEK_END) != static_cast<off_t>(size)) {
+    return Errno("cutting `" + part_ + "`");
+  }
+  size_ = size;
+  return {};
+}
+
+Status OutputFile::Write(std::string_view bytes) {
+  buffer_.append(bytes);
+  size_ += bytes.size();
+  return buffer_.size() >= kBufferBytes ? Flush() : Status();
+}
+
+Status OutputFile::Flush() {
+  std::string_view rest(buffer_);
+  while (!rest.empty()) {
+    const ssize_t put = write(fd_.get(), rest.data(), rest.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return Errno("writing " + (IsStdout() ? "standard output" : "`" + part_ + "`"));
+    rest.remove_prefix(static_cast<std::size_t>(put));
+  }
+  buffer_.clear();
+  return {};
+}
+
+Status OutputFile::Commit() {
+  if (Status flushed = Flush(); !flushed.ok()) return flushed;
+  if (IsStdout()) return {};
+  if (fsync(fd_.get()) != 0) return Errno("syncing `" + part_ + "`");
+  if (rename(part_.c_str(), path_.c_str()) != 0) return Errno("renaming `" + part_ + "`");
+  fd_.Close();
+  return {};
+}
+
+void OutputFile::Discard() {
+  if (fd_.valid() && !IsStdout()) unlink(part_.c_str());
+  fd_.Close();
+}
+
+}  // namespace runnel

@@ -1,0 +1,213 @@
+#include "daemon/batch/prepare.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "config/file.h"
+#include "pipelines/codecs/codecs.h"
+#include "pipelines/plan/endpoints.h"
+
+namespace runnel {
+namespace {
+
+constexpr std::size_t kPipelineBytesMax = 1 << 20;
+
+Node Text(const std::string& text) { return Node::Scalar(text, true, {}); }
+
+Node Named(const std::string& name, Node options) {
+  Node node;
+  node.kind = Node::Kind::kMap;
+  node.members.push_back({name, {}, std::move(options)});
+  return node;
+}
+
+void Set(Node& map, const std::string& key, Node value) {
+  for (Node::Member& member : map.members) {
+    if (member.key != key) continue;
+    member.value = std::move(value);
+    return;
+  }
+  map.members.push_back({key, {}, std::move(value)});
+}
+
+// The options of a codec in the file where it is that codec, else none.
+Node OptionsOf(const Node* node, std::string_view name) {
+  if (node != nullptr && node->IsMap() && FormatName(*node) == name) return node->members[0].value;
+  Node none;
+  none.kind = Node::Kind::kMap;
+  return none;
+}
+
+// The filter of the source, with the captures; empty where there is no source.
+std::string FilterOf(const Node& root) {
+  const Node* at = &root;
+  for (const char* key : {"source", "mqtt", "topic"}) {
+    at = at->Find(key);
+    if (at == nullptr) return {};
+  }
+  return at->text;
+}
+
+std::string InputFormat(const BatchOptions& options, const std::vector<InputFile>& inputs,
+                        const Node& root, std::string& problem) {
+  if (!options.input_format.empty()) return options.input_format;
+  std::string format;
+  for (const InputFile& input : inputs) {
+    const std::string one = FormatOfName(input.path);
+    if (!format.empty() && !one.empty() && one != format) {
+      problem = "`" + input.path + "` is " + one + " and others are " + format +
+                "\n  hint: run them one after the other, or say `--input-format`";
+    }
+    if (format.empty()) format = one;
+  }
+  const Node* decode = root.Find("decode");
+  const std::string own(decode == nullptr ? "json" : FormatName(*decode));
+  if (format.empty()) return own == "json" ? "ndjson" : own;
+  // A name says less than the pipeline does.
+  return format == "ndjson" && own != "csv" && own != "line" ? own : format;
+}
+
+std::string OutputFormat(const BatchOptions& options, const Node& root) {
+  if (!options.format.empty()) return options.format;
+  if (const std::string named = FormatOfName(options.output); !named.empty()) return named;
+  const Node* encode = root.Find("encode");
+  const std::string own(encode == nullptr ? "json" : FormatName(*encode));
+  return own == "json" ? "ndjson" : own;
+}
+
+bool IsLines(const std::string& format) {
+  return format == "json" || format == "ndjson" || format == "csv" || format == "line" ||
+         format == "raw" || format == "senml";
+}
+
+void SetFormats(const std::string& input, const std::string& output, const BatchOptions& options,
+                Node& root) {
+  Node decode = OptionsOf(root.Find("decode"), input);
+  if (input == "csv" && decode.Find("delimiter") == nullptr && !options.inputs.empty() &&
+      options.inputs[0].find(".tsv") != std::string::npos) {
+    Set(decode, "delimiter", Text("tab"));
+  }
+  // A line has one object.
+  Set(root, "decode",
+      decode.members.empty() ? Text(input == "ndjson" ? "json" : input) : Named(input, decode));
+  Node encode = OptionsOf(root.Find("encode"), output);
+  if (output == "csv") Set(encode, "header", Node::Scalar("false", false, {}));
+  if (output == "csv" && options.output.ends_with(".tsv")) Set(encode, "delimiter", Text("tab"));
+  Set(root, "encode", encode.members.empty() ? Text(output) : Named(output, encode));
+}
+
+bool CompileWith(Prepared& prepared, const Registry& registry, Diagnostics& diagnostics) {
+  prepared.plan = CompileBatch(prepared.spec, registry, diagnostics);
+  return prepared.plan != nullptr;
+}
+
+void SetColumnsOf(const std::vector<std::string>& columns, Node& root) {
+  Node list;
+  list.kind = Node::Kind::kSequence;
+  for (const std::string& column : columns) list.items.push_back(Text(column));
+  Node options = OptionsOf(root.Find("encode"), "csv");
+  Set(options, "columns", std::move(list));
+  Set(root, "encode", Named("csv", std::move(options)));
+}
+
+std::optional<PipelineFile> ReadFileOf(const BatchOptions& options, Diagnostics& diagnostics,
+                                       std::string& problem) {
+  Result<std::string> text = ReadWholeFile(options.pipeline, kPipelineBytesMax);
+  if (!text.ok()) {
+    problem = text.error().message;
+    return std::nullopt;
+  }
+  const Environment environment =
+      SystemdEnvironment([](const std::string& name) -> std::optional<std::string> {
+        const char* value = std::getenv(name.c_str());
+        return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+      });
+  return ReadPipeline(text.value(), options.pipeline, environment, {}, diagnostics);
+}
+
+}  // namespace
+
+std::string HeaderLine(const std::vector<std::string>& columns) {
+  std::string line;
+  for (const std::string& column : columns) {
+    if (!line.empty()) line += ',';
+    if (column.find_first_of(",\"\r\n") == std::string::npos) {
+      line += column;
+      continue;
+    }
+    line += '"';
+    for (const char c : column) line += c == '"' ? "\"\"" : std::string(1, c);
+    line += '"';
+  }
+  return line + '\n';
+}
+
+bool SetColumns(Prepared& prepared, const std::vector<std::string>& fields,
+                const Registry& registry, Diagnostics& diagnostics) {
+  std::vector<std::string> columns = prepared.plan->ResultFields();
+  for (const std::string& field : fields) {
+    if (std::find(columns.begin(), columns.end(), field) == columns.end()) columns.push_back(field);
+  }
+  // What later steps set is in the table of the last ones.
+  const FieldTable& last = *prepared.plan->plan().tables.back();
+  const bool is_partial_possible = prepared.plan->sorts_results();
+  for (std::uint16_t i = 0; i < last.size(); ++i) {
+    const std::string name(last.name(i));
+    if (prepared.plan->way == BatchWay::kRows || (name == "partial" && !is_partial_possible))
+      continue;
+    if (std::find(columns.begin(), columns.end(), name) == columns.end()) columns.push_back(name);
+  }
+  prepared.columns = columns;
+  prepared.needs_columns = false;
+  SetColumnsOf(columns, prepared.spec.pipeline);
+  return CompileWith(prepared, registry, diagnostics);
+}
+
+std::optional<Prepared> Prepare(const BatchOptions& options, const Registry& registry,
+                                Diagnostics& diagnostics, std::string& problem) {
+  std::optional<PipelineFile> file = ReadFileOf(options, diagnostics, problem);
+  if (!file.has_value()) return std::nullopt;
+  Result<std::vector<InputFile>> inputs = ListInputs(options.inputs);
+  if (!inputs.ok()) {
+    problem = inputs.error().message;
+    return std::nullopt;
+  }
+  Prepared prepared;
+  prepared.inputs = std::move(inputs).value();
+  Node& root = prepared.spec.pipeline = file->root;
+  const std::string input = InputFormat(options, prepared.inputs, root, problem);
+  const std::string output = OutputFormat(options, root);
+  if (problem.empty() && !IsLines(input)) {
+    problem = "`" + input + "` is no format of files with a record a line";
+  }
+  if (problem.empty() && (!IsLines(output) || output == "senml" || output == "raw")) {
+    problem = "`" + output + "` is no format for a file\n  hint: `--format csv`, ndjson or line";
+  }
+  if (!problem.empty()) return std::nullopt;
+  SetFormats(input, output, options, root);
+  prepared.spec.name = file->name;
+  prepared.spec.origin = {FilterOf(root), options.topic, options.topic_column};
+  prepared.spec.lateness = options.as_stream ? Lateness::kAsStream : Lateness::kNever;
+  if (!CompileWith(prepared, registry, diagnostics)) return std::nullopt;
+  prepared.chunks.bytes = options.chunk_bytes;
+  if (prepared.plan->csv.has_value()) {
+    prepared.chunks.quote = prepared.plan->csv->dialect.quote;
+    prepared.chunks.header = prepared.plan->csv->has_header;
+  }
+  if (output != "csv") return prepared;
+  prepared.columns = prepared.plan->columns;
+  prepared.needs_columns = prepared.columns.empty();
+  return prepared;
+}
+
+std::unique_ptr<const BatchPlan> PlanForFiles(const PipelineFile& file, const Registry& registry,
+                                              Diagnostics& diagnostics) {
+  BatchSpec spec;
+  spec.name = file.name;
+  spec.pipeline = file.root;
+  spec.origin.filter = FilterOf(file.root);
+  return CompileBatch(spec, registry, diagnostics);
+}
+
+}  // namespace runnel

@@ -1,0 +1,38 @@
+// Rejects: rows that could not be used, in a CSV file: input, line, step, reason, row.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "daemon/batch/output_file.h"
+
+namespace runnel {
+
+class Rejects final {
+ public:
+  // Without a path they are counted alone.
+  Rejects(std::string path, std::string part)
+      : path_(std::move(path)), file_(path_, std::move(part)) {}
+
+  // `line` 0: nobody knows.
+  Status Add(std::string_view input, std::uint64_t line, std::string_view step,
+             std::string_view reason, std::string_view row);
+  Status Resume(std::uint64_t size);
+  Status Flush() { return file_.is_open() ? file_.Flush() : Status(); }
+  // Makes the file what `path` is; without rejects there is none, not even one of before.
+  Status Commit();
+  void Discard() { file_.Discard(); }
+
+  std::uint64_t size() const { return file_.is_open() ? file_.size() : 0; }
+  const std::string& path() const { return path_; }
+  // The first one in words; empty: there is none.
+  const std::string& first() const { return first_; }
+
+ private:
+  std::string path_;
+  OutputFile file_;
+  std::string first_;
+};
+
+}  // namespace runnel
