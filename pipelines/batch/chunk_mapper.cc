@@ -4,7 +4,6 @@
 #include <cstring>
 #include <utility>
 
-#include "pipelines/base/hash.h"
 #include "pipelines/batch/spread.h"
 
 namespace runnel {
@@ -49,6 +48,7 @@ Result<std::unique_ptr<ChunkMapper>> ChunkMapper::Create(
         std::make_unique<RunWriter>([&sink](std::string_view block) { sink.TakeRunBlock(block); });
     mapper->feed_ = std::make_unique<GroupFeed>(*plan.window);
     if (!plan.window->grid.zone.has_value()) mapper->pane_every_ = plan.window->grid.every;
+    if (CsvGroups::Fits(plan)) mapper->csv_groups_ = std::make_unique<CsvGroups>(plan);
     if (mapper->pane_every_ > 0) mapper->pane_start_ = plan.window->grid.StartOf(0);
   }
   if (plan.way == BatchWay::kPartitions) {
@@ -69,21 +69,11 @@ const char* ChunkMapper::Map(const ChunkInput& input, const MapMode& mode) {
                                 mode.probe ? MissingAs::kNull : MissingAs::kMissing);
   if (const char* reason = reader_->Start(input.header, input.text)) return reason;
   arena_.Reset();
-  record_.Clear();
-  intake_.Prepare(record_);
-  for (Row row; reader_->Next(record_, arena_, row);) {
-    TakeRow(row);
-    record_.Clear();
-    intake_.Prepare(record_);
-    // At rows that depend on nothing but the chunk, so that a chunk is always cut in the
-    // same places.
-    const bool boundary = counts_.rows % GroupFeed::kRows == 0;
-    if (feed_ == nullptr) {
-      arena_.Reset();
-    } else if (boundary || mode_.careful || arena_.used() > kArenaBytes / 2) {
-      RunBatch();
-    }
-    if (boundary && groups_ != nullptr && groups_->IsFull()) FlushGroups();
+  if (csv_groups_ == nullptr || mode_.careful || on_row ||
+      !csv_groups_->Start(input.header, input.text)) {
+    TakeRows(UINT64_MAX);
+  } else {
+    TakeUsualRows();
   }
   if (feed_ != nullptr) RunBatch();
   if (groups_ != nullptr) {
@@ -96,6 +86,54 @@ const char* ChunkMapper::Map(const ChunkInput& input, const MapMode& mode) {
   probe_.rows = counts_.rows;
   if (mode.probe) reader_.reset();
   return nullptr;
+}
+
+// At most `count` rows, each as a record.
+void ChunkMapper::TakeRows(std::uint64_t count) {
+  record_.Clear();
+  intake_.Prepare(record_);
+  for (Row row; count > 0 && reader_->Next(record_, arena_, row); --count) {
+    TakeRow(row);
+    record_.Clear();
+    intake_.Prepare(record_);
+    EndRow();
+    if (count > 1) continue;
+    const std::string_view text = input_.text;
+    next_ = static_cast<std::size_t>(row.text.data() - text.data()) + row.text.size();
+    while (next_ < text.size() && (text[next_] == '\n' || text[next_] == '\r')) ++next_;
+  }
+}
+
+// The usual rows without records, and each other one with.
+void ChunkMapper::TakeUsualRows() {
+  next_ = 0;
+  while (next_ < input_.text.size()) {
+    progress_(next_);
+    const std::size_t room = GroupFeed::kRows - counts_.rows % GroupFeed::kRows;
+    const std::size_t taken = csv_groups_->Take(next_, room, *feed_);
+    counts_.rows += taken;
+    counts_.absorbed += taken;
+    if (taken == room) {
+      EndRow();
+      continue;
+    }
+    const std::uint64_t before = counts_.rows;
+    reader_->Seek(next_);
+    TakeRows(1);
+    if (counts_.rows == before) return;  // blank lines to the end
+  }
+}
+
+// After each row, and at rows that depend on nothing but the chunk, so that a chunk is
+// always cut in the same places.
+void ChunkMapper::EndRow() {
+  const bool boundary = counts_.rows % GroupFeed::kRows == 0;
+  if (feed_ == nullptr) {
+    arena_.Reset();
+  } else if (boundary || mode_.careful || arena_.used() > kArenaBytes / 2) {
+    RunBatch();
+  }
+  if (boundary && groups_ != nullptr && groups_->IsFull()) FlushGroups();
 }
 
 void ChunkMapper::TakeRow(const Row& row) {
@@ -213,12 +251,12 @@ std::int64_t ChunkMapper::PaneOf(std::int64_t time) {
 }
 
 void ChunkMapper::AddToBatch(const Row& row) {
-  std::string& key = feed_->key();
-  key.clear();
-  const char* reason = plan_->window->key.Encode(record_, arena_, key);
+  scratch_.clear();
+  const char* reason = plan_->window->key.Encode(record_, arena_, scratch_);
   if (reason == nullptr) reason = ReadValues(feed_->values());
   if (reason != nullptr) return Reject(reason, plan_->plan().steps[plan_->window_step].label, row);
-  feed_->Push(PaneOf(Microseconds(record_.time)), record_.time, Hash(key));
+  feed_->SetKey(scratch_);
+  feed_->Push(PaneOf(Microseconds(record_.time)), record_.time);
   ++counts_.absorbed;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "pipelines/batch/batch_plan.h"
+#include "pipelines/batch/csv_groups.h"
 #include "pipelines/batch/group_feed.h"
 #include "pipelines/batch/group_table.h"
 #include "pipelines/batch/result_writer.h"
@@ -106,6 +107,9 @@ class ChunkMapper final {
  private:
   ChunkMapper(const BatchPlan& plan, StateRegion& region, BatchSink& sink,
               std::function<void(std::uint64_t)> progress);
+  void TakeRows(std::uint64_t count);
+  void TakeUsualRows();
+  void EndRow();
   void TakeRow(const Row& row);
   void Reject(const char* reason, std::string_view step, const Row& row);
   void Settle(const Verdict& verdict, std::size_t step, const Row& row);
@@ -135,6 +139,8 @@ class ChunkMapper final {
   Record record_;
   Arena arena_;
   std::unique_ptr<GroupFeed> feed_;
+  std::unique_ptr<CsvGroups> csv_groups_;  // for plans that it fits
+  std::size_t next_ = 0;                   // where it is to go on
   ChunkInput input_;
   MapMode mode_;
   BatchCounts counts_;

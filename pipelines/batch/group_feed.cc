@@ -37,6 +37,16 @@ bool GroupFeed::IsSkipped(const AggregateColumn& column, const Value* values) co
   return false;
 }
 
+// More room; the keys that there are move with it.
+void GroupFeed::Spill(std::size_t size) {
+  std::vector<char> larger(2 * key_bytes_.size() + size);
+  std::memcpy(larger.data(), key_bytes_.data(), used_);
+  for (std::size_t i = 0; i < count_; ++i) {
+    keys_[i] = {larger.data() + (keys_[i].data() - key_bytes_.data()), keys_[i].size()};
+  }
+  key_bytes_ = std::move(larger);
+}
+
 void GroupFeed::AddTo(GroupTable& table, StateRegion& region) {
   for (std::size_t i = 0; i < count_; ++i) table.Prefetch(hashes_[i]);
   for (std::size_t i = 0; i < count_; ++i) {

@@ -5,10 +5,12 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "pipelines/base/hash.h"
 #include "pipelines/batch/group_table.h"
 
 namespace runnel {
@@ -18,13 +20,20 @@ class GroupFeed final {
   static constexpr std::size_t kRows = 64;
 
   // `plan` outlives this.
-  explicit GroupFeed(const WindowPlan& plan)
-      : plan_(&plan), arguments_(plan.arguments.size()), keys_(kRows) {
+  explicit GroupFeed(const WindowPlan& plan) : plan_(&plan), arguments_(plan.arguments.size()) {
     values_.assign(kRows * (arguments_ == 0 ? 1 : arguments_), Value::Bool(true));
   }
 
-  // What the next row is to be filled into.
-  std::string& key() { return keys_[count_]; }
+  // Of the next row: its encoded key, or that of a key of one text.
+  void SetKey(std::string_view key) { std::memcpy(NewKey(key.size()), key.data(), key.size()); }
+  void SetTextKey(std::string_view text) {
+    char* const at = NewKey(text.size() + 5);
+    const auto size = static_cast<std::uint32_t>(text.size());
+    *at = 's';
+    std::memcpy(at + 1, &size, sizeof size);
+    std::memcpy(at + 5, text.data(), text.size());
+  }
+  // What its values are to be filled into.
   Value* values() { return &values_[count_ * arguments_]; }
   std::size_t arguments() const { return arguments_; }
   std::size_t count() const { return count_; }
@@ -32,17 +41,17 @@ class GroupFeed final {
   // Whether the values can be added: a literal reason, or nullptr. REQUIRES: values() is full.
   const char* CheckValues();
   // The row is complete. REQUIRES: count() < kRows.
-  void Push(std::int64_t start, Time time, std::uint64_t key_hash) {
+  void Push(std::int64_t start, Time time) {
     starts_[count_] = start;
     times_[count_] = time;
-    hashes_[count_++] = GroupTable::HashOf(key_hash, start);
+    hashes_[count_] = GroupTable::HashOf(Hash(keys_[count_]), start);
+    ++count_;
   }
-  std::uint64_t last_hash() const { return hashes_[count_ - 1]; }
 
   // Adds all rows to their groups and forgets them. `region` is the table's.
   void AddTo(GroupTable& table, StateRegion& region);
   void Clear() {
-    count_ = 0;
+    count_ = used_ = 0;
     all_there_ = true;
   }
   // The rows that are there, for who passes them on.
@@ -58,13 +67,23 @@ class GroupFeed final {
   }
 
  private:
+  char* NewKey(std::size_t size) {
+    if (used_ + size > key_bytes_.size()) Spill(size);
+    char* const at = key_bytes_.data() + used_;
+    keys_[count_] = {at, size};
+    used_ += size;
+    return at;
+  }
+  void Spill(std::size_t size);
   bool IsSkipped(const AggregateColumn& column, const Value* values) const;
 
   const WindowPlan* plan_;
   std::size_t arguments_;
   std::size_t count_ = 0;
   bool all_there_ = true;  // no value is missing and no filter says no
-  std::vector<std::string> keys_;
+  std::vector<char> key_bytes_ = std::vector<char>(64 * kRows);
+  std::size_t used_ = 0;  // of them
+  std::string_view keys_[kRows];
   std::int64_t starts_[kRows];
   std::uint64_t hashes_[kRows];
   Time times_[kRows];

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "pipelines/base/hash.h"
 #include "pipelines/batch/sort_key.h"
 #include "pipelines/batch/spread.h"
 
@@ -105,9 +104,8 @@ bool PartitionRunner::FeedGroups(std::string_view bytes) {
       --counts_.absorbed;  // as the mapper had counted it
       sink_->TakeReject({0, "poison", "worker", {}});
     } else {
-      feed_->key().assign(key);
-      feed_->Push(start, TimeFromMicroseconds(time), Hash(key));
-      groups_->Prefetch(feed_->last_hash());
+      feed_->SetKey(key);
+      feed_->Push(start, TimeFromMicroseconds(time));
     }
     const bool boundary = ++row_ % GroupFeed::kRows == 0;
     // Text is borrowed from the segment.

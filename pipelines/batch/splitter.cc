@@ -1,23 +1,14 @@
 #include "pipelines/batch/splitter.h"
 
-#include <bit>
-
 #include "pipelines/codecs/scan.h"
 
 namespace runnel {
 
 TextCounts CountText(std::string_view text, char quote) {
   TextCounts counts;
-  const char second = quote == 0 ? '\n' : quote;
-  for (std::size_t at = 0; at < text.size(); at += 64) {
-    const std::size_t rest = text.size() - at;
-    const std::uint64_t kept = rest >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << rest) - 1;
-    const std::uint64_t lines = scan::Find64(text.data() + at, '\n', '\n', '\n') & kept;
-    counts.lines += static_cast<std::uint64_t>(std::popcount(lines));
-    if (quote == 0) continue;
-    const std::uint64_t quotes = scan::Find64(text.data() + at, second, second, second) & kept;
-    counts.quotes += static_cast<std::uint64_t>(std::popcount(quotes));
-  }
+  const scan::TwoCounts both = scan::Count(text.data(), text.size(), '\n', quote);
+  counts.lines = both.first;
+  counts.quotes = quote == 0 ? 0 : both.second;
   return counts;
 }
 

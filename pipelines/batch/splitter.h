@@ -17,7 +17,7 @@ struct TextCounts {
   std::uint64_t quotes = 0;
 };
 
-// `quote` is 0 where there are none. Reads up to 64 bytes behind `text`.
+// `quote` is 0 where there are none.
 TextCounts CountText(std::string_view text, char quote);
 
 // What is behind the last record of `text` that is whole; 0 where there is none. `counts`

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -112,6 +113,43 @@ inline bool IsAscii64(const char* at) {
   for (int i = 0; i < 8; ++i) all |= Load8(at + 8 * i);
   return (all & kTops) == 0;
 #endif
+}
+
+// How many of `size` bytes are `a`, and how many are `b`.
+struct TwoCounts {
+  std::uint64_t first = 0;
+  std::uint64_t second = 0;
+};
+inline TwoCounts Count(const char* at, std::size_t size, char a, char b) {
+  TwoCounts counts;
+  std::size_t done = 0;
+#if defined(__SSE2__)
+  const __m128i zero = _mm_setzero_si128();
+  const __m128i one = _mm_set1_epi8(a);
+  const __m128i other = _mm_set1_epi8(b);
+  const auto sum = [&](__m128i bytes) {
+    const __m128i halves = _mm_sad_epu8(bytes, zero);
+    return static_cast<std::uint64_t>(_mm_cvtsi128_si64(halves)) +
+           static_cast<std::uint64_t>(_mm_cvtsi128_si64(_mm_srli_si128(halves, 8)));
+  };
+  while (size - done >= 16) {
+    __m128i ones = zero;
+    __m128i others = zero;
+    // A byte of the sums takes no more.
+    for (int i = 0; i < 255 && size - done >= 16; ++i, done += 16) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + done));
+      ones = _mm_sub_epi8(ones, _mm_cmpeq_epi8(bytes, one));
+      others = _mm_sub_epi8(others, _mm_cmpeq_epi8(bytes, other));
+    }
+    counts.first += sum(ones);
+    counts.second += sum(others);
+  }
+#endif
+  for (; done < size; ++done) {
+    counts.first += at[done] == a ? 1U : 0U;
+    counts.second += at[done] == b ? 1U : 0U;
+  }
+  return counts;
 }
 
 // The top bit of each byte of `digits` (text ^ "00000000") that is not a digit. Exact

@@ -1,0 +1,75 @@
+// CsvGroups: the rows of a CSV chunk that are as usual, straight into a GroupFeed.
+//
+// For windows behind no other step whose key, time and values are columns: no record is
+// made. A row with a quote, without one of its values, with a key that may be a number, or
+// with anything else out of the ordinary is left to the general way, which gives the same
+// groups; so this decides nothing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipelines/batch/batch_plan.h"
+#include "pipelines/batch/group_feed.h"
+#include "pipelines/codecs/json_reader.h"
+#include "pipelines/codecs/scan.h"
+
+namespace runnel {
+
+class CsvGroups final {
+ public:
+  // Whether the plan is of that kind.
+  static bool Fits(const BatchPlan& plan);
+  explicit CsvGroups(const BatchPlan& plan);
+
+  // Begins on a chunk; false where its header or its bytes are not as usual. See RowReader.
+  bool Start(std::string_view header, std::string_view chunk);
+  // Takes rows from `at` on, at most `count`, into `feed` as far as it has room. Gives how many
+  // and moves `at` behind them; less than `count` where the row at `at` is not as usual, or the
+  // chunk ends.
+  std::size_t Take(std::size_t& at, std::size_t count, GroupFeed& feed);
+
+ private:
+  // What a column is for.
+  enum class Use : std::uint8_t { kNothing, kKey, kTime, kValue, kTimeAndValue };
+  struct Column {
+    Use use = Use::kNothing;
+    std::uint16_t value = 0;  // index of the argument
+  };
+
+  const char* NextSpecial() {
+    while (found_ == 0) {
+      block_ += 64;
+      if (block_ >= end_) return end_;
+      found_ = scan::Find64(block_, delimiter_, '\n', quote_);
+    }
+    const char* const special = block_ + std::countr_zero(found_);
+    found_ &= found_ - 1;
+    return special;
+  }
+  bool TakeRow(const char*& at, GroupFeed& feed);
+  bool TakeField(const Column& column, const char* begin, const char* stop, GroupFeed& feed);
+  std::int64_t PaneOf(std::int64_t time);
+
+  const BatchPlan* plan_;
+  char delimiter_;
+  char quote_;
+  std::int64_t factor_ = 1;  // of a time to microseconds
+  std::string header_;
+  std::vector<Column> columns_;
+  std::size_t used_columns_ = 0;  // up to the last one that is for something
+  bool usual_ = false;            // the columns of header_ are
+  JsonReader numbers_;
+  Arena arena_;
+  const char* begin_ = nullptr;
+  const char* end_ = nullptr;
+  const char* block_ = nullptr;
+  std::uint64_t found_ = 0;
+  std::int64_t time_ = 0;  // of the row
+  std::string_view key_;   // of the row
+  std::int64_t pane_start_ = 0;
+};
+
+}  // namespace runnel
