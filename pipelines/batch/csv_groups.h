@@ -39,18 +39,14 @@ class CsvGroups final {
     std::uint16_t value = 0;  // index of the argument
   };
 
-  const char* NextSpecial() {
-    while (found_ == 0) {
-      block_ += 64;
-      if (block_ >= end_) return end_;
-      found_ = scan::Find64(block_, delimiter_, '\n', quote_);
-    }
-    const char* const special = block_ + std::countr_zero(found_);
-    found_ &= found_ - 1;
-    return special;
-  }
-  bool TakeRow(const char*& at, GroupFeed& feed);
-  bool TakeField(const Column& column, const char* begin, const char* stop, GroupFeed& feed);
+  // Where the bits of one comparison are, in registers while rows are taken.
+  struct Specials {
+    const char* block;
+    std::uint64_t found;
+  };
+  const char* Next(Specials& specials) const;
+  bool TakeRow(Specials& specials, const char*& at, GroupFeed& feed);
+  bool TakeField(Column column, const char* begin, const char* stop, GroupFeed& feed);
   std::int64_t PaneOf(std::int64_t time);
 
   const BatchPlan* plan_;
@@ -59,14 +55,12 @@ class CsvGroups final {
   std::int64_t factor_ = 1;  // of a time to microseconds
   std::string header_;
   std::vector<Column> columns_;
-  std::size_t used_columns_ = 0;  // up to the last one that is for something
-  bool usual_ = false;            // the columns of header_ are
+  bool usual_ = false;  // the columns of header_ are
   JsonReader numbers_;
   Arena arena_;
   const char* begin_ = nullptr;
   const char* end_ = nullptr;
-  const char* block_ = nullptr;
-  std::uint64_t found_ = 0;
+  bool doubles_ = true;    // all values of the row are
   std::int64_t time_ = 0;  // of the row
   std::string_view key_;   // of the row
   std::int64_t pane_start_ = 0;

@@ -10,7 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "pipelines/base/hash.h"
 #include "pipelines/batch/group_table.h"
 
 namespace runnel {
@@ -24,14 +23,17 @@ class GroupFeed final {
     values_.assign(kRows * (arguments_ == 0 ? 1 : arguments_), Value::Bool(true));
   }
 
-  // Of the next row: its encoded key, or that of a key of one text.
+  // Of the next row: its encoded key, or that of a key of one text, which has 16 readable
+  // bytes from its begin on.
   void SetKey(std::string_view key) { std::memcpy(NewKey(key.size()), key.data(), key.size()); }
   void SetTextKey(std::string_view text) {
     char* const at = NewKey(text.size() + 5);
     const auto size = static_cast<std::uint32_t>(text.size());
     *at = 's';
     std::memcpy(at + 1, &size, sizeof size);
-    std::memcpy(at + 5, text.data(), text.size());
+    // A short one whole, with what lies behind it: there is room for it on both sides.
+    std::memcpy(at + 5, text.data(), 16);
+    if (text.size() > 16) std::memcpy(at + 21, text.data() + 16, text.size() - 16);
   }
   // What its values are to be filled into.
   Value* values() { return &values_[count_ * arguments_]; }
@@ -44,7 +46,7 @@ class GroupFeed final {
   void Push(std::int64_t start, Time time) {
     starts_[count_] = start;
     times_[count_] = time;
-    hashes_[count_] = GroupTable::HashOf(Hash(keys_[count_]), start);
+    hashes_[count_] = GroupTable::HashOf(keys_[count_], start);
     ++count_;
   }
 
@@ -67,8 +69,9 @@ class GroupFeed final {
   }
 
  private:
+  static constexpr std::size_t kSlack = 16;
   char* NewKey(std::size_t size) {
-    if (used_ + size > key_bytes_.size()) Spill(size);
+    if (used_ + size + kSlack > key_bytes_.size()) Spill(size + kSlack);
     char* const at = key_bytes_.data() + used_;
     keys_[count_] = {at, size};
     used_ += size;

@@ -10,8 +10,10 @@
 #include <string_view>
 #include <vector>
 
+#include "pipelines/base/hash.h"
 #include "pipelines/base/state.h"
 #include "pipelines/batch/run.h"
+#include "pipelines/codecs/name_index.h"
 #include "pipelines/windows/window_plan.h"
 
 namespace runnel {
@@ -22,9 +24,12 @@ class GroupTable final {
   // and for what a few rows more can need.
   GroupTable(const WindowPlan& plan, StateRegion& region);
 
-  static std::uint64_t HashOf(std::uint64_t key_hash, std::int64_t start) {
-    const std::uint64_t mixed =
-        (key_hash ^ static_cast<std::uint64_t>(start)) * 0x9e3779b97f4a7c15U;
+  // Of a group; the same everywhere, since partitions follow it.
+  static std::uint64_t HashOf(std::string_view key, std::int64_t start) {
+    const NameDigest digest(key);
+    std::uint64_t mixed = (digest.hash ^ static_cast<std::uint64_t>(start)) * 0x9e3779b97f4a7c15U;
+    if (key.size() > 16) mixed ^= Hash(key);
+    mixed = (mixed ^ mixed >> 29) * 0xbf58476d1ce4e5b9U;
     return mixed ^ mixed >> 32;
   }
   void Prefetch(std::uint64_t hash) const {
