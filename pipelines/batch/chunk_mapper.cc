@@ -76,10 +76,7 @@ const char* ChunkMapper::Map(const ChunkInput& input, const MapMode& mode) {
     TakeUsualRows();
   }
   if (feed_ != nullptr) RunBatch();
-  if (groups_ != nullptr) {
-    probe_.groups += groups_->size();
-    FlushGroups();
-  }
+  if (groups_ != nullptr) FlushGroups();
   FlushSegments();
   if (!output_.empty() && !mode_.probe) sink_->TakeOutput(output_);
   output_.clear();
@@ -278,6 +275,7 @@ void ChunkMapper::RunBatch() {
 
 void ChunkMapper::FlushGroups() {
   if (groups_->IsEmpty()) return;
+  probe_.groups += groups_->size();
   if (mode_.probe) {
     RunWriter nothing([](std::string_view) {});
     CHECK(groups_->Flush(nothing));
