@@ -93,8 +93,8 @@ void Round(const runnel::BatchPlan& plan, const std::string& text, Times& best) 
   best.merge = std::min(best.merge, CpuSeconds() - before);
   best.count = std::min(best.count, counting);
   best.map = std::min(best.map, mapping);
-  std::printf("%zu runs, %zu bytes, output %zu, rejects %zu\n", keep.runs.size(), bytes, keep.output,
-              keep.rejects);
+  std::printf("%zu runs, %zu bytes, output %zu, rejects %zu\n", keep.runs.size(), bytes,
+              keep.output, keep.rejects);
 }
 
 }  // namespace

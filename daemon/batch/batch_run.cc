@@ -24,6 +24,7 @@ namespace {
 constexpr int kFailed = 1;
 constexpr int kWrong = 2;
 constexpr std::size_t kRunsMax = 256;          // that are merged at once
+constexpr std::size_t kSlotMin = 5 << 20;      // room for two blocks of each of these
 constexpr std::uint64_t kSpreadRows = 10'000;  // of a first chunk that says enough
 constexpr std::uint64_t kStateBytes = 64 << 20;
 constexpr std::size_t kManifestEvery = 8;  // chunks
@@ -109,7 +110,7 @@ int Run::Fail(const Error& error) {
   std::fprintf(stderr, "error: %s\n", error.message.c_str());
   pool_.reset();
   if (state_.has_value() && !options_.resume) RemoveParts();
-  return error.kind == ErrorKind::kFix && !state_.has_value() ? kWrong : kFailed;
+  return kFailed;
 }
 
 // A run that was asked to resume leaves what it has for the next one.
@@ -473,7 +474,7 @@ int Run::Do() {
   if (!problem.empty()) std::fprintf(stderr, "error: %s\n", problem.c_str());
   if (!prepared_.has_value()) return kWrong;
   if (prepared_->plan->way == BatchWay::kInOrder) options_.workers = 1;
-  slot_bytes_ = Chunker::SlotBytes(prepared_->chunks);
+  slot_bytes_ = std::max(Chunker::SlotBytes(prepared_->chunks), kSlotMin);
   const std::pair<Status (Run::*)(), bool> steps[] = {
       {&Run::MakePool, false},      {&Run::Probe, false}, {&Run::MakeState, false},
       {&Run::StartManifest, false}, {&Run::Map, true},    {&Run::Partitions, true},

@@ -81,6 +81,7 @@ Status Chunker::TakeHeader(char* slot, std::size_t& begin, std::size_t size) {
   if (!options_.header || text.empty()) return {};
   std::size_t blank = 0;
   while (blank < text.size() && (text[blank] == '\n' || text[blank] == '\r')) ++blank;
+  if (blank == text.size() && ended_) return {};
   std::size_t end = FirstRecordEnd(text.substr(blank), options_.quote);
   if (end == 0 && ended_) end = text.size() - blank;
   if (end == 0 || end > batch::kHeaderRoom) return TooLong();

@@ -87,7 +87,9 @@ Status WorkPool::StartWorker(std::size_t index) {
       ChildProcess::Start(options_.executable, {std::to_string(getpid()), "batch"});
   if (!child.ok()) return child.error();
   worker.child.emplace(std::move(child).value());
-  return SendSetup(worker);
+  // One that is dead already is seen by its pidfd.
+  if (!SendSetup(worker).ok()) worker.child->Kill(SIGKILL);
+  return {};
 }
 
 Status WorkPool::SendSetup(Worker& worker) {
@@ -195,7 +197,7 @@ Status WorkPool::Wait(WorkPhase& phase) {
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     // What a worker said last counts, even where it is dead by now.
     if ((polled[1 + 2 * i].revents & POLLIN) != 0) {
-      if (Status handled = HandleReply(*workers_[i], phase); !handled.ok()) return handled;
+      if (Status handled = HandleReply(i, phase); !handled.ok()) return handled;
     } else if (polled[2 + 2 * i].revents != 0) {
       if (Status handled = HandleDeath(i, phase); !handled.ok()) return handled;
     }
@@ -222,16 +224,23 @@ void WorkPool::CheckProgress() {
   }
 }
 
-Status WorkPool::HandleReply(Worker& worker, WorkPhase& phase) {
+Status WorkPool::HandleReply(std::size_t index, WorkPhase& phase) {
+  Worker& worker = *workers_[index];
   char bytes[kMessageMax];
   const ssize_t size = recv(worker.child->channel().fd(), bytes, sizeof bytes, MSG_DONTWAIT);
   Reply reply;
-  if (size <= 0 || !Reply::Decode({bytes, static_cast<std::size_t>(size)}, reply)) {
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return {};
+  if (size <= 0) {
+    worker.child->Kill(SIGKILL);  // it has closed its end; most likely it is gone
+    return HandleDeath(index, phase);
+  }
+  if (!Reply::Decode({bytes, static_cast<std::size_t>(size)}, reply)) {
     worker.child->Kill(SIGKILL);  // what it says means nothing
     return {};
   }
   if (reply.kind == ReplyKind::kReady) {
     worker.ready = true;
+    starts_failed_ = 0;
     return worker.task.has_value() ? SendPart(worker, phase) : Status();
   }
   if (!worker.task.has_value()) {
@@ -323,7 +332,7 @@ Status WorkPool::HandleDeath(std::size_t index, WorkPhase& phase) {
   const std::uint64_t row = page->progress.load(std::memory_order_relaxed);
   const bool blamed = end->BlamesRecord() || worker.overdue;
   if (!worker.ready || !worker.task.has_value()) {
-    if (restarts_ > 4 * options_.workers) {
+    if (!worker.ready && ++starts_failed_ > 4 * options_.workers) {
       return Error{ErrorKind::kGiveUp, "workers end at once: " + end->Describe()};
     }
     return StartWorker(index);

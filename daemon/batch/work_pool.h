@@ -104,7 +104,7 @@ class WorkPool final {
   Status Dispatch(WorkPhase& phase);
   Status SendPart(Worker& worker, WorkPhase& phase);
   Status Wait(WorkPhase& phase);
-  Status HandleReply(Worker& worker, WorkPhase& phase);
+  Status HandleReply(std::size_t index, WorkPhase& phase);
   Status HandleTurn(Worker& worker, WorkPhase& phase);
   Status HandleDeath(std::size_t index, WorkPhase& phase);
   Status TakeFrames(std::string_view frames, Task& task, WorkPhase& phase);
@@ -133,6 +133,7 @@ class WorkPool final {
   bool exhausted_ = false;
   bool stopped_ = false;
   std::size_t restarts_ = 0;
+  std::size_t starts_failed_ = 0;  // in a row
 };
 
 }  // namespace runnel

@@ -230,6 +230,7 @@ std::unique_ptr<const BatchPlan> CompileBatch(const BatchSpec& spec, const Regis
   // Nobody has it yet: its format is still to be wrapped.
   std::unique_ptr<CompiledPlan> compiled(
       const_cast<CompiledPlan*>(static_cast<const CompiledPlan*>(plan.release())));
+  if (spec.origin.column.has_value()) compiled->tables[0]->Intern(*spec.origin.column);
   batch->origin = spec.origin;
   batch->lateness = spec.lateness;
   batch->record_max = spec.record_max;

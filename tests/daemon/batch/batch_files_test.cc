@@ -1,0 +1,84 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "daemon/batch/manifest.h"
+#include "daemon/batch/spool.h"
+
+namespace runnel {
+namespace {
+
+ManifestEntry EntryOf(std::uint64_t number) {
+  ManifestEntry entry;
+  entry.chunk.number = number;
+  entry.chunk.position = 1000 * number;
+  entry.counts.rows = entry.counts.absorbed = 7;
+  entry.spool = 300;
+  entry.runs = {{100, 200}};
+  entry.segments = {{3, number, 5, {10, 20}}};
+  return entry;
+}
+
+TEST(Manifest, EndsBehindItsLastWholeEntry) {
+  ManifestHead head;
+  head.pipeline = 42;
+  head.chunk_bytes = 4096;
+  head.inputs = {{"a.csv", 10, 20}, {"b.csv", 30, -40}};
+  const std::string begin = EncodeManifestHead(head);
+  const std::string first = EncodeManifestEntry(EntryOf(0));
+  const std::string all = begin + first + EncodeManifestEntry(EntryOf(1));
+  for (std::size_t size = 0; size <= all.size(); ++size) {
+    const std::optional<ManifestContent> content =
+        ReadManifest(std::string_view(all).substr(0, size));
+    ASSERT_EQ(content.has_value(), size >= begin.size());
+    if (!content.has_value()) continue;
+    EXPECT_EQ(WhyNotTheSame(content->head, head), "");
+    const std::size_t whole = size == all.size() ? 2 : size >= begin.size() + first.size() ? 1 : 0;
+    ASSERT_EQ(content->entries.size(), whole);
+    if (whole == 0) continue;
+    EXPECT_EQ(content->entries[0].segments[0].extent.size, 20U);
+    EXPECT_EQ(content->entries[0].runs[0].offset, 100U);
+  }
+}
+
+TEST(Manifest, SaysWhatIsNotTheSame) {
+  ManifestHead before;
+  before.inputs = {{"a.csv", 10, 20}};
+  ManifestHead now = before;
+  now.inputs[0].size = 11;
+  EXPECT_EQ(WhyNotTheSame(before, now), "`a.csv` has changed");
+  now = before;
+  now.pipeline = 1;
+  EXPECT_EQ(WhyNotTheSame(before, now), "the pipeline or the formats are others");
+}
+
+TEST(Spool, GivesBackWhatItGotFromMemoryAndFile) {
+  const std::string path = ::testing::TempDir() + "spool-" + std::to_string(getpid());
+  {
+    Spool spool(path, 2'000'000);
+    std::string all;
+    for (int i = 0; i < 40; ++i) {
+      const std::string bytes(100'000 + static_cast<std::size_t>(i),
+                              static_cast<char>('a' + i % 26));
+      const Result<Extent> extent = spool.Append(bytes);
+      ASSERT_TRUE(extent.ok());
+      EXPECT_EQ(extent.value().offset, all.size());
+      all += bytes;
+      if (i != 10) continue;
+      ASSERT_TRUE(spool.Flush().ok());
+    }
+    std::string back(all.size(), ' ');
+    ASSERT_TRUE(spool.Read({0, all.size()}, back.data()).ok());
+    EXPECT_EQ(back, all);
+    ASSERT_TRUE(spool.Flush().ok());
+    Spool next(path, 1'000);
+    ASSERT_TRUE(next.Resume(500'000).ok());
+    ASSERT_TRUE(next.Append("end").ok());
+    back.resize(500'003);
+    ASSERT_TRUE(next.Read({0, 500'003}, back.data()).ok());
+    EXPECT_EQ(back, all.substr(0, 500'000) + "end");
+  }
+  unlink(path.c_str());
+}
+
+}  // namespace
+}  // namespace runnel

@@ -1,0 +1,275 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <random>
+
+#include "config/config.h"
+#include "pipelines/batch/chunk_mapper.h"
+#include "pipelines/batch/run_merger.h"
+#include "pipelines/batch/sort_key.h"
+#include "pipelines/batch/splitter.h"
+#include "pipelines/batch/spread.h"
+#include "pipelines/codecs/json.h"
+
+namespace runnel {
+namespace {
+
+std::mt19937_64 Source() {
+  const auto seed = std::random_device()();
+  ::testing::Test::RecordProperty("seed", static_cast<int>(seed));
+  std::printf("seed %u\n", seed);
+  return std::mt19937_64(seed);
+}
+
+std::unique_ptr<const BatchPlan> PlanOf(const std::string& text) {
+  Diagnostics diagnostics;
+  const auto file = ReadPipeline(text, "p.yaml", {}, {}, diagnostics);
+  BatchSpec spec;
+  spec.name = "p";
+  spec.pipeline = file->root;
+  Registry registry;
+  RegisterAll(registry);
+  std::unique_ptr<const BatchPlan> plan = CompileBatch(spec, registry, diagnostics);
+  EXPECT_EQ(diagnostics.Format(), "");
+  return plan;
+}
+
+constexpr const char* kMinutes =
+    "decode: csv\ntimestamp: ts\nsteps:\n  - window:\n      tumbling: 1m\n      key: device\n"
+    "      aggregate: { n: count(), low: min(temp), high: max(temp), sum: sum(temp), "
+    "p95: quantile(temp, 0.95) }\nencode: ndjson\n";
+
+class Keep final : public BatchSink {
+ public:
+  void TakeOutput(std::string_view bytes) override { output += bytes; }
+  void TakeRunBlock(std::string_view block) override { run += block; }
+  void EndRun() override {
+    runs.push_back(run);
+    run.clear();
+  }
+  void TakeSegment(std::uint32_t partition, std::string_view bytes) override {
+    segments[partition] += bytes;
+  }
+  void TakeReject(const BatchReject& reject) override {
+    rejects.push_back(std::string(reject.reason) + " " + std::string(reject.row));
+  }
+  std::string output;
+  std::string run;
+  std::vector<std::string> runs;
+  std::map<std::uint32_t, std::string> segments;
+  std::vector<std::string> rejects;
+};
+
+// The results of `rows` in chunks of about so many bytes.
+std::string Results(const BatchPlan& plan, const std::string& header, const std::string& rows,
+                    std::size_t chunk_bytes, bool careful, Keep& keep) {
+  StateRegion region = StateRegion::InMemory(16 << 20);
+  auto mapper = ChunkMapper::Create(plan, region, keep, [](std::uint64_t) {});
+  std::string_view rest(rows);
+  BatchCounts counts;
+  while (!rest.empty()) {
+    std::string_view chunk = rest.substr(0, chunk_bytes);
+    if (chunk.size() < rest.size()) {
+      const std::size_t end = LastRecordEnd(chunk, CountText(chunk, '"'), '"');
+      chunk = rest.substr(0, end == 0 ? rest.find('\n') + 1 : end);
+    }
+    std::string padded(chunk);
+    padded.append(Decoder::kPadding, '\0');
+    MapMode mode;
+    mode.careful = careful;
+    EXPECT_EQ(
+        mapper.value()->Map({0, header, std::string_view(padded).substr(0, chunk.size())}, mode),
+        nullptr);
+    EXPECT_TRUE(mapper.value()->counts().IsSettled());
+    counts.Add(mapper.value()->counts());
+    rest.remove_prefix(chunk.size());
+  }
+  auto merger = RunMerger::Create(plan, region, keep);
+  MergeInput input;
+  for (const std::string& run : keep.runs) input.runs.emplace_back(run);
+  EXPECT_TRUE(merger.value()->Merge(input, MergeGoal::kResults));
+  return keep.output;
+}
+
+std::string RandomRows(std::mt19937_64& source, int count) {
+  std::string rows;
+  for (int i = 0; i < count; ++i) {
+    const std::string device = "dev" + std::to_string(source() % 7);
+    const std::string keys[] = {device, device, device, "\"two\nlines\"", "\"a \"\"b\"\"\"",
+                                "7",    "true"};
+    const std::string temps[] = {"21.5", "-3.25", "0", "1e3", "", "17", "\"x\"", "123456789.125"};
+    rows += std::to_string(1'700'000'000'000 + static_cast<std::int64_t>(source() % 300'000)) +
+            "," + keys[source() % 7] + "," + temps[source() % (source() % 9 == 0 ? 8 : 4)] + "\n";
+  }
+  return rows;
+}
+
+TEST(Splitter, CountsAndEndsAreThoseOfAPlainLoop) {
+  std::mt19937_64 source = Source();
+  for (int round = 0; round < 200; ++round) {
+    std::string text;
+    const std::size_t size = source() % 700;
+    for (std::size_t i = 0; i < size; ++i) text += "ab,\"\n"[source() % 5];
+    bool inside = false;
+    std::size_t end = 0;
+    TextCounts plain;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      plain.lines += text[i] == '\n' ? 1U : 0U;
+      plain.quotes += text[i] == '"' ? 1U : 0U;
+      if (text[i] == '"') inside = !inside;
+      if (text[i] == '\n' && !inside) end = i + 1;
+    }
+    const TextCounts counts = CountText(text, '"');
+    EXPECT_EQ(counts.lines, plain.lines);
+    EXPECT_EQ(counts.quotes, plain.quotes);
+    EXPECT_EQ(LastRecordEnd(text, counts, '"'), end);
+  }
+}
+
+TEST(SortKey, BytesAreInTheOrderOfTheValues) {
+  const std::vector<Value> ordered = {Value::Bool(false),
+                                      Value::Bool(true),
+                                      Value::Int(INT64_MIN),
+                                      Value::Int(-1),
+                                      Value::Int(0),
+                                      Value::Int(INT64_MAX),
+                                      Value::Uint(UINT64_MAX),
+                                      Value::Double(-1.5),
+                                      Value::Double(-0.25),
+                                      Value::Double(0.25),
+                                      Value::Double(1e300),
+                                      Value::String(""),
+                                      Value::String({"\0", 1}),
+                                      Value::String({"\0a", 2}),
+                                      Value::String("a"),
+                                      Value::String({"a\0b", 3}),
+                                      Value::String("aa"),
+                                      Value::String("b")};
+  std::string before;
+  for (const Value& value : ordered) {
+    std::string key;
+    AppendSortPart(value, key);
+    EXPECT_LT(before, key);
+    std::string_view rest(key);
+    Arena arena(1024);
+    const std::optional<Value> back = TakeSortPart(rest, arena);
+    ASSERT_TRUE(back.has_value() && rest.empty());
+    EXPECT_TRUE(Equal(*back, value));
+    for (std::size_t cut = 0; cut < key.size(); ++cut) {
+      std::string_view part = std::string_view(key).substr(0, cut);
+      EXPECT_FALSE(TakeSortPart(part, arena).has_value());
+    }
+    before = key;
+  }
+}
+
+TEST(Run, EntriesComeBackAndDamageIsSeen) {
+  std::string bytes;
+  RunWriter writer([&](std::string_view block) { bytes += block; });
+  for (int i = 100; i < 900; ++i) {
+    writer.Add("key" + std::to_string(i), std::string(static_cast<std::size_t>(i % 90), 'v'));
+  }
+  writer.Finish();
+  RunReader reader(bytes);
+  RunEntry entry;
+  int count = 100;
+  for (; reader.Next(entry); ++count) EXPECT_EQ(entry.key, "key" + std::to_string(count));
+  EXPECT_EQ(count, 900);
+  EXPECT_TRUE(reader.ok());
+  RunReader cut(std::string_view(bytes).substr(0, bytes.size() - 1));
+  while (cut.Next(entry)) {
+  }
+  EXPECT_FALSE(cut.ok());
+}
+
+TEST(Mapper, RowsWithoutRecordsAndWithThemGiveTheSame) {
+  std::mt19937_64 source = Source();
+  const auto plan = PlanOf(kMinutes);
+  ASSERT_TRUE(CsvGroups::Fits(*plan));
+  for (int round = 0; round < 20; ++round) {
+    const std::string rows = RandomRows(source, 700);
+    Keep fast;
+    Keep careful;
+    EXPECT_EQ(Results(*plan, "ts,device,temp\n", rows, 5'000, false, fast),
+              Results(*plan, "ts,device,temp\n", rows, 5'000, true, careful));
+    EXPECT_EQ(fast.runs, careful.runs);
+    EXPECT_EQ(fast.rejects, careful.rejects);
+  }
+}
+
+TEST(Mapper, TheChunksDoNotMatter) {
+  std::mt19937_64 source = Source();
+  const auto plan = PlanOf(kMinutes);
+  const std::string rows = RandomRows(source, 2'000);
+  Keep whole;
+  const std::string expected = Results(*plan, "ts,device,temp\n", rows, rows.size(), false, whole);
+  for (int round = 0; round < 20; ++round) {
+    Keep keep;
+    // These sums are exact.
+    EXPECT_EQ(Results(*plan, "ts,device,temp\n", rows, 200 + source() % 20'000, false, keep),
+              expected);
+  }
+}
+
+TEST(Mapper, HoppingWindowsAreMergedFromPanes) {
+  const auto plan = PlanOf(
+      "decode: csv\ntimestamp: { field: t, unit: s }\nsteps:\n  - window: { hopping: { size: 30s, "
+      "every: "
+      "10s }, aggregate: { n: count() } }\nencode: ndjson\n");
+  Keep keep;
+  EXPECT_EQ(Results(*plan, "t\n", "5\n25\n", 2, false, keep),
+            "{\"n\":1,\"start\":-20000,\"end\":10000}\n{\"n\":1,\"start\":-10000,\"end\":20000}\n"
+            "{\"n\":2,\"start\":0,\"end\":30000}\n{\"n\":1,\"start\":10000,\"end\":40000}\n"
+            "{\"n\":1,\"start\":20000,\"end\":50000}\n");
+}
+
+TEST(Plan, SaysWhichWayAndWhy) {
+  const struct {
+    const char* steps;
+    BatchWay way;
+  } cases[] = {
+      {"[{ filter: temp > 1 }]", BatchWay::kRows},
+      {"[{ window: { tumbling: 1m, aggregate: { n: count() } } }, { filter: n > 1 }]",
+       BatchWay::kGroups},
+      {"[{ window: { tumbling: 1m, aggregate: { f: first(temp) } } }]", BatchWay::kPartitions},
+      {"[{ window: { session: 1m, aggregate: { n: count() } } }]", BatchWay::kPartitions},
+      {"[{ window: { tumbling: 1m, fill: 2, aggregate: { n: count() } } }]", BatchWay::kPartitions},
+      {"[{ dedupe: { id: seq, ttl: 10m, key: device } }]", BatchWay::kPartitions},
+      {"[{ window: { tumbling: 1m, key: a, aggregate: { n: count() } } }, { window: { tumbling: "
+       "1m, "
+       "aggregate: { m: sum(n) } } }]",
+       BatchWay::kInOrder}};
+  for (const auto& one : cases) {
+    const auto plan = PlanOf(std::string("timestamp: ts\nsteps: ") + one.steps + "\n");
+    ASSERT_NE(plan, nullptr) << one.steps;
+    EXPECT_EQ(plan->way, one.way) << one.steps << plan->Explain();
+    EXPECT_NE(plan->why, "");
+  }
+}
+
+TEST(Spread, RowsComeBack) {
+  std::string bytes;
+  const Value values[] = {Value::Double(1.5), Value::Int(-2), Value::String("text"), Value(),
+                          Value::Null()};
+  AppendSpreadRow("ikey4567", 1'000, 1'500, values, 5, bytes);
+  std::string_view rest(bytes);
+  std::string_view key;
+  std::int64_t start = 0;
+  std::int64_t time = 0;
+  Value back[5];
+  ASSERT_TRUE(TakeSpreadRow(rest, 5, key, start, time, back));
+  EXPECT_EQ(key, "ikey4567");
+  EXPECT_EQ(start, 1'000);
+  EXPECT_EQ(time, 1'500);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(Equal(back[i], values[i]));
+  EXPECT_TRUE(back[3].IsMissing() && back[4].IsNull() && rest.empty());
+  for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
+    std::string_view part = std::string_view(bytes).substr(0, cut);
+    EXPECT_FALSE(TakeSpreadRow(part, 5, key, start, time, back));
+  }
+}
+
+}  // namespace
+}  // namespace runnel

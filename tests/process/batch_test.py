@@ -1,0 +1,479 @@
+"""`runnel batch`: the same bytes whatever the workers, chunks, memory, kills and formats.
+
+batch_test.py PROGRAMS [TEST]
+"""
+import collections
+import csv
+import datetime
+import glob
+import gzip
+import io
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import harness
+
+WINDOW = """
+source:
+  mqtt: { topic: "sensors/{device}/climate" }
+timestamp: ts
+steps:
+  - window:
+      tumbling: 1m
+      key: device
+      aggregate: { n: count(), low: min(temp), high: max(temp), mean: mean(temp), total: sum(temp), p95: quantile(temp, 0.95) }
+sink:
+  mqtt: { topic: "site/{device}" }
+"""
+MINUTE = 60_000
+BEGIN = 1_700_000_040_000
+
+
+class Desk:
+    """A folder, and the program run in it."""
+
+    def __init__(self, programs):
+        self.program = os.path.abspath(os.path.join(programs, "runnel"))
+        self.folder = tempfile.mkdtemp(prefix="runnel-test-")
+        self.write("p.yaml", WINDOW)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *rest):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text):
+        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+        with open(self.path(name), "wb") as file:
+            file.write(text if isinstance(text, bytes) else text.encode())
+        return name
+
+    def read(self, name):
+        with open(self.path(name), "rb") as file:
+            return file.read()
+
+    def start(self, *words, **more):
+        return subprocess.Popen([self.program, "batch", *words], cwd=self.folder, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, **{"stdin": subprocess.DEVNULL, **more})
+
+    def run(self, *words, code=0, stdin=b"", environment=None):
+        done = subprocess.run([self.program, "batch", *words], cwd=self.folder, capture_output=True,
+                              input=stdin, timeout=120, env={**os.environ, **(environment or {})})
+        assert done.returncode == code, (words, done.returncode, done.stderr.decode())
+        done.out, done.err = done.stdout.decode(), done.stderr.decode()
+        return done
+
+    def ledger(self, *words, **more):
+        counts = json.loads(self.run(*words, "--json", **more).out)
+        assert counts["rows"] == sum(counts[name] for name in (
+            "filtered", "absorbed", "written", "late", "dropped", "rejected")), counts
+        return counts
+
+    def left(self):
+        return [name for name in os.listdir(self.folder) if ".runnel-" in name]
+
+
+def rows_of(source, count, devices=20, minutes=5, quoted=False):
+    rows = []
+    for _ in range(count):
+        device = f"dev{source.randrange(devices):03}"
+        if quoted and source.random() < 0.3:
+            device = source.choice(['a "quoted" one', "two\nlines", "a,comma", "umlaut ä"])
+        rows.append((BEGIN + source.randrange(minutes * MINUTE), device,
+                     f"{source.gauss(20, 5):.2f}", f"{source.random() * 100:.1f}"))
+    return rows
+
+
+def as_csv(rows, header=("ts", "device", "temp", "hum"), end="\n"):
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator=end)
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def expected(rows):
+    """An independent computation: plain lists."""
+    groups = collections.defaultdict(list)
+    for ts, device, temp, *_ in rows:
+        groups[ts // MINUTE * MINUTE, device].append(float(temp))
+    return dict(groups)
+
+
+def check_results(text, rows):
+    wanted = expected(rows)
+    found = list(csv.DictReader(io.StringIO(text)))
+    assert len(found) == len(wanted), (len(found), len(wanted))
+    for row in found:
+        values = sorted(wanted[int(row["start"]), row["device"]])
+        assert int(row["end"]) == int(row["start"]) + MINUTE
+        assert int(row["n"]) == len(values)
+        assert float(row["low"]) == values[0] and float(row["high"]) == values[-1]
+        assert math.isclose(float(row["total"]), math.fsum(values), rel_tol=1e-12)
+        assert math.isclose(float(row["mean"]), math.fsum(values) / len(values), rel_tol=1e-12)
+        exact = values[math.ceil(0.95 * len(values)) - 1]
+        assert math.isclose(float(row["p95"]), exact, rel_tol=0.0101, abs_tol=1e-9), (row, exact)
+    order = [(int(row["start"]), row["device"].encode()) for row in found]
+    assert order == sorted(order)
+
+
+def same_for_any_workers(programs):
+    source = harness.pick_seed()
+    with Desk(programs) as desk:
+        rows = rows_of(source, 40_000, quoted=True)
+        desk.write("in.csv", as_csv(rows))
+        outputs = set()
+        for workers in (1, 2, 3, 7):
+            counts = desk.ledger("p.yaml", "-i", "in.csv", "-o", "out.csv", "--workers", str(workers),
+                                 "--chunk", "64KiB")
+            assert counts["absorbed"] == len(rows), counts
+            outputs.add(desk.read("out.csv"))
+        assert len(outputs) == 1
+        check_results(outputs.pop().decode(), rows)
+        assert desk.left() == []
+
+
+def same_for_any_chunks(programs):
+    source = harness.pick_seed()
+    with Desk(programs) as desk:
+        rows = rows_of(source, 15_000, quoted=True)
+        desk.write("in.csv", as_csv(rows))
+        for _ in range(20):
+            desk.run("p.yaml", "-i", "in.csv", "-o", "out.csv", "--chunk",
+                     str(source.randrange(4096, 300_000)))
+            check_results(desk.read("out.csv").decode(), rows)
+
+
+def shapes_of_files(programs):
+    source = harness.pick_seed()
+    with Desk(programs) as desk:
+        rows = rows_of(source, 3_000, quoted=True)
+        plain = as_csv(rows)
+        for text in (plain, "\ufeff" + plain, as_csv(rows, end="\r\n"), plain.rstrip("\n"),
+                     "\n\n" + plain + "\n\n"):
+            desk.write("in.csv", text)
+            desk.run("p.yaml", "-i", "in.csv", "-o", "out.csv", "--chunk", "4096")
+            check_results(desk.read("out.csv").decode(), rows)
+        for text in ("", "ts,device,temp\n", "\n"):
+            desk.write("in.csv", text)
+            assert desk.ledger("p.yaml", "-i", "in.csv", "-o", "out.csv")["rows"] == 0
+            assert desk.read("out.csv") == b"device,start,end,n,low,high,mean,total,p95\n"
+        # Columns in another order, and text for the time.
+        other = [(device, temp, datetime.datetime.fromtimestamp(ts / 1000, datetime.timezone.utc)
+                  .strftime("%Y-%m-%d %H:%M:%S")) for ts, device, temp, _ in rows]
+        desk.write("in.csv", plain)
+        desk.write("b.csv", as_csv(other, ("device", "temp", "ts")))
+        desk.run("p.yaml", "-i", "in.csv", "b.csv", "-o", "out.csv")
+        check_results(desk.read("out.csv").decode(),
+                      rows + [(ts // 1000 * 1000, *rest) for ts, *rest in rows])
+
+
+def inputs(programs):
+    source = harness.pick_seed()
+    with Desk(programs) as desk:
+        rows = rows_of(source, 9_000)
+        parts = [as_csv(rows[i::3]) for i in range(3)]
+        desk.write("d/1.csv", parts[0])
+        desk.write("d/2.csv.gz", gzip.compress(parts[1].encode()[:1000]) +
+                   gzip.compress(parts[1].encode()[1000:]))
+        desk.write("d/3.csv", parts[2])
+        desk.write("d/.hidden", "no")
+        if shutil.which("zstd"):
+            subprocess.run(["zstd", "-q", "--rm", desk.path("d/3.csv")], check=True)
+        desk.run("p.yaml", "-i", "d", "-o", "out.csv", "--chunk", "8192")
+        whole = desk.read("out.csv")
+        check_results(whole.decode(), rows)
+        desk.run("p.yaml", "-i", "d/*.csv*", "-o", "glob.csv", "--chunk", "8192")
+        assert desk.read("glob.csv") == whole
+        desk.write("all.csv", as_csv(rows))
+        done = desk.run("p.yaml", "-i", "-", "-o", "-", "--input-format", "csv", "--format", "ndjson",
+                        stdin=desk.read("all.csv"))
+        lines = [json.loads(line) for line in done.out.splitlines()]
+        assert sum(line["n"] for line in lines) == len(rows)
+        # As messages on the device are.
+        objects = [{"ts": ts, "device": device, "temp": float(temp)} for ts, device, temp, _ in rows]
+        desk.write("all.ndjson", "\n".join(map(json.dumps, objects)))
+        desk.run("p.yaml", "-i", "all.ndjson", "-o", "json.csv")
+        check_results(desk.read("json.csv").decode(), rows)
+
+
+def broken_archives(programs):
+    with Desk(programs) as desk:
+        desk.write("cut.csv.gz", gzip.compress(as_csv([(BEGIN, "a", "1", "2")] * 5000).encode())[:-20])
+        done = desk.run("p.yaml", "-i", "cut.csv.gz", "-o", "out.csv", code=1)
+        assert done.err == "error: `cut.csv.gz` breaks off: the gzip archive is not whole\n", done.err
+        assert not os.path.exists(desk.path("out.csv")) and desk.left() == []
+
+
+def stateless_rows_keep_their_order(programs):
+    source = harness.pick_seed()
+    with Desk(programs) as desk:
+        rows = rows_of(source, 20_000)
+        desk.write("in.csv", as_csv(rows))
+        desk.write("f.yaml", "steps:\n  - filter: temp > 20\n  - set: { warm: temp * 2.0 }\n")
+        for workers in ("1", "3"):
+            counts = desk.ledger("f.yaml", "-i", "in.csv", "-o", "out.csv", "--workers", workers,
+                                 "--chunk", "16KiB")
+            kept = [row for row in rows if float(row[2]) > 20]
+            assert counts["written"] == len(kept) and counts["filtered"] == len(rows) - len(kept)
+            found = list(csv.DictReader(io.StringIO(desk.read("out.csv").decode())))
+            assert [(int(row["ts"]), row["device"]) for row in found] == [row[:2] for row in kept]
+            assert all(float(row["warm"]) == 2 * float(row["temp"]) for row in found)
+
+
+def order_matters(programs):
+    source = harness.pick_seed()
+    with Desk(programs) as desk:
+        rows = rows_of(source, 20_000)
+        desk.write("in.csv", as_csv(rows))
+        desk.write("d.yaml", "timestamp: ts\nsteps:\n  - window: { session: 5s, key: device, aggregate: { n: count(),"
+                   " first: first(temp), last: last(temp) } }\n")
+        outputs = set()
+        for workers in ("1", "2", "3"):
+            counts = desk.ledger("d.yaml", "-i", "in.csv", "-o", "out.csv", "--workers", workers,
+                                 "--chunk", "32KiB")
+            outputs.add(desk.read("out.csv"))
+        assert len(outputs) == 1 and counts["absorbed"] == len(rows)
+        found = list(csv.DictReader(io.StringIO(outputs.pop().decode())))
+        sessions = []
+        by_device = collections.defaultdict(list)
+        for ts, device, temp, _ in rows:
+            by_device[device].append((ts, temp))
+        for device, readings in by_device.items():
+            readings.sort(key=lambda reading: reading[0])
+            times = [ts for ts, _ in readings]
+            begin = 0
+            for i in range(1, len(times) + 1):
+                if i == len(times) or times[i] - times[i - 1] >= 5000:
+                    sessions.append((times[begin], device, i - begin))
+                    begin = i
+        assert sorted(sessions) == [(int(row["start"]), row["device"], int(row["n"])) for row in found]
+
+
+def as_stream(programs):
+    with Desk(programs) as desk:
+        rows = [(BEGIN, "a", "1", "0"), (BEGIN + 2 * MINUTE, "a", "2", "0"), (BEGIN + 1, "a", "3", "0")]
+        desk.write("in.csv", as_csv(rows))
+        assert desk.ledger("p.yaml", "-i", "in.csv", "-o", "out.csv")["absorbed"] == 3
+        counts = desk.ledger("p.yaml", "-i", "in.csv", "-o", "out.csv", "--as-stream")
+        assert counts["late"] == 1 and counts["absorbed"] == 2, counts
+
+
+def rejects(programs):
+    with Desk(programs) as desk:
+        good = [(BEGIN + i, "a", "1.5", "2") for i in range(100)]
+        text = as_csv(good[:50]) + "nonsense\n" + f'{BEGIN},"a\nb",x,1\n' + f"{BEGIN},c,1,2,3\n" + \
+            as_csv(good[50:]).split("\n", 1)[1] + f"when,a,1,2\n"
+        desk.write("in.csv", text)
+        counts = desk.ledger("p.yaml", "-i", "in.csv", "-o", "out.csv", "--chunk", "4096")
+        assert counts["rejected"] == 4 and counts["absorbed"] == 100, counts
+        found = list(csv.DictReader(io.StringIO(desk.read("out.csv.rejects.csv").decode(), newline="")))
+        assert [(row["input"], row["line"], row["step"], row["reason"]) for row in found] == [
+            ("in.csv", "52", "decode", "csv_too_few_fields"),
+            ("in.csv", "53", "steps[0].window", "not_a_number"),
+            ("in.csv", "55", "decode", "csv_too_many_fields"),
+            ("in.csv", "106", "decode", "timestamp_not_rfc3339")], found
+        assert found[1]["row"] == f'{BEGIN},"a\nb",x,1'
+        done = desk.run("p.yaml", "-i", "in.csv", "-o", "never.csv", "--max-errors", "3", code=1)
+        assert done.err == ("error: 4 rows could not be used, more than --max-errors 3\n"
+                            "  the first: in.csv:52: csv_too_few_fields (decode)\n"), done.err
+        assert not os.path.exists(desk.path("never.csv")) and desk.left() == []
+        desk.run("p.yaml", "-i", "in.csv", "-o", "o.csv", "--max-errors", "4", "--rejects", "bad.csv")
+        assert desk.read("bad.csv") == desk.read("out.csv.rejects.csv")
+
+
+def spills(programs):
+    source = harness.pick_seed()
+    with Desk(programs) as desk:
+        rows = rows_of(source, 60_000, devices=30_000, minutes=3)
+        desk.write("in.csv", as_csv(rows))
+        few = desk.ledger("p.yaml", "-i", "in.csv", "-o", "few.csv", "--memory", "32MiB", "--chunk", "512KiB")
+        many = desk.ledger("p.yaml", "-i", "in.csv", "-o", "many.csv", "--memory", "1GiB", "--chunk",
+                           "512KiB")
+        assert few["spread"] == many["spread"] == 1, few
+        assert desk.read("few.csv") == desk.read("many.csv")
+        check_results(desk.read("few.csv").decode(), rows)
+
+
+def kills(programs):
+    """kill -9 of workers while they work: the same bytes."""
+    source = harness.pick_seed()
+    with Desk(programs) as desk:
+        rows = rows_of(source, 150_000)
+        desk.write("in.csv", as_csv(rows))
+        desk.run("p.yaml", "-i", "in.csv", "-o", "good.csv", "--chunk", "64KiB")
+        killed = 0
+        for _ in range(10):
+            run = desk.start("p.yaml", "-i", "in.csv", "-o", "out.csv", "--chunk", "64KiB", "--json")
+            while run.poll() is None:
+                for pid in harness.children(run.pid):
+                    if harness.name_of(pid) == "runnel-worker" and source.random() < 0.02:
+                        try:
+                            os.kill(pid, signal.SIGKILL)
+                            killed += 1
+                        except ProcessLookupError:
+                            pass
+                        break
+            out, err = run.communicate(timeout=60)
+            assert run.returncode == 0, err
+            assert desk.read("out.csv") == desk.read("good.csv")
+        assert killed > 0
+
+
+def resumes(programs):
+    """kill -9 of all of it: what was done stays done, and the bytes are the same."""
+    source = harness.pick_seed()
+    with Desk(programs) as desk:
+        rows = rows_of(source, 200_000)
+        desk.write("in.csv", as_csv(rows[:120_000]))
+        desk.write("in2.csv.gz", gzip.compress(as_csv(rows[120_000:]).encode()))
+        desk.write("f.yaml", "steps:\n  - filter: temp > 15\n")
+        words = ("-i", "in.csv", "in2.csv.gz", "--chunk", "16KiB", "--workers", "2")
+        resumed = 0
+        for pipeline in ("p.yaml", "f.yaml"):
+            desk.run(pipeline, *words, "-o", "good.csv")
+            for _ in range(4):
+                run = desk.start(pipeline, *words, "-o", "out.csv")
+                size = source.randrange(1, 3000)
+                manifest = desk.path("out.csv.runnel-manifest")
+                while run.poll() is None:
+                    if os.path.exists(manifest) and os.path.getsize(manifest) > size:
+                        run.kill()
+                        break
+                run.communicate(timeout=60)
+                counts = desk.ledger(pipeline, *words, "-o", "out.csv", "--resume")
+                resumed += counts["resumed"]
+                assert counts["rows"] == len(rows)
+                assert desk.read("out.csv") == desk.read("good.csv")
+                assert desk.left() == []
+        assert resumed > 0
+        # Another input is another run.
+        run = desk.start("p.yaml", *words, "-o", "out.csv")
+        while run.poll() is None and not os.path.exists(desk.path("out.csv.runnel-manifest")):
+            pass
+        run.kill()
+        run.communicate(timeout=60)
+        if os.path.exists(desk.path("out.csv.runnel-manifest")):
+            desk.write("in.csv", as_csv(rows[:1000]))
+            done = desk.run("p.yaml", *words, "-o", "out.csv", "--resume", code=1)
+            assert done.err == ("error: the run that was cut short cannot be gone on with: `in.csv` has changed\n"
+                                "  hint: without `--resume` it begins anew\n"), done.err
+
+
+def interrupts(programs):
+    with Desk(programs) as desk:
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            desk.write("in.csv", as_csv([(BEGIN, "a", "1", "2")] * 400_000))
+            run = desk.start("p.yaml", "-i", "in.csv", "-o", "out2.csv", "--chunk", "4096")
+            harness.wait_for(lambda: os.path.exists(desk.path("out2.csv.runnel-part")), 20, "its output")
+            run.send_signal(number)
+            out, err = run.communicate(timeout=60)
+            assert run.returncode == code, (run.returncode, err)
+            assert not os.path.exists(desk.path("out2.csv")) and desk.left() == []
+
+
+def poison(programs):
+    source = harness.pick_seed()
+    with Desk(programs) as desk:
+        if b"RUNNEL_TEST_POISON" not in open(desk.program, "rb").read():
+            print("a build without test hooks: left out")
+            return
+        rows = rows_of(source, 5_000)
+        rows[1234] = (BEGIN, "DEADLY", "1", "2")
+        desk.write("in.csv", as_csv(rows))
+        counts = desk.ledger("p.yaml", "-i", "in.csv", "-o", "out.csv", "--chunk", "32KiB",
+                             environment={"RUNNEL_TEST_POISON": "DEADLY"})
+        assert counts["rejected"] == 1 and counts["worker_restarts"] == 2, counts
+        found = list(csv.DictReader(io.StringIO(desk.read("out.csv.rejects.csv").decode())))
+        assert [(row["line"], row["reason"]) for row in found] == [("1236", "poison")], found
+        check_results(desk.read("out.csv").decode(), rows[:1234] + rows[1235:])
+
+
+def topics(programs):
+    with Desk(programs) as desk:
+        desk.write("in.csv", f"ts,temp,from\n{BEGIN},1,sensors/a/climate\n{BEGIN},3,sensors/b/climate\n")
+        desk.run("p.yaml", "-i", "in.csv", "-o", "out.csv", "--topic", "sensors/x/climate")
+        assert desk.read("out.csv").decode().splitlines()[1].startswith(f"x,{BEGIN},{BEGIN + MINUTE},2,")
+        desk.run("p.yaml", "-i", "in.csv", "-o", "out.csv", "--topic-column", "from")
+        lines = desk.read("out.csv").decode().splitlines()[1:]
+        assert [line.split(",")[0] for line in lines] == ["a", "b"], lines
+
+
+def mistakes(programs):
+    usage = "\n  hint: runnel batch PIPELINE -i INPUT... -o OUTPUT\n"
+    with Desk(programs) as desk:
+        desk.write("in.csv", as_csv([(BEGIN, "a", "1", "2")]))
+        desk.write("no-time.yaml", "steps:\n  - window: { tumbling: 1m, aggregate: { n: count() } }\n")
+        for words, text in (
+                ([], "error: no pipeline given" + usage),
+                (["p.yaml"], "error: no input given" + usage),
+                (["p.yaml", "-i", "in.csv"], "error: no output given" + usage),
+                (["p.yaml", "-i"], "error: `-i` needs the name of a file\n"),
+                (["p.yaml", "-i", "gone.csv", "-o", "o.csv"],
+                 "error: `gone.csv`: No such file or directory\n"),
+                (["p.yaml", "-i", "*.gone", "-o", "o.csv"], "error: there is no file `*.gone`\n"),
+                (["p.yaml", "-i", "in.csv", "-o", "o.csv", "--worker", "2"],
+                 "error: unknown option `--worker`\n  hint: did you mean `--workers`?\n"),
+                (["p.yaml", "-i", "in.csv", "-o", "o.csv", "--workers", "0"],
+                 "error: `--workers` is a number from 1 on, found `0`\n"),
+                (["p.yaml", "-i", "in.csv", "-o", "o.csv", "--memory", "lots"],
+                 "error: `--memory` is a size of at least 32MiB, such as 64MiB, found `lots`\n"),
+                (["p.yaml", "-i", "in.csv", "-o", "o.csv", "--format", "cbor"],
+                 "error: `cbor` is no format for a file\n  hint: `--format csv`, ndjson or line\n"),
+                (["no-time.yaml", "-i", "in.csv", "-o", "o.csv"],
+                 "no-time.yaml:2:5: error: a window over time needs `timestamp:` here: rows of files have "
+                 "no arrival\n    2 |   - window: { tumbling: 1m, aggregate: { n: count() } }\n"
+                 "      |     ^\n  hint: name the field with the time: `timestamp: ts`\n")):
+            done = desk.run(*words, code=2)
+            assert done.err == text, (words, done.err)
+        assert sorted(os.listdir(desk.folder)) == ["in.csv", "no-time.yaml", "p.yaml"]
+
+
+def explained(programs):
+    with Desk(programs) as desk:
+        done = subprocess.run([desk.program, "explain", "--batch", "p.yaml"], cwd=desk.folder,
+                              capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done
+        assert "by chunks: all aggregates merge: each chunk is grouped alone\n" in done.stdout, done.stdout
+
+
+def real_series(programs):
+    data = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../shared/data/nab")
+    files = sorted(glob.glob(os.path.join(data, "*.csv")))
+    if not files:
+        print("no ../shared/data/nab: left out")
+        return
+    with Desk(programs) as desk:
+        desk.write("p.yaml", "timestamp: timestamp\nsteps:\n  - window: { tumbling: 1h, aggregate:"
+                   " { n: count(), low: min(value), high: max(value), mean: mean(value) } }\n")
+        for path in files:
+            desk.run("p.yaml", "-i", path, "-o", "out.csv", "--chunk", "16KiB")
+            groups = collections.defaultdict(list)
+            with open(path) as file:
+                for row in csv.DictReader(file):
+                    moment = datetime.datetime.fromisoformat(row["timestamp"])
+                    ts = int(moment.replace(tzinfo=datetime.timezone.utc).timestamp()) * 1000
+                    groups[ts // 3_600_000 * 3_600_000].append(float(row["value"]))
+            found = {int(row["start"]): row for row in
+                     csv.DictReader(io.StringIO(desk.read("out.csv").decode()))}
+            assert found.keys() == groups.keys()
+            for start, values in groups.items():
+                row = found[start]
+                assert (int(row["n"]), float(row["low"]), float(row["high"])) == (
+                    len(values), min(values), max(values))
+                assert math.isclose(float(row["mean"]), math.fsum(values) / len(values), rel_tol=1e-12)
+
+
+if __name__ == "__main__":
+    harness.main(same_for_any_workers, same_for_any_chunks, shapes_of_files, inputs, broken_archives,
+                 stateless_rows_keep_their_order, order_matters, as_stream, rejects, spills, kills, resumes,
+                 interrupts, topics, mistakes, explained, real_series, poison)
