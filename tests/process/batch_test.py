@@ -314,15 +314,16 @@ def kills(programs):
         killed = 0
         for _ in range(10):
             run = desk.start("p.yaml", "-i", "in.csv", "-o", "out.csv", "--chunk", "64KiB", "--json")
+            left = 3
             while run.poll() is None:
-                for pid in harness.children(run.pid):
-                    if harness.name_of(pid) == "runnel-worker" and source.random() < 0.02:
-                        try:
-                            os.kill(pid, signal.SIGKILL)
-                            killed += 1
-                        except ProcessLookupError:
-                            pass
-                        break
+                workers = [pid for pid in harness.children(run.pid) if harness.name_of(pid) == "runnel-worker"]
+                if left > 0 and workers and source.random() < 0.02:
+                    try:
+                        os.kill(source.choice(workers), signal.SIGKILL)
+                        left -= 1
+                        killed += 1
+                    except ProcessLookupError:
+                        pass  # it has ended by itself
             out, err = run.communicate(timeout=60)
             assert run.returncode == 0, err
             assert desk.read("out.csv") == desk.read("good.csv")
