@@ -248,11 +248,11 @@ std::int64_t ChunkMapper::PaneOf(std::int64_t time) {
 }
 
 void ChunkMapper::AddToBatch(const Row& row) {
-  scratch_.clear();
-  const char* reason = plan_->window->key.Encode(record_, arena_, scratch_);
+  key_.Clear();
+  const char* reason = plan_->window->key.Encode(record_, arena_, key_);
   if (reason == nullptr) reason = ReadValues(feed_->values());
   if (reason != nullptr) return Reject(reason, plan_->plan().steps[plan_->window_step].label, row);
-  feed_->SetKey(scratch_);
+  feed_->SetKey(key_.bytes());
   feed_->Push(PaneOf(Microseconds(record_.time)), record_.time);
   ++counts_.absorbed;
 }
