@@ -40,7 +40,9 @@ void AppendOptions(const std::vector<OptionDoc>& options, int depth, std::string
 std::string OperatorText(const OperatorSpec& spec) {
   std::string text = spec.description + "\n\n";
   AppendOptions(spec.options(), 0, text);
-  return text + "\n```yaml\n" + spec.example + "```\n";
+  text += "\n```yaml\n" + spec.example + "```\n";
+  for (const std::string& example : spec.more_examples) text += "\n```yaml\n" + example + "```\n";
+  return text;
 }
 
 std::string AggregateText(const AggregateSpec& spec) {
@@ -60,6 +62,14 @@ std::string CodecText(const Codec& codec) {
   return text + "```\n\nis `" + std::string(codec.records) + "`\n";
 }
 
+std::string ExampleText(std::string_view function) {
+  for (const FunctionExample& example : FunctionExamples()) {
+    if (example.function != function) continue;
+    return " `" + std::string(example.expression) + "` is `" + std::string(example.result) + "`.";
+  }
+  return {};
+}
+
 std::vector<Entry> Entries(const Registry& registry) {
   std::vector<Entry> entries;
   for (const std::string_view name : registry.OperatorNames()) {
@@ -77,7 +87,8 @@ std::vector<Entry> Entries(const Registry& registry) {
   const auto add_function = [&](std::string_view name, std::string_view signature,
                                 std::string_view description) {
     entries.push_back({"functions", std::string(name), std::string(description),
-                       "`" + std::string(signature) + "`: " + std::string(description) + "\n"});
+                       "`" + std::string(signature) + "`: " + std::string(description) +
+                           ExampleText(name) + "\n"});
   };
   for (const expr::Function* function : expr::Functions()) {
     add_function(function->name, function->signature, function->description);
@@ -96,6 +107,12 @@ bool IsWanted(const Entry& entry, std::string_view kind) {
 void AppendKind(const std::vector<Entry>& entries, std::string_view kind, std::string_view title,
                 std::string& out) {
   out += "\n## " + std::string(title) + "\n";
+  if (kind == "functions") {
+    out +=
+        "\nThe examples are over the record `{\"temp\": 21.5, \"device\": \"a-17\", \"values\": "
+        "[3, 1, 2], \"counts\": {\"a\": 1, \"b\": 2}}`, which came by the topic "
+        "`sensors/a-17/climate`.\n\n";
+  }
   for (const Entry& entry : entries) {
     if (entry.kind != kind) continue;
     if (kind == "functions") {
@@ -107,6 +124,15 @@ void AppendKind(const std::vector<Entry>& entries, std::string_view kind, std::s
 }
 
 }  // namespace
+
+std::span<const FunctionExample> FunctionExamples() {
+  static constexpr FunctionExample kExamples[] = {
+#define EXAMPLE(function, expression, result) {function, expression, result},
+#include "config/function_examples.def"
+#undef EXAMPLE
+  };
+  return kExamples;
+}
 
 const std::vector<std::string_view>& ListKinds() {
   static const std::vector<std::string_view> kinds = {"operators", "aggregates", "codecs",

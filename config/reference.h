@@ -2,6 +2,7 @@
 // declarations of operators, aggregates, codecs, functions and options.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,14 @@ namespace runnel {
 
 // Markdown, one document.
 std::string ReferenceText(const Registry& registry);
+
+// An example of a function: an expression and its value as JSON.
+struct FunctionExample {
+  std::string_view function;
+  std::string_view expression;
+  std::string_view result;
+};
+std::span<const FunctionExample> FunctionExamples();
 
 // Names with a line each; `kind` is operators, aggregates, codecs or functions, or empty
 // for all. Empty where there is no such kind.

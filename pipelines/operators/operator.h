@@ -153,6 +153,7 @@ struct OperatorSpec {
   // For the manual and its test: `steps:` and `tests:` of a pipeline from `in/{device}` to
   // `out/{device}`.
   std::string example;
+  std::vector<std::string> more_examples = {};  // of the kinds that it has
 };
 
 // Compiles an expression of a step; nullptr after an error.

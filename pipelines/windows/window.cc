@@ -394,9 +394,53 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
 
 }  // namespace
 
+namespace {
+
+// The other kinds, for the manual.
+std::vector<std::string> ExamplesOfKinds() {
+  return {R"(steps:
+  - window: { hopping: { size: 20s, every: 10s }, key: device, aggregate: { n: count() } }
+tests:
+  - send: [ { topic: in/a, at: 1s, json: { v: 1 } }, { topic: in/a, at: 12s, json: { v: 2 } } ]
+    expect:
+      - { topic: out/a, json: { n: 1 } }
+      - { topic: out/a, json: { n: 2 } }
+      - { topic: out/a, json: { n: 1 } }
+)",
+          R"(steps:
+  - window: { sliding: 10s, key: device, aggregate: { max: max(v) } }
+tests:
+  - send: [ { topic: in/a, at: 0s, json: { v: 9 } }, { topic: in/a, at: 10s, json: { v: 3 } } ]
+    expect: [ { topic: out/a, json: { max: 9 } }, { topic: out/a, json: { max: 3 } } ]
+)",
+          R"(steps:
+  - window: { session: 30s, key: device, aggregate: { n: count() } }
+tests:
+  - send:
+      - { topic: in/a, at: 0s, json: { v: 1 } }
+      - { topic: in/a, at: 29s, json: { v: 2 } }
+      - { topic: in/a, at: 60s, json: { v: 3 } }
+    expect: [ { topic: out/a, json: { n: 2 } }, { topic: out/a, json: { n: 1 } } ]
+)",
+          R"(steps:
+  - window: { count: 2, key: device, aggregate: { sum: sum(v) } }
+tests:
+  - send: [ { topic: in/a, json: { v: 1 } }, { topic: in/a, json: { v: 2 } } ]
+    expect: [ { topic: out/a, json: { sum: 3 } } ]
+)",
+          R"(steps:
+  - window: { global: { when: n % 2 == 0 }, key: device, aggregate: { n: count() } }
+tests:
+  - send: [ { topic: in/a, json: { v: 1 } }, { topic: in/a, json: { v: 2 } } ]
+    expect: [ { topic: out/a, json: { n: 2 } } ]
+)"};
+}
+
+}  // namespace
+
 OperatorSpec operators::window() {
-  return {"window", "Groups records by time and key and aggregates each group.", Compile,
-          Describe<WindowOptions>,
+  return {"window",         "Groups records by time and key and aggregates each group.",
+          Compile,          Describe<WindowOptions>,
           R"(timestamp: ts
 steps:
   - window:
@@ -411,7 +455,7 @@ tests:
     expect:
       - { topic: out/a, json: { device: a, n: 2, mean: 20.5, start: 1700000000000, end: 1700000010000 } }
       - { topic: out/a, json: { device: a, n: 1, mean: 30.0 } }
-)"};
+)", ExamplesOfKinds()};
 }
 
 }  // namespace runnel

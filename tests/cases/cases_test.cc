@@ -110,8 +110,11 @@ TEST(Cases, ShippedExamples) {
 
 TEST(Cases, OperatorsOfTheManual) {
   for (const std::string_view name : All().OperatorNames()) {
-    const std::string text = WithEnds(All().FindOperator(name)->example);
-    EXPECT_GT(RunAll(text, std::string(name)), 0u) << name;
+    const OperatorSpec& spec = *All().FindOperator(name);
+    EXPECT_GT(RunAll(WithEnds(spec.example), std::string(name)), 0u) << name;
+    for (const std::string& example : spec.more_examples) {
+      EXPECT_GT(RunAll(WithEnds(example), std::string(name)), 0u) << name << "\n" << example;
+    }
   }
 }
 
