@@ -1,5 +1,6 @@
 // `runnel test`: the cases of the pipelines, in virtual time.
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string>
@@ -71,6 +72,25 @@ bool WriteJunit(const std::string& path, const std::vector<FileRun>& files) {
   return out.good();
 }
 
+// All of the file or none of it: a full disk takes nobody's tests away. Of a link what it
+// stands for.
+bool ReplaceFile(const std::string& path, const std::string& text) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path real = fs::canonical(path, error);
+  if (error) return false;
+  const std::string beside = real.string() + ".new";
+  std::ofstream out(beside, std::ios::binary);
+  out << text;
+  out.close();
+  bool written = out.good();
+  if (written) fs::permissions(beside, fs::status(real, error).permissions(), error);
+  if (written) fs::rename(beside, real, error);
+  written = written && !error;
+  if (!written) fs::remove(beside, error);
+  return written;
+}
+
 // 0, or the exit code after what was printed.
 int Update(const FileRun& file) {
   const Result<std::string> text = ReadWholeFile(file.path, kFileMax);
@@ -85,11 +105,8 @@ int Update(const FileRun& file) {
         file.path.c_str());
     return kFailed;
   }
-  std::ofstream out(file.path, std::ios::binary);
-  out << *updated;
-  out.close();
-  if (out.good()) return 0;
-  std::fprintf(stderr, "error: `%s` cannot be written\n", file.path.c_str());
+  if (ReplaceFile(file.path, *updated)) return 0;
+  std::fprintf(stderr, "error: `%s` cannot be written, it is as it was\n", file.path.c_str());
   return kFailed;
 }
 

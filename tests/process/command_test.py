@@ -289,6 +289,7 @@ def tests_in_files(programs):
         assert "20.5" in suite.find("testcase/failure").text
         shell.run("test", "--update", wrong, code=0)
         shell.run("test", wrong, code=0)
+        assert not os.path.exists(wrong + ".new")
         updated = yaml.safe_load(open(wrong))["tests"]
         assert updated[0]["expect"][0]["json"]["mean"] == 20.5 and updated[1]["expect"] == []
         bad = shell.write("bad.yaml", TESTED.replace("at: 1s", "att: 1s"))
