@@ -252,11 +252,12 @@ Result<bool> MergePhase::Fill(std::uint64_t, std::uint64_t, char* slot, Job& job
   job.from = from_;
   job.until = until_;
   std::size_t used = 0;
-  for (const Cursor& cursor : cursors_) {
+  for (Cursor& cursor : cursors_) {
     if (cursor.slice.empty()) continue;
     std::memcpy(slot + used, cursor.slice.data(), cursor.slice.size());
     used += cursor.slice.size();
     job.runs.push_back(cursor.slice.size());
+    cursor.slice = std::string();  // the next slice has other runs
   }
   ended_ = until_.empty();
   from_ = until_;

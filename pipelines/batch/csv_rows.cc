@@ -30,7 +30,7 @@ class CsvRows final : public RowReader {
     }
     end_ = chunk.data() + chunk.size();
     begin_ = chunk.data();
-    ascii_ = IsAscii(chunk);
+    ascii_known_ = false;  // chunks of usual rows are never read here
     Seek(0);
     return nullptr;
   }
@@ -45,6 +45,10 @@ class CsvRows final : public RowReader {
     if (at_ < end_ && (*at_ == '\n' || *at_ == '\r')) [[unlikely]]
       SkipBlank();
     if (at_ >= end_) return false;
+    if (!ascii_known_) [[unlikely]] {
+      ascii_ = IsAscii({begin_, static_cast<std::size_t>(end_ - begin_)});
+      ascii_known_ = true;
+    }
     row = Row();
     numbers_.Start({begin_, static_cast<std::size_t>(end_ - begin_)}, arena);
     const char* const begin = at_;
@@ -221,6 +225,7 @@ class CsvRows final : public RowReader {
   std::string header_;  // that columns_ are of
   JsonReader numbers_;
   bool ascii_ = true;
+  bool ascii_known_ = false;
   const char* begin_ = nullptr;  // of the chunk
   const char* end_ = nullptr;
   const char* at_ = nullptr;     // the next row

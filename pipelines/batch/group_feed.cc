@@ -49,6 +49,7 @@ void GroupFeed::Spill(std::size_t size) {
 
 void GroupFeed::AddTo(GroupTable& table, StateRegion& region) {
   for (std::size_t i = 0; i < count_; ++i) table.Prefetch(hashes_[i]);
+  for (std::size_t i = 0; i < count_; ++i) table.PrefetchGroup(hashes_[i]);
   for (std::size_t i = 0; i < count_; ++i) {
     states_[i] = table.Find(keys_[i], starts_[i], hashes_[i]);
     CHECK(states_[i] != nullptr);

@@ -35,6 +35,13 @@ class GroupTable final {
   void Prefetch(std::uint64_t hash) const {
     __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
   }
+  // The same of the group that is most likely meant, once the first is there.
+  void PrefetchGroup(std::uint64_t hash) const {
+    const auto* group = region_->Get<std::byte>(slots_[hash & (slots_.size() - 1)].ref);
+    __builtin_prefetch(group);
+    __builtin_prefetch(group + 64);
+    __builtin_prefetch(group + 128);
+  }
   // The states of the group, new where need be; `hash` is HashOf(…). nullptr where the region
   // has no room.
   std::byte* Find(std::string_view key, std::int64_t start, std::uint64_t hash);
