@@ -257,7 +257,7 @@ Result<bool> MergePhase::Fill(std::uint64_t, std::uint64_t, char* slot, Job& job
     std::memcpy(slot + used, cursor.slice.data(), cursor.slice.size());
     used += cursor.slice.size();
     job.runs.push_back(cursor.slice.size());
-    cursor.slice = std::string();  // the next slice has other runs
+    std::string().swap(cursor.slice);  // the next slice has other runs
   }
   ended_ = until_.empty();
   from_ = until_;
