@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 
 #include "pipelines/base/hash.h"
 
@@ -15,45 +16,47 @@ std::int64_t FactorOf(TimeUnit unit) {
   return unit == TimeUnit::kMilliseconds ? 1'000 : 1;
 }
 
-// Numbers of at most 8 characters, and whole ones of at most 16, as JSON writes them; false
-// for all others. REQUIRES: 16 readable bytes behind `begin`.
-inline bool ReadUsualNumber(const char* begin, const char* stop, Value& value) {
+// Numbers of at most 8 characters, and whole ones of at most 16, as JSON writes them.
+// REQUIRES: 16 readable bytes behind `begin`.
+enum class Usual : std::uint8_t { kNone, kInt, kDouble };
+inline Usual ReadUsualNumber(const char* begin, const char* stop, std::int64_t& whole_number,
+                             double& number) {
   static constexpr double kPowers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7};
   const bool negative = begin < stop && *begin == '-';
   begin += negative ? 1 : 0;
   const auto size = static_cast<std::size_t>(stop - begin);
-  if (size == 0 || size > 16) return false;
+  if (size == 0 || size > 16) return Usual::kNone;
   const std::uint64_t first = scan::Load8(begin) ^ (scan::kOnes * '0');
   if (size > 8) {
     // The first digits stand in front of eight more.
     const std::uint64_t low = scan::Load8(stop - 8) ^ (scan::kOnes * '0');
     const std::uint64_t high = first << (64 - 8 * (size - 8));
-    if ((scan::NotDigits(low) | scan::NotDigits(high)) != 0 || *begin == '0') return false;
-    const auto number =
+    if ((scan::NotDigits(low) | scan::NotDigits(high)) != 0 || *begin == '0') return Usual::kNone;
+    const auto digits =
         static_cast<std::int64_t>(scan::EightDigits(high) * 100'000'000 + scan::EightDigits(low));
-    value = Value::Int(negative ? -number : number);
-    return true;
+    whole_number = negative ? -digits : digits;
+    return Usual::kInt;
   }
   // The characters at the end of the word, zeros in front.
   const std::uint64_t digits = first << (64 - 8 * size);
   const std::uint64_t others = scan::NotDigits(digits);
   if (others == 0) {
-    if (*begin == '0' && (size > 1 || negative)) return false;
-    const auto number = static_cast<std::int64_t>(scan::EightDigits(digits));
-    value = Value::Int(negative ? -number : number);
-    return true;
+    if (*begin == '0' && (size > 1 || negative)) return Usual::kNone;
+    const auto magnitude = static_cast<std::int64_t>(scan::EightDigits(digits));
+    whole_number = negative ? -magnitude : magnitude;
+    return Usual::kInt;
   }
   const int point = std::countr_zero(others) / 8;
   const std::size_t whole = static_cast<std::size_t>(point) - (8 - size);
   const bool is_point = (others & (others - 1)) == 0 && begin[whole] == '.';
-  if (!is_point || point == 7 || whole == 0 || (*begin == '0' && whole > 1)) return false;
+  if (!is_point || point == 7 || whole == 0 || (*begin == '0' && whole > 1)) return Usual::kNone;
   const std::uint64_t before = digits & ((std::uint64_t{1} << 8 * point) - 1);
   const std::uint64_t behind = digits >> 8 * point >> 8 << 8 * point << 8;
   const auto mantissa = static_cast<std::int64_t>(scan::EightDigits(before << 8 | behind));
   // Both operands are exact, so the one rounding is the right one (Clinger, 1990).
-  const double number = static_cast<double>(mantissa) / kPowers[7 - point];
-  value = Value::Double(negative ? -number : number);
-  return true;
+  const double magnitude = static_cast<double>(mantissa) / kPowers[7 - point];
+  number = negative ? -magnitude : magnitude;
+  return Usual::kDouble;
 }
 
 // Whether text that begins so is surely text, and not a number, a truth or missing.
@@ -156,21 +159,40 @@ inline bool CsvGroups::TakeField(Column column, const char* begin, const char* s
     key_ = {begin, static_cast<std::size_t>(stop - begin)};
     return begin < stop && IsSurelyText(*begin);
   }
-  Value value;
-  if (!ReadUsualNumber(begin, stop, value) &&
-      (begin == stop || (*begin != '-' && (*begin < '0' || *begin > '9')) ||
-       numbers_.ReadValue(begin, 0, value) != stop)) {
-    return false;
-  }
+  std::int64_t whole = 0;
+  double number = 0;
+  const Usual usual = ReadUsualNumber(begin, stop, whole, number);
+  if (usual == Usual::kNone) return TakeOtherNumber(column, begin, stop, feed);
   if (column.use == Use::kValue) {
-    feed.values()[column.value] = value;
-    doubles_ = doubles_ && value.type() == Type::kDouble;
+    // In its place: a copy would wait for the stores of its parts.
+    Value* const place = feed.values() + column.value;
+    if (usual == Usual::kDouble) {
+      std::construct_at(place, Value::Double(number));
+    } else {
+      std::construct_at(place, Value::Int(whole));
+      doubles_ = false;
+    }
     return true;
   }
-  if (value.type() != Type::kInt || __builtin_mul_overflow(value.AsInt(), factor_, &time_)) {
+  return usual == Usual::kInt && SetTime(whole);
+}
+
+bool CsvGroups::SetTime(std::int64_t number) {
+  if (__builtin_mul_overflow(number, factor_, &time_)) return false;
+  return time_ <= kFarthest && time_ >= -kFarthest;
+}
+
+bool CsvGroups::TakeOtherNumber(Column column, const char* begin, const char* stop,
+                                GroupFeed& feed) {
+  Value value;
+  if (begin == stop || (*begin != '-' && (*begin < '0' || *begin > '9')) ||
+      numbers_.ReadValue(begin, 0, value) != stop) {
     return false;
   }
-  return time_ <= kFarthest && time_ >= -kFarthest;
+  if (column.use != Use::kValue) return value.type() == Type::kInt && SetTime(value.AsInt());
+  feed.values()[column.value] = value;
+  doubles_ = doubles_ && value.type() == Type::kDouble;
+  return true;
 }
 
 inline bool CsvGroups::TakeRow(Specials& specials, const char*& at, GroupFeed& feed) {
@@ -208,7 +230,8 @@ std::size_t CsvGroups::Take(std::size_t& at, std::size_t count, GroupFeed& feed)
     if (!TakeRow(specials, next, feed)) break;
     if (!doubles_ && feed.CheckValues() != nullptr) break;
     feed.SetTextKey(key_);
-    feed.Push(PaneOf(time_), TimeFromMicroseconds(time_));
+    const std::int64_t start = PaneOf(time_);
+    feed.Push(start, TimeFromMicroseconds(time_), GroupTable::HashOfText(key_, start));
     at = static_cast<std::size_t>(next - begin_);
   }
   return taken;

@@ -47,6 +47,8 @@ class CsvGroups final {
   const char* Next(Specials& specials) const;
   bool TakeRow(Specials& specials, const char*& at, GroupFeed& feed);
   bool TakeField(Column column, const char* begin, const char* stop, GroupFeed& feed);
+  bool TakeOtherNumber(Column column, const char* begin, const char* stop, GroupFeed& feed);
+  bool SetTime(std::int64_t number);
   std::int64_t PaneOf(std::int64_t time);
 
   const BatchPlan* plan_;

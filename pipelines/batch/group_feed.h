@@ -44,10 +44,12 @@ class GroupFeed final {
   const char* CheckValues();
   // The row is complete. REQUIRES: count() < kRows.
   void Push(std::int64_t start, Time time) {
+    Push(start, time, GroupTable::HashOf(keys_[count_], start));
+  }
+  void Push(std::int64_t start, Time time, std::uint64_t hash) {
     starts_[count_] = start;
     times_[count_] = time;
-    hashes_[count_] = GroupTable::HashOf(keys_[count_], start);
-    ++count_;
+    hashes_[count_++] = hash;
   }
 
   // Adds all rows to their groups and forgets them. `region` is the table's.

@@ -24,11 +24,17 @@ class GroupTable final {
   // and for what a few rows more can need.
   GroupTable(const WindowPlan& plan, StateRegion& region);
 
-  // Of a group; the same everywhere, since partitions follow it.
+  // Of a group; the same everywhere, since partitions follow it. `key` is encoded.
   static std::uint64_t HashOf(std::string_view key, std::int64_t start) {
-    const NameDigest digest(key);
+    // Of a text itself, so that it need not be copied first.
+    if (key.size() >= 5 && key[0] == 's') key.remove_prefix(5);
+    return HashOfText(key, start);
+  }
+  // The same of a key of one text, which is not encoded.
+  static std::uint64_t HashOfText(std::string_view text, std::int64_t start) {
+    const NameDigest digest(text);
     std::uint64_t mixed = (digest.hash ^ static_cast<std::uint64_t>(start)) * 0x9e3779b97f4a7c15U;
-    if (key.size() > 16) mixed ^= Hash(key);
+    if (text.size() > 16) mixed ^= Hash(text);
     mixed = (mixed ^ mixed >> 29) * 0xbf58476d1ce4e5b9U;
     return mixed ^ mixed >> 32;
   }

@@ -1,6 +1,7 @@
 #include "pipelines/batch/spread.h"
 
 #include <cstring>
+#include <memory>
 
 namespace runnel {
 namespace {
@@ -100,15 +101,15 @@ bool TakeValue(std::string_view& from, Value& value) {
       return true;
     case kInt:
       if (!TakeFixed(from, whole)) return false;
-      value = Value::Int(whole);
+      std::construct_at(&value, Value::Int(whole));
       return true;
     case kUint:
       if (!TakeFixed(from, whole)) return false;
-      value = Value::Uint(static_cast<std::uint64_t>(whole));
+      std::construct_at(&value, Value::Uint(static_cast<std::uint64_t>(whole)));
       return true;
     case kDouble:
       if (!TakeFixed(from, number)) return false;
-      value = Value::Double(number);
+      std::construct_at(&value, Value::Double(number));
       return true;
     case kText:
       if (!TakeText(from, text)) return false;
