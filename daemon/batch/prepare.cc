@@ -82,7 +82,7 @@ bool IsLines(const std::string& format) {
 }
 
 void SetFormats(const std::string& input, const std::string& output, const BatchOptions& options,
-                Node& root) {
+                const std::string& name, Node& root) {
   Node decode = OptionsOf(root.Find("decode"), input);
   if (input == "csv" && decode.Find("delimiter") == nullptr && !options.inputs.empty() &&
       options.inputs[0].find(".tsv") != std::string::npos) {
@@ -92,6 +92,9 @@ void SetFormats(const std::string& input, const std::string& output, const Batch
   Set(root, "decode",
       decode.members.empty() ? Text(input == "ndjson" ? "json" : input) : Named(input, decode));
   Node encode = OptionsOf(root.Find("encode"), output);
+  if (output == "line" && encode.Find("measurement") == nullptr) {
+    Set(encode, "measurement", Text(name));
+  }
   if (output == "csv") Set(encode, "header", Node::Scalar("false", false, {}));
   if (output == "csv" && options.output.ends_with(".tsv")) Set(encode, "delimiter", Text("tab"));
   Set(root, "encode", encode.members.empty() ? Text(output) : Named(output, encode));
@@ -185,7 +188,7 @@ std::optional<Prepared> Prepare(const BatchOptions& options, const Registry& reg
     problem = "`" + output + "` is no format for a file\n  hint: `--format csv`, ndjson or line";
   }
   if (!problem.empty()) return std::nullopt;
-  SetFormats(input, output, options, root);
+  SetFormats(input, output, options, file->name, root);
   prepared.spec.name = file->name;
   prepared.spec.origin = {FilterOf(root), options.topic, options.topic_column};
   prepared.spec.lateness = options.as_stream ? Lateness::kAsStream : Lateness::kNever;

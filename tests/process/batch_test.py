@@ -447,6 +447,24 @@ def explained(programs):
         assert "by chunks: all aggregates merge: each chunk is grouped alone\n" in done.stdout, done.stdout
 
 
+def walk_through(programs):
+    """What examples/README.md says: a pipeline of the device, over a file of yesterday."""
+    example = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/room-climate.yaml")
+    source = harness.pick_seed()
+    with Desk(programs) as desk:
+        rows = rows_of(source, 3_000, devices=5, minutes=1)
+        desk.write("yesterday.csv", as_csv(rows))
+        counts = desk.ledger(example, "-i", "yesterday.csv", "-o", "windows.csv")
+        found = list(csv.DictReader(io.StringIO(desk.read("windows.csv").decode())))
+        assert list(found[0]) == ["device", "start", "end", "n", "mean", "mean_f", "p95"], found[0]
+        assert sum(int(row["n"]) for row in found) <= counts["absorbed"] == len(rows)
+        assert counts["results_written"] == len(found) and all(int(row["n"]) >= 3 for row in found)
+        for row in found:
+            assert math.isclose(float(row["mean_f"]), float(row["mean"]) * 9 / 5 + 32, rel_tol=1e-9)
+        lines = desk.run(example, "-i", "yesterday.csv", "-o", "-", "--format", "line").out.splitlines()
+        assert len(lines) == len(found), lines[:2]
+
+
 def real_series(programs):
     data = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../shared/data/nab")
     files = sorted(glob.glob(os.path.join(data, "*.csv")))
@@ -477,4 +495,4 @@ def real_series(programs):
 if __name__ == "__main__":
     harness.main(same_for_any_workers, same_for_any_chunks, shapes_of_files, inputs, broken_archives,
                  stateless_rows_keep_their_order, order_matters, as_stream, rejects, spills, kills, resumes,
-                 interrupts, topics, mistakes, explained, real_series, poison)
+                 interrupts, topics, mistakes, explained, walk_through, real_series, poison)
