@@ -147,8 +147,8 @@ class ChunkMapper final {
   ProbeResult probe_;
   std::int64_t pane_start_ = 0;
   std::int64_t pane_every_ = 0;  // 0: there is no remembered pane
-  KeyBuffer key_;        // scratch
-  std::string scratch_;  // scratch
+  KeyBuffer key_;                // scratch
+  std::string scratch_;          // scratch
   std::string output_;
   std::vector<std::string> segments_;
 };
