@@ -18,8 +18,9 @@ constexpr double kLogGamma =
     0.020000666706669543;  // ln((1 + kRelativeError) / (1 - kRelativeError))
 constexpr double kMultiplier = 0.7 / kLogGamma;
 
-constexpr std::uint32_t kFirstBuckets = 16;  // of a new store
-constexpr double kSmallest = 1e-300;         // magnitudes below count as zero
+constexpr std::uint32_t kFirstBuckets = 16;        // of a new store
+constexpr double kSmallest = 1e-300;               // magnitudes below count as zero
+constexpr std::int64_t kBucketFarthest = 200'000;  // from zero, for checks: none is so far
 
 inline int BucketOf(double magnitude) {
   const auto bits = std::bit_cast<std::uint64_t>(magnitude);
@@ -216,35 +217,73 @@ void ToBuckets(SketchState& state, StateRegion& region) {
   state.exact = StateRegion::kNone;
 }
 
-std::uint64_t Total(StateRegion::Ref ref, const StateRegion& region) {
-  if (ref == StateRegion::kNone) return 0;
-  const Store& store = *region.Get<Store>(ref);
-  std::uint64_t total = 0;
-  for (std::uint32_t i = 0; i < store.capacity; ++i) total += CounterAt(store, i);
-  return total;
+// Where a store is used: the places of its first and its last counter above zero.
+struct UsedPart {
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+  std::uint32_t counters = 0;  // above zero
+};
+
+UsedPart UsedOf(const Store& store) {
+  UsedPart used;
+  for (std::uint32_t i = 0; i < store.capacity; ++i) {
+    if (CounterAt(store, i) == 0) continue;
+    if (used.counters++ == 0) used.first = i;
+    used.last = i;
+  }
+  return used;
 }
 
+// How many counters, the first bucket, how far it is to the last one; then each counter
+// behind the distance from the one before.
 void SaveStore(StateRegion::Ref ref, const StateRegion& region, ByteWriter& writer) {
   if (ref == StateRegion::kNone) return writer.Varint(0);
   const Store& store = *region.Get<Store>(ref);
-  std::uint64_t used = 0;
-  for (std::uint32_t i = 0; i < store.capacity; ++i) used += CounterAt(store, i) != 0 ? 1 : 0;
-  writer.Varint(used);
-  for (std::uint32_t i = 0; i < store.capacity; ++i) {
-    if (CounterAt(store, i) == 0) continue;
-    writer.Signed(store.first + static_cast<std::int32_t>(i));
-    writer.Varint(CounterAt(store, i));
+  const UsedPart used = UsedOf(store);
+  writer.Varint(used.counters);
+  if (used.counters == 0) return;
+  writer.Signed(store.first + static_cast<std::int64_t>(used.first));
+  writer.Varint(used.last - used.first);
+  std::uint32_t before = used.first;
+  for (std::uint32_t i = used.first; i <= used.last; ++i) {
+    const std::uint64_t counter = CounterAt(store, i);
+    if (counter == 0) continue;
+    writer.Varint(i - before);
+    writer.Varint(counter);
+    before = i;
   }
 }
 
-void LoadStore(StateRegion::Ref& ref, StateRegion& region, ByteReader& reader) {
-  const std::uint64_t used = reader.Varint();
-  for (std::uint64_t i = 0; i < used && i < Sketch::kBucketsMax && reader.ok(); ++i) {
-    const std::int64_t bucket = reader.Signed();
-    const std::uint64_t count = reader.Varint();
-    if (bucket < -200'000 || bucket > 200'000) return;
-    AddToStore(ref, static_cast<std::int32_t>(bucket), count, region);
+// The sum of the counters.
+std::uint64_t LoadStore(StateRegion::Ref& ref, StateRegion& region, ByteReader& reader) {
+  const std::uint64_t counters = reader.Varint();
+  if (counters == 0) return 0;
+  std::int64_t bucket = reader.Signed();
+  const std::uint64_t distance = reader.Varint();
+  if (bucket < -kBucketFarthest || bucket > kBucketFarthest || counters > Sketch::kBucketsMax ||
+      distance >= Sketch::kBucketsMax) {
+    return 0;
   }
+  // All at once; where the region has no room AddToStore does what can be done.
+  const std::int64_t first = bucket;
+  const bool made = Rebuild(ref, static_cast<std::int32_t>(bucket),
+                            static_cast<std::uint32_t>(distance) + 1, 2, region);
+  std::uint64_t total = 0;
+  for (std::uint64_t i = 0; i < counters && reader.ok(); ++i) {
+    const std::uint64_t step = reader.Varint();
+    const std::uint64_t counter = reader.Varint();
+    if (step >= Sketch::kBucketsMax || counter > UINT32_MAX) break;
+    bucket += static_cast<std::int64_t>(step);
+    const auto place = static_cast<std::uint64_t>(bucket - first);
+    if (Store& store = *region.Get<Store>(ref);
+        made && store.width == 2 && counter <= 0xffff && place < store.capacity) {
+      SetCounter(store, static_cast<std::uint32_t>(place), counter);
+    } else {
+      AddToStore(ref, static_cast<std::int32_t>(bucket), counter, region);
+    }
+    total += counter;
+  }
+  return total;
 }
 
 void MergeStore(StateRegion::Ref& into, StateRegion& region, StateRegion::Ref ref,
@@ -366,9 +405,9 @@ void Sketch::Load(SketchState& state, StateRegion& region, ByteReader& reader) {
     return;
   }
   state.zeros = static_cast<std::uint32_t>(reader.Varint());
-  LoadStore(state.positive, region, reader);
-  LoadStore(state.negative, region, reader);
-  state.count = state.zeros + Total(state.positive, region) + Total(state.negative, region);
+  state.count = state.zeros;
+  state.count += LoadStore(state.positive, region, reader);
+  state.count += LoadStore(state.negative, region, reader);
 }
 
 }  // namespace runnel
