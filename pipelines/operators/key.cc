@@ -1,6 +1,5 @@
 #include "pipelines/operators/key.h"
 
-#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -69,9 +68,9 @@ const char* AppendKeyPart(const Value& value, KeyBuffer& out) {
 }  // namespace
 
 void KeyBuffer::Grow(std::size_t bytes) {
-  const std::size_t capacity = std::max<std::size_t>(64, 2 * (size_ + bytes));
+  const std::size_t capacity = 2 * (size_ + bytes);
   auto grown = std::make_unique<char[]>(capacity);
-  if (size_ != 0) std::memcpy(grown.get(), bytes_.get(), size_);
+  std::memcpy(grown.get(), bytes_.get(), size_);
   bytes_ = std::move(grown);
   capacity_ = capacity;
 }

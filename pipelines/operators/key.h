@@ -27,9 +27,10 @@ class KeyBuffer final {
  private:
   void Grow(std::size_t bytes);
 
-  std::unique_ptr<char[]> bytes_;
+  static constexpr std::size_t kFirst = 64;  // bytes() of no key is no null pointer
+  std::unique_ptr<char[]> bytes_ = std::make_unique<char[]>(kFirst);
   std::size_t size_ = 0;
-  std::size_t capacity_ = 0;
+  std::size_t capacity_ = kFirst;
 };
 
 struct KeyPart {
