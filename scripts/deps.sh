@@ -12,7 +12,7 @@ build="g++ cmake ninja-build libpaho-mqttpp-dev libpaho-mqtt-dev libyaml-cpp-dev
        libssl-dev libgtest-dev libgmock-dev libsimdjson-dev libre2-dev zlib1g-dev libzstd-dev"
 demo="mosquitto python3 python3-paho-mqtt"
 tests="ccache clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 mosquitto-clients openssl procps systemd git
-       ca-certificates python3-jsonschema python3-yaml tzdata"
+       ca-certificates python3-jsonschema python3-yaml tzdata zstd"
 container="debootstrap systemd-container util-linux"
 
 case "${1:-}" in
