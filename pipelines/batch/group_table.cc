@@ -3,20 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "pipelines/base/same_bytes.h"
 #include "pipelines/batch/sort_key.h"
 
 namespace runnel {
 namespace {
 
 constexpr std::size_t kFirstSlots = 4096;
-
-// Of keys, which are short: without a call.
-inline bool IsSame(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  if (a.size() < 8 || a.size() > 16) return a == b;
-  return scan::Load8(a.data()) == scan::Load8(b.data()) &&
-         scan::Load8(a.data() + a.size() - 8) == scan::Load8(b.data() + b.size() - 8);
-}
 
 std::uint64_t PrefixOf(std::string_view key) {
   char bytes[8] = {};
@@ -40,7 +33,7 @@ std::byte* GroupTable::Find(std::string_view key, std::int64_t start, std::uint6
   for (; slots_[place].ref != StateRegion::kNone; place = (place + 1) & (slots_.size() - 1)) {
     if (slots_[place].tag != tag) continue;
     auto* group = region_->Get<Group>(slots_[place].ref);
-    if (group->start == start && IsSame(KeyOf(group), key)) return StatesOf(group);
+    if (group->start == start && SameBytes(KeyOf(group), key)) return StatesOf(group);
   }
   const StateRegion::Ref ref = region_->Allocate(sizeof(Group) + states_size_ + key.size());
   if (ref == StateRegion::kNone) return nullptr;

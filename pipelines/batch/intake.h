@@ -37,8 +37,6 @@ class Intake final {
     std::uint32_t level;
   };
   const char* SetTopic(Record& record) const;
-  const char* CheckSchema(Record& record) const;
-  const char* SetTime(Record& record) const;
 
   const CompiledPlan* plan_;
   const TopicOrigin* origin_;
@@ -46,8 +44,5 @@ class Intake final {
   int topic_field_ = -1;
   bool has_topic_;
 };
-
-// A number or RFC 3339 text as a time; nullopt with a literal reason.
-std::optional<Time> EventTime(const Value& value, TimeUnit unit, const char*& reason);
 
 }  // namespace runnel

@@ -1,13 +1,13 @@
 #include "pipelines/plan/stage.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <optional>
 #include <utility>
 
 #include "pipelines/codecs/codecs.h"
 #include "pipelines/codecs/json.h"
+#include "pipelines/plan/admission.h"
 
 namespace runnel {
 namespace {
@@ -16,26 +16,6 @@ constexpr int kStateRoot = 0;
 constexpr int kFirstStepRoot = 1;
 constexpr std::size_t kArenaBytes = 256 * 1024;
 constexpr std::int64_t kNever = INT64_MIN;
-
-// A number of `unit` as microseconds; nullopt where it does not fit.
-std::optional<std::int64_t> ToMicroseconds(const Value& value, TimeUnit unit) {
-  if (value.type() == Type::kDouble) {
-    double scaled = value.AsDouble();
-    if (unit == TimeUnit::kSeconds) scaled *= 1e6;
-    if (unit == TimeUnit::kMilliseconds) scaled *= 1e3;
-    if (unit == TimeUnit::kNanoseconds) scaled /= 1e3;
-    if (!(std::fabs(scaled) < 9e17)) return std::nullopt;
-    return static_cast<std::int64_t>(std::floor(scaled));
-  }
-  std::int64_t number = value.AsInt();
-  std::int64_t factor = 1;
-  if (unit == TimeUnit::kSeconds) factor = 1'000'000;
-  if (unit == TimeUnit::kMilliseconds) factor = 1'000;
-  if (unit == TimeUnit::kNanoseconds) return number / 1'000 - (number % 1'000 < 0 ? 1 : 0);
-  if (__builtin_mul_overflow(number, factor, &number)) return std::nullopt;
-  if (number > 900'000'000'000'000'000 || number < -900'000'000'000'000'000) return std::nullopt;
-  return number;
-}
 
 }  // namespace
 
@@ -175,23 +155,8 @@ const char* Stage::Decode(const Input& input, DecodeCursor& cursor) {
   record.time = input.arrival;
   record.topic = input.topic;
   ApplyCaptures(input.topic);
-  if (const char* reason = CheckSchema()) return reason;
-  return SetEventTime();
-}
-
-// An int is a double where the plan says so.
-inline const char* Stage::CheckSchema() {
-  Record& record = InputRecord();
-  for (const SchemaField& expected : plan_->schema) {
-    const Value& value = record.Get(expected.field);
-    if (expected.type == Type::kMissing || value.type() == expected.type || value.IsMissing() ||
-        value.IsNull()) {
-      continue;
-    }
-    if (expected.type != Type::kDouble || !value.IsNumber()) return "not_of_the_schema";
-    record.Set(expected.field, Value::Double(value.ToDouble()));
-  }
-  return nullptr;
+  if (const char* reason = ApplySchema(*plan_, record)) return reason;
+  return SetEventTime(*plan_, record, ZonelessText::kRefused);
 }
 
 // Captures win over fields of the payload of the same name. Where the record passes on
@@ -215,31 +180,6 @@ inline void Stage::ApplyCaptures(std::string_view topic) {
     }
     if (at == topic.size() || capture == plan_->captures.size()) return;
     ++at;
-  }
-}
-
-inline const char* Stage::SetEventTime() {
-  if (!plan_->timestamp.has_value()) return nullptr;
-  Record& record = *records_[0];
-  const Value& value = record.Get(*plan_->timestamp);
-  switch (value.type()) {
-    case Type::kInt:
-    case Type::kDouble: {
-      const std::optional<std::int64_t> time = ToMicroseconds(value, plan_->unit);
-      if (!time.has_value()) return "timestamp_out_of_range";
-      record.time = TimeFromMicroseconds(*time);
-      return nullptr;
-    }
-    case Type::kString: {
-      const std::optional<Time> time = ParseTimestamp(value.AsString());
-      if (!time.has_value()) return "timestamp_not_rfc3339";
-      record.time = *time;
-      return nullptr;
-    }
-    case Type::kMissing:
-      return "timestamp_is_missing";
-    default:
-      return "timestamp_not_a_time";
   }
 }
 

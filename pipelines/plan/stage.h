@@ -55,7 +55,6 @@ class Stage final : public Pipeline {
   void PushMessage(const Input& input, const TurnMode& mode, OutputSink& out);
   void PushTime(const Input& input, OutputSink& out);
   const char* Decode(const Input& input, DecodeCursor& cursor);
-  const char* CheckSchema();
   bool KeepBatch(const Input& input, const DecodeCursor& cursor);
   void NextOfBatch(const TurnMode& mode, OutputSink& out);
   void EndBatch();
@@ -63,7 +62,6 @@ class Stage final : public Pipeline {
   void PassTime(InputKind kind, Time time, OutputSink& out);
   Record& InputRecord() { return *records_[plan_->InputTable(stage_)]; }
   void ApplyCaptures(std::string_view topic);
-  const char* SetEventTime();
   void Advance(const Input& input);
   void RunSteps(std::size_t from, Record& record, Origin origin, OutputSink& out);
   void Finish(const Verdict& verdict, std::size_t step, Record& record, Origin origin,

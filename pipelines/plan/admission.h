@@ -1,0 +1,90 @@
+// What makes a decoded record one of a plan, in a stage and over files: the types of its
+// schema and its event time. Each gives a literal reason why it is none, or nullptr.
+// Inline: a stage does this for every message.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "pipelines/plan/compiled_plan.h"
+
+namespace runnel {
+
+// An int becomes a double where the plan says so.
+inline const char* ApplySchema(const CompiledPlan& plan, Record& record) {
+  for (const SchemaField& expected : plan.schema) {
+    const Value& value = record.Get(expected.field);
+    if (expected.type == Type::kMissing || value.type() == expected.type || value.IsMissing() ||
+        value.IsNull()) {
+      continue;
+    }
+    if (expected.type != Type::kDouble || !value.IsNumber()) return "not_of_the_schema";
+    record.Set(expected.field, Value::Double(value.ToDouble()));
+  }
+  return nullptr;
+}
+
+// An int or a double of `unit` as microseconds; nullopt where it does not fit.
+inline std::optional<std::int64_t> ToMicroseconds(const Value& value, TimeUnit unit) {
+  constexpr std::int64_t kFarthest = 900'000'000'000'000'000;
+  if (value.type() == Type::kDouble) {
+    double scaled = value.AsDouble();
+    if (unit == TimeUnit::kSeconds) scaled *= 1e6;
+    if (unit == TimeUnit::kMilliseconds) scaled *= 1e3;
+    if (unit == TimeUnit::kNanoseconds) scaled /= 1e3;
+    if (!(std::fabs(scaled) < static_cast<double>(kFarthest))) return std::nullopt;
+    return static_cast<std::int64_t>(std::floor(scaled));
+  }
+  std::int64_t number = value.AsInt();
+  if (unit == TimeUnit::kNanoseconds) return number / 1'000 - (number % 1'000 < 0 ? 1 : 0);
+  std::int64_t factor = 1;
+  if (unit == TimeUnit::kSeconds) factor = 1'000'000;
+  if (unit == TimeUnit::kMilliseconds) factor = 1'000;
+  if (__builtin_mul_overflow(number, factor, &number)) return std::nullopt;
+  if (number > kFarthest || number < -kFarthest) return std::nullopt;
+  return number;
+}
+
+// Text without a zone is refused, or taken for UTC: files often have it so.
+enum class ZonelessText : std::uint8_t { kRefused, kIsUtc };
+
+inline std::optional<Time> ParseEventTime(std::string_view text, ZonelessText zoneless) {
+  const std::optional<Time> time = ParseTimestamp(text);
+  char zoned[40];
+  if (time.has_value() || zoneless == ZonelessText::kRefused || text.size() < 19 ||
+      text.size() >= sizeof zoned - 1) {
+    return time;
+  }
+  text.copy(zoned, text.size());
+  zoned[text.size()] = 'Z';
+  return ParseTimestamp({zoned, text.size() + 1});
+}
+
+// Sets the record's time by the field that the plan names, where it names one.
+inline const char* SetEventTime(const CompiledPlan& plan, Record& record, ZonelessText zoneless) {
+  if (!plan.timestamp.has_value()) return nullptr;
+  const Value& value = record.Get(*plan.timestamp);
+  switch (value.type()) {
+    case Type::kInt:
+    case Type::kDouble: {
+      const std::optional<std::int64_t> time = ToMicroseconds(value, plan.unit);
+      if (!time.has_value()) return "timestamp_out_of_range";
+      record.time = TimeFromMicroseconds(*time);
+      return nullptr;
+    }
+    case Type::kString: {
+      const std::optional<Time> time = ParseEventTime(value.AsString(), zoneless);
+      if (!time.has_value()) return "timestamp_not_rfc3339";
+      record.time = *time;
+      return nullptr;
+    }
+    case Type::kMissing:
+      return "timestamp_is_missing";
+    default:
+      return "timestamp_not_a_time";
+  }
+}
+
+}  // namespace runnel
