@@ -38,6 +38,8 @@ struct AggregateRows {
   std::size_t stride;        // from the values of one record to those of the next
   const Time* times;
   std::size_t count;
+  // Where each has one value, and that is a finite double: those, one behind the other.
+  const double* numbers;
 };
 
 class Aggregate {
@@ -80,6 +82,7 @@ class Aggregate {
 // An aggregate whose whole state is one plain struct. `State{}` is that of no values; it
 // has no padding, so that equal states have equal bytes. `Derived` has
 //   void Take(State&, const Value* values, Time) const;
+//   void TakeNumber(State&, double) const;  // may be there: Take of one finite double
 //   void Join(State&, const State& other) const;
 //   Value Get(const State&, const Interval& window, Arena&) const;
 template <typename Derived, typename State>
@@ -93,6 +96,16 @@ class PlainAggregate : public Aggregate {
     derived().Take(*static_cast<State*>(state), values, time);
   }
   void AddMany(const AggregateRows& rows, StateRegion&) const final {
+    constexpr bool kTakesNumbers = requires(const Derived& aggregate, State& state) {
+      aggregate.TakeNumber(state, 0.0);
+    };
+    if constexpr (kTakesNumbers) {
+      for (std::size_t i = 0; rows.numbers != nullptr && i < rows.count; ++i) {
+        auto& state = *reinterpret_cast<State*>(rows.states[i] + rows.offset);
+        derived().TakeNumber(state, rows.numbers[i]);
+      }
+      if (rows.numbers != nullptr) return;
+    }
     for (std::size_t i = 0; i < rows.count; ++i) {
       derived().Take(*reinterpret_cast<State*>(rows.states[i] + rows.offset),
                      rows.values + i * rows.stride, rows.times[i]);

@@ -8,15 +8,21 @@
 namespace runnel {
 namespace {
 
-// Whether `value` is on the far side of what is kept.
+// Whether `value` is on the far side of what is kept; not both are doubles.
+template <Order kSide>
+[[gnu::noinline]] bool IsOtherBeyond(const NumberState& state, const Value& value) {
+  if (value.type() == Type::kDouble && std::isnan(value.AsDouble())) return false;
+  return state.IsEmpty() || Compare(value, state.Get()) == kSide;
+}
+
+// The same of any.
 template <Order kSide>
 bool IsBeyond(const NumberState& state, const Value& value) {
   if (value.type() == Type::kDouble && state.type == Type::kDouble) {
     return kSide == Order::kLess ? value.AsDouble() < state.AsDouble()
                                  : value.AsDouble() > state.AsDouble();  // never for NaN
   }
-  if (value.type() == Type::kDouble && std::isnan(value.AsDouble())) return false;
-  return state.IsEmpty() || Compare(value, state.Get()) == kSide;
+  return IsOtherBeyond<kSide>(state, value);
 }
 
 template <Order kSide>
@@ -24,6 +30,15 @@ class Extreme final : public PlainAggregate<Extreme<kSide>, NumberState> {
  public:
   void Take(NumberState& state, const Value* values, Time) const {
     if (IsBeyond<kSide>(state, values[0])) state.Set(values[0]);
+  }
+  void TakeNumber(NumberState& state, double number) const {
+    if (state.type != Type::kDouble) {
+      const Value value = Value::Double(number);
+      return Take(state, &value, Time());
+    }
+    const double kept = state.AsDouble();
+    const bool beyond = kSide == Order::kLess ? number < kept : number > kept;
+    state.bits = std::bit_cast<std::int64_t>(beyond ? number : kept);
   }
   void Join(NumberState& state, const NumberState& other) const {
     if (!other.IsEmpty() && IsBeyond<kSide>(state, other.Get())) state = other;

@@ -13,7 +13,10 @@ struct State {
 class Mean final : public PlainAggregate<Mean, State> {
  public:
   void Take(State& mean, const Value* values, Time) const {
-    mean.sum.Add(values[0].ToDouble());
+    TakeNumber(mean, values[0].ToDouble());
+  }
+  void TakeNumber(State& mean, double number) const {
+    mean.sum.Add(number);
     ++mean.count;
   }
   void Join(State& mean, const State& from) const {

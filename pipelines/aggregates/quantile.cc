@@ -22,6 +22,15 @@ class Quantile final : public Aggregate {
   void Add(void* state, const Value* values, Time, StateRegion& region) const override {
     Sketch::Add(*static_cast<SketchState*>(state), values[0].ToDouble(), region);
   }
+  void AddMany(const AggregateRows& rows, StateRegion& region) const override {
+    if (rows.numbers != nullptr) {
+      return Sketch::AddMany(rows.states, rows.offset, rows.numbers, rows.count, region);
+    }
+    for (std::size_t i = 0; i < rows.count; ++i) {
+      Sketch::Add(*reinterpret_cast<SketchState*>(rows.states[i] + rows.offset),
+                  rows.values[i * rows.stride].ToDouble(), region);
+    }
+  }
   void Merge(void* state, StateRegion& region, const void* other,
              const StateRegion& from) const override {
     Sketch::Merge(*static_cast<SketchState*>(state), region,

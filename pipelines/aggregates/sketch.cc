@@ -24,11 +24,16 @@ constexpr std::int64_t kBucketFarthest = 200'000;  // from zero, for checks: non
 
 inline int BucketOf(double magnitude) {
   const auto bits = std::bit_cast<std::uint64_t>(magnitude);
-  const int exponent = static_cast<int>(bits >> 52) - 1023;
+  // The exponent as the last bits of a number from 2^52 on: with instructions that there are
+  // for several at once.
+  constexpr double kTwo52 = 1ULL << 52;
+  const double exponent =
+      std::bit_cast<double>((bits >> 52) | std::bit_cast<std::uint64_t>(kTwo52)) - (kTwo52 + 1023);
   const double s = std::bit_cast<double>((bits & 0xfffffffffffffULL) | 0x3ff0000000000000ULL) - 1.0;
-  const double place = kMultiplier * (((kA * s + kB) * s + kC) * s + static_cast<double>(exponent));
-  const int toward_zero = static_cast<int>(place);  // of at most 36,000
-  return toward_zero - (place < static_cast<double>(toward_zero) ? 1 : 0);
+  const double place = kMultiplier * (((kA * s + kB) * s + kC) * s + exponent);
+  // At most 36,000 from zero: shifted so that leaving out the fraction rounds down.
+  constexpr int kShift = 1 << 16;
+  return static_cast<int>(place + kShift) - kShift;
 }
 
 // The magnitude where bucket `index` begins.
@@ -210,7 +215,8 @@ void ToBuckets(SketchState& state, StateRegion& region) {
     if (std::fabs(values[i]) < kSmallest) {
       ++state.zeros;
     } else {
-      AddToStore(values[i] > 0 ? state.positive : state.negative, buckets[i], 1, region);
+      StateRegion::Ref& ref = values[i] > 0 ? state.positive : state.negative;
+      if (!CountOne(ref, buckets[i], region)) AddToStore(ref, buckets[i], 1, region);
     }
   }
   region.Free(state.exact, Sketch::kExactMax * sizeof(double));
@@ -224,62 +230,90 @@ struct UsedPart {
   std::uint32_t counters = 0;  // above zero
 };
 
-UsedPart UsedOf(const Store& store) {
+// Counters are zero or not as if at random: what asks each of them must not branch.
+template <typename Counter>
+UsedPart UsedOf(const Store& store, const Counter* counters) {
   UsedPart used;
-  for (std::uint32_t i = 0; i < store.capacity; ++i) {
-    if (CounterAt(store, i) == 0) continue;
-    if (used.counters++ == 0) used.first = i;
-    used.last = i;
-  }
+  for (std::uint32_t i = 0; i < store.capacity; ++i) used.counters += counters[i] != 0 ? 1U : 0U;
+  if (used.counters == 0) return used;
+  while (counters[used.first] == 0) ++used.first;
+  used.last = store.capacity - 1U;
+  while (counters[used.last] == 0) --used.last;
   return used;
 }
 
-// How many counters, the first bucket, how far it is to the last one; then each counter
-// behind the distance from the one before.
-void SaveStore(StateRegion::Ref ref, const StateRegion& region, ByteWriter& writer) {
-  if (ref == StateRegion::kNone) return writer.Varint(0);
-  const Store& store = *region.Get<Store>(ref);
-  const UsedPart used = UsedOf(store);
+// How many of the buckets of a saved store have a counter above zero from which on all between
+// the first and the last are saved, and not just those and how far they are apart.
+bool IsDense(std::uint64_t counters, std::uint64_t buckets) { return 2 * counters > buckets; }
+
+// How many counters are above zero, the first bucket, how far it is to the last one; then all
+// counters, or each above zero behind the distance from the one before.
+template <typename Counter>
+void SaveCounters(const Store& store, ByteWriter& writer) {
+  const auto* const counters = reinterpret_cast<const Counter*>(&store + 1);
+  const UsedPart used = UsedOf(store, counters);
   writer.Varint(used.counters);
   if (used.counters == 0) return;
   writer.Signed(store.first + static_cast<std::int64_t>(used.first));
   writer.Varint(used.last - used.first);
+  constexpr std::size_t kMost = 5;  // bytes of a number
+  if (IsDense(used.counters, used.last - used.first + 1)) {
+    char* at = writer.Room(kMost * (used.last - used.first + 1));
+    for (std::uint32_t i = used.first; i <= used.last; ++i) {
+      at = ByteWriter::PutVarint(counters[i], at);
+    }
+    return writer.EndAt(at);
+  }
+  char* at = writer.Room(2 * kMost * used.counters);
   std::uint32_t before = used.first;
   for (std::uint32_t i = used.first; i <= used.last; ++i) {
-    const std::uint64_t counter = CounterAt(store, i);
-    if (counter == 0) continue;
-    writer.Varint(i - before);
-    writer.Varint(counter);
+    if (counters[i] == 0) continue;
+    at = ByteWriter::PutVarint(i - before, at);
+    at = ByteWriter::PutVarint(counters[i], at);
     before = i;
+  }
+  writer.EndAt(at);
+}
+
+void SaveStore(StateRegion::Ref ref, const StateRegion& region, ByteWriter& writer) {
+  if (ref == StateRegion::kNone) return writer.Varint(0);
+  const Store& store = *region.Get<Store>(ref);
+  if (store.width == 2) {
+    SaveCounters<std::uint16_t>(store, writer);
+  } else {
+    SaveCounters<std::uint32_t>(store, writer);
   }
 }
 
 // The sum of the counters.
 std::uint64_t LoadStore(StateRegion::Ref& ref, StateRegion& region, ByteReader& reader) {
-  const std::uint64_t counters = reader.Varint();
-  if (counters == 0) return 0;
-  std::int64_t bucket = reader.Signed();
+  const std::uint64_t used = reader.Varint();
+  if (used == 0) return 0;
+  const std::int64_t first = reader.Signed();
   const std::uint64_t distance = reader.Varint();
-  if (bucket < -kBucketFarthest || bucket > kBucketFarthest || counters > Sketch::kBucketsMax ||
+  if (first < -kBucketFarthest || first > kBucketFarthest || used > Sketch::kBucketsMax ||
       distance >= Sketch::kBucketsMax) {
     return 0;
   }
   // All at once; where the region has no room AddToStore does what can be done.
-  const std::int64_t first = bucket;
-  const bool made = Rebuild(ref, static_cast<std::int32_t>(bucket),
+  const bool made = Rebuild(ref, static_cast<std::int32_t>(first),
                             static_cast<std::uint32_t>(distance) + 1, 2, region);
+  auto* const narrow =
+      made ? reinterpret_cast<std::uint16_t*>(region.Get<Store>(ref) + 1) : nullptr;
+  std::size_t room = made ? region.Get<Store>(ref)->capacity : 0;
+  const bool dense = IsDense(used, distance + 1);
   std::uint64_t total = 0;
-  for (std::uint64_t i = 0; i < counters && reader.ok(); ++i) {
-    const std::uint64_t step = reader.Varint();
+  std::uint64_t place = 0;
+  for (std::uint64_t i = 0; i < (dense ? distance + 1 : used) && reader.ok(); ++i) {
+    place = dense ? i : place + reader.Varint();
     const std::uint64_t counter = reader.Varint();
-    if (step >= Sketch::kBucketsMax || counter > UINT32_MAX) break;
-    bucket += static_cast<std::int64_t>(step);
-    const auto place = static_cast<std::uint64_t>(bucket - first);
-    if (Store& store = *region.Get<Store>(ref);
-        made && store.width == 2 && counter <= 0xffff && place < store.capacity) {
-      SetCounter(store, static_cast<std::uint32_t>(place), counter);
-    } else {
-      AddToStore(ref, static_cast<std::int32_t>(bucket), counter, region);
+    if (place > distance || counter > UINT32_MAX) break;
+    if (place < room && counter <= 0xffff) {
+      narrow[place] = static_cast<std::uint16_t>(counter);
+    } else if (counter != 0) {
+      AddToStore(ref, static_cast<std::int32_t>(first + static_cast<std::int64_t>(place)), counter,
+                 region);
+      room = 0;  // it may have moved
     }
     total += counter;
   }
@@ -325,6 +359,26 @@ void Sketch::Add(SketchState& state, double value, StateRegion& region) {
     if (!CountOne(ref, bucket, region)) AddToStore(ref, bucket, 1, region);
   }
   ++state.count;
+}
+
+void Sketch::AddMany(std::byte* const* blocks, std::size_t offset, const double* values,
+                     std::size_t count, StateRegion& region) {
+  constexpr std::size_t kAtOnce = 8;
+  for (std::size_t i = 0; i < count; i += kAtOnce) {
+    const std::size_t some = std::min(kAtOnce, count - i);
+    double magnitudes[kAtOnce] = {};
+    std::copy_n(values + i, some, magnitudes);
+    std::int32_t buckets[kAtOnce];
+    for (std::size_t j = 0; j < kAtOnce; ++j) buckets[j] = BucketOf(magnitudes[j]);
+    for (std::size_t j = 0; j < some; ++j) {
+      auto& state = *reinterpret_cast<SketchState*>(blocks[i + j] + offset);
+      if (magnitudes[j] >= kSmallest && CountOne(state.positive, buckets[j], region)) {
+        ++state.count;
+      } else {
+        Add(state, magnitudes[j], region);
+      }
+    }
+  }
 }
 
 void Sketch::Merge(SketchState& state, StateRegion& region, const SketchState& other,

@@ -10,6 +10,7 @@
 // The state is 24 bytes in the window's block and one or two blocks of the region.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "pipelines/base/bytes.h"
@@ -38,6 +39,9 @@ class Sketch final {
   // REQUIRES: `value` is finite. Where the region has no room for a bucket the value is
   // counted in the nearest one there is.
   static void Add(SketchState& state, double value, StateRegion& region);
+  // The same of many at once: the i-th value for the state at `offset` in the i-th block.
+  static void AddMany(std::byte* const* blocks, std::size_t offset, const double* values,
+                      std::size_t count, StateRegion& region);
   static void Merge(SketchState& state, StateRegion& region, const SketchState& other,
                     const StateRegion& from);
   // The smallest value that at least a part `q` (0 to 1) of the values does not exceed.

@@ -21,11 +21,8 @@ class ByteWriter final {
   void F64(double value) { Fixed(std::bit_cast<std::uint64_t>(value)); }
   // LEB128, as in protocol buffers.
   void Varint(std::uint64_t value) {
-    while (value >= 0x80) {
-      U8(static_cast<std::uint8_t>(value | 0x80));
-      value >>= 7;
-    }
-    U8(static_cast<std::uint8_t>(value));
+    char bytes[kVarintMax];
+    bytes_.append(bytes, static_cast<std::size_t>(PutVarint(value, bytes) - bytes));
   }
   // Zigzag, so that small negative numbers stay short.
   void Signed(std::int64_t value) {
@@ -36,6 +33,20 @@ class ByteWriter final {
     bytes_.append(value);
   }
   void Raw(std::string_view value) { bytes_.append(value); }
+
+  // For who writes much at once: where at most `bytes` more may be put, and then where they end.
+  char* Room(std::size_t bytes) {
+    const std::size_t used = bytes_.size();
+    bytes_.resize(used + bytes);
+    return bytes_.data() + used;
+  }
+  void EndAt(const char* end) { bytes_.resize(static_cast<std::size_t>(end - bytes_.data())); }
+  static constexpr std::size_t kVarintMax = 10;
+  static char* PutVarint(std::uint64_t value, char* at) {
+    for (; value >= 0x80; value >>= 7) *at++ = static_cast<char>(value | 0x80);
+    *at++ = static_cast<char>(value);
+    return at;
+  }
 
   std::string_view bytes() const { return bytes_; }
   std::string Take() { return std::move(bytes_); }
@@ -61,6 +72,11 @@ class ByteReader final {
   std::uint64_t U64() { return Fixed<std::uint64_t>(); }
   double F64() { return std::bit_cast<double>(Fixed<std::uint64_t>()); }
   std::uint64_t Varint() {
+    if (!rest_.empty() && static_cast<signed char>(rest_[0]) >= 0) {
+      const auto byte = static_cast<std::uint8_t>(rest_[0]);
+      rest_.remove_prefix(1);
+      return byte;
+    }
     std::uint64_t value = 0;
     for (int shift = 0; shift < 64; shift += 7) {
       const std::uint8_t byte = U8();

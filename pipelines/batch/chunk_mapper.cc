@@ -264,7 +264,7 @@ void ChunkMapper::RunBatch() {
     static_assert(kBatchPartitions == 1 << (64 - 58));
     for (std::size_t i = 0; i < feed_->count(); ++i) {
       const GroupFeed::View row = feed_->At(i);
-      AppendSpreadRow(row.key, row.start, row.time, row.values, feed_->arguments(),
+      AppendSpreadRow({row.key, row.is_text, row.time}, row.values, feed_->arguments(),
                       segments_[row.hash >> 58]);
       GiveLongSegment(static_cast<std::uint32_t>(row.hash >> 58));
     }

@@ -1,62 +1,44 @@
 #include "pipelines/batch/csv_groups.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cmath>
+#include <limits>
 #include <memory>
 
 #include "pipelines/base/hash.h"
+#include "pipelines/plan/admission.h"
 
 namespace runnel {
 namespace {
-
-constexpr std::int64_t kFarthest = 900'000'000'000'000'000;  // microseconds
 
 std::int64_t FactorOf(TimeUnit unit) {
   if (unit == TimeUnit::kSeconds) return 1'000'000;
   return unit == TimeUnit::kMilliseconds ? 1'000 : 1;
 }
 
-// Numbers of at most 8 characters, and whole ones of at most 16, as JSON writes them.
-// REQUIRES: 16 readable bytes behind `begin`.
-enum class Usual : std::uint8_t { kNone, kInt, kDouble };
-inline Usual ReadUsualNumber(const char* begin, const char* stop, std::int64_t& whole_number,
-                             double& number) {
+// A number of digits and one point among at most 8 characters, as JSON writes them, that does
+// not begin with more than one zero; NaN where it is none of them. REQUIRES: 8 readable bytes
+// behind `begin`.
+inline double ReadShortDecimal(const char* begin, const char* stop) {
   static constexpr double kPowers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7};
-  const bool negative = begin < stop && *begin == '-';
-  begin += negative ? 1 : 0;
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  constexpr std::uint64_t kPoint = '.' ^ '0';
   const auto size = static_cast<std::size_t>(stop - begin);
-  if (size == 0 || size > 16) return Usual::kNone;
+  if (size - 1 >= 8) return kNone;
   const std::uint64_t first = scan::Load8(begin) ^ (scan::kOnes * '0');
-  if (size > 8) {
-    // The first digits stand in front of eight more.
-    const std::uint64_t low = scan::Load8(stop - 8) ^ (scan::kOnes * '0');
-    const std::uint64_t high = first << (64 - 8 * (size - 8));
-    if ((scan::NotDigits(low) | scan::NotDigits(high)) != 0 || *begin == '0') return Usual::kNone;
-    const auto digits =
-        static_cast<std::int64_t>(scan::EightDigits(high) * 100'000'000 + scan::EightDigits(low));
-    whole_number = negative ? -digits : digits;
-    return Usual::kInt;
-  }
   // The characters at the end of the word, zeros in front.
-  const std::uint64_t digits = first << (64 - 8 * size);
+  const auto front = static_cast<unsigned>(64 - 8 * size);
+  const std::uint64_t digits = first << front;
   const std::uint64_t others = scan::NotDigits(digits);
-  if (others == 0) {
-    if (*begin == '0' && (size > 1 || negative)) return Usual::kNone;
-    const auto magnitude = static_cast<std::int64_t>(scan::EightDigits(digits));
-    whole_number = negative ? -magnitude : magnitude;
-    return Usual::kInt;
-  }
-  const int point = std::countr_zero(others) / 8;
-  const std::size_t whole = static_cast<std::size_t>(point) - (8 - size);
-  const bool is_point = (others & (others - 1)) == 0 && begin[whole] == '.';
-  if (!is_point || point == 7 || whole == 0 || (*begin == '0' && whole > 1)) return Usual::kNone;
-  const std::uint64_t before = digits & ((std::uint64_t{1} << 8 * point) - 1);
-  const std::uint64_t behind = digits >> 8 * point >> 8 << 8 * point << 8;
-  const auto mantissa = static_cast<std::int64_t>(scan::EightDigits(before << 8 | behind));
+  if (others == 0 || (others & (others - 1)) != 0) return kNone;
+  const auto point = static_cast<unsigned>(std::countr_zero(others)) - 7;  // its lowest bit
+  if ((digits >> point & 0xff) != kPoint || point == front || point == 56) return kNone;
+  if ((first & 0xff) == 0 && point != front + 8) return kNone;
+  const std::uint64_t before = (std::uint64_t{1} << point) - 1;
+  const std::uint64_t mantissa =
+      scan::EightDigits((digits & before) << 8 | (digits & ~before << 8));
   // Both operands are exact, so the one rounding is the right one (Clinger, 1990).
-  const double magnitude = static_cast<double>(mantissa) / kPowers[7 - point];
-  number = negative ? -magnitude : magnitude;
-  return Usual::kDouble;
+  return static_cast<double>(static_cast<std::int64_t>(mantissa)) / kPowers[7 - point / 8];
 }
 
 // Whether text that begins so is surely text, and not a number, a truth or missing.
@@ -90,42 +72,46 @@ CsvGroups::CsvGroups(const BatchPlan& plan)
       arena_(1024),
       pane_start_(plan.window->grid.StartOf(0)) {}
 
+// Which columns are used; false where they are not as usual.
+bool CsvGroups::ReadColumns(std::string_view header) {
+  header_ = header;
+  columns_.clear();
+  behind_ = 0;
+  if (header.find(quote_) != std::string_view::npos) return false;
+  const WindowPlan& window = *plan_->window;
+  const FieldTable& table = *plan_->plan().tables[0];
+  int keys = 0;  // how many columns
+  int times = 0;
+  std::vector<int> values(window.arguments.size());
+  std::string_view names = header;
+  while (names.ends_with('\n') || names.ends_with('\r')) names.remove_suffix(1);
+  for (bool more = true; more;) {
+    const std::size_t stop = std::min(names.find(delimiter_), names.size());
+    const int field = table.Find(names.substr(0, stop));
+    more = stop < names.size();
+    if (more) names.remove_prefix(stop + 1);
+    const std::size_t before = columns_.size();
+    const auto use = [&](Use what, std::size_t value, int& columns) {
+      columns_.push_back({what, !more, static_cast<std::uint16_t>(value), behind_});
+      ++columns;
+    };
+    if (field == window.key.parts[0].expression->AsField()) use(Use::kKey, 0, keys);
+    if (field == plan_->plan().timestamp) use(Use::kTime, 0, times);
+    for (std::size_t i = 0; i < window.arguments.size(); ++i) {
+      if (window.arguments[i]->AsField() == field) use(Use::kValue, i, values[i]);
+    }
+    if (columns_.size() > before + 1) return false;
+    behind_ = columns_.size() == before ? behind_ + 1 : 0;
+  }
+  const auto is_one = [](int columns) { return columns == 1; };
+  return is_one(keys) && is_one(times) && std::all_of(values.begin(), values.end(), is_one);
+}
+
 bool CsvGroups::Start(std::string_view header, std::string_view chunk) {
   begin_ = chunk.data();
   end_ = begin_ + chunk.size();
   numbers_.Start(chunk, arena_);
-  if (header != header_ || columns_.empty()) {
-    header_ = header;
-    columns_.clear();
-    usual_ = header.find(quote_) == std::string_view::npos;
-    std::string_view names = header;
-    while (names.ends_with('\n') || names.ends_with('\r')) names.remove_suffix(1);
-    std::size_t needed = 2;
-    const FieldTable& table = *plan_->plan().tables[0];
-    for (bool more = true; more;) {
-      const std::size_t stop = std::min(names.find(delimiter_), names.size());
-      const int field = table.Find(names.substr(0, stop));
-      Column& column = columns_.emplace_back();
-      more = stop < names.size();
-      if (more) names.remove_prefix(stop + 1);
-      const WindowPlan& window = *plan_->window;
-      if (field == window.key.parts[0].expression->AsField()) column.use = Use::kKey;
-      if (field == plan_->plan().timestamp) {
-        usual_ = usual_ && column.use == Use::kNothing;
-        column.use = Use::kTime;
-      }
-      for (std::size_t i = 0; i < window.arguments.size(); ++i) {
-        if (window.arguments[i]->AsField() != field) continue;
-        usual_ = usual_ && column.use == Use::kNothing;
-        column.use = Use::kValue;
-        column.value = static_cast<std::uint16_t>(i);
-        ++needed;
-      }
-    }
-    const auto is_used = [](const Column& column) { return column.use != Use::kNothing; };
-    const auto used = std::count_if(columns_.begin(), columns_.end(), is_used);
-    usual_ = usual_ && static_cast<std::size_t>(used) == needed;
-  }
+  if (header != header_ || header_.empty()) usual_ = ReadColumns(header);
   bool ascii = usual_;
   std::size_t at = 0;
   for (; ascii && at + 64 <= chunk.size(); at += 64) ascii = scan::IsAscii64(begin_ + at);
@@ -133,7 +119,7 @@ bool CsvGroups::Start(std::string_view header, std::string_view chunk) {
   return ascii;
 }
 
-std::int64_t CsvGroups::PaneOf(std::int64_t time) {
+[[gnu::always_inline]] inline std::int64_t CsvGroups::PaneOf(std::int64_t time) {
   // Rows of nearly one time: no division.
   const auto into = static_cast<std::uint64_t>(time) - static_cast<std::uint64_t>(pane_start_);
   if (into >= static_cast<std::uint64_t>(plan_->window->grid.every)) {
@@ -142,79 +128,130 @@ std::int64_t CsvGroups::PaneOf(std::int64_t time) {
   return pane_start_;
 }
 
-inline const char* CsvGroups::Next(Specials& specials) const {
+[[gnu::always_inline]] inline std::uint64_t CsvGroups::FindSpecials(const char* block) const {
+  const std::uint64_t found = scan::Find64(block, delimiter_, '\n', quote_);
+  const auto left = static_cast<std::size_t>(end_ - block);
+  return left >= 64 ? found : found & ((std::uint64_t{1} << left) - 1);
+}
+
+// The next delimiter, quote or end of a line; a zero byte where the chunk ends.
+[[gnu::always_inline]] inline const char* CsvGroups::Next(Specials& specials) const {
+  static constexpr char kEnd = '\0';
   while (specials.found == 0) {
     specials.block += 64;
-    if (specials.block >= end_) return end_;
-    specials.found = scan::Find64(specials.block, delimiter_, '\n', quote_);
+    if (specials.block >= end_) return &kEnd;
+    specials.found = FindSpecials(specials.block);
   }
   const char* const special = specials.block + std::countr_zero(specials.found);
   specials.found &= specials.found - 1;
   return special;
 }
 
-inline bool CsvGroups::TakeField(Column column, const char* begin, const char* stop,
-                                 GroupFeed& feed) {
-  if (column.use == Use::kKey) {
-    key_ = {begin, static_cast<std::size_t>(stop - begin)};
-    return begin < stop && IsSurelyText(*begin);
+// Goes behind so many delimiters; false where something else comes.
+[[gnu::always_inline]] inline bool CsvGroups::Pass(Specials& specials, std::size_t columns,
+                                                   const char*& at) const {
+  for (; columns > 0; --columns) {
+    const char* const special = Next(specials);
+    if (*special != delimiter_) return false;
+    at = special + 1;
   }
-  std::int64_t whole = 0;
-  double number = 0;
-  const Usual usual = ReadUsualNumber(begin, stop, whole, number);
-  if (usual == Usual::kNone) return TakeOtherNumber(column, begin, stop, feed);
-  if (column.use == Use::kValue) {
-    // In its place: a copy would wait for the stores of its parts.
-    Value* const place = feed.values() + column.value;
-    if (usual == Usual::kDouble) {
-      std::construct_at(place, Value::Double(number));
-    } else {
-      std::construct_at(place, Value::Int(whole));
-      doubles_ = false;
-    }
+  return true;
+}
+
+[[gnu::always_inline]] inline bool CsvGroups::TakeTime(const char* begin, const char* stop) {
+  const auto size = static_cast<std::size_t>(stop - begin);
+  if (size != digits_) return TakeOtherTime(begin, stop);
+  const std::uint64_t first = scan::Load8(begin) ^ (scan::kOnes * '0');
+  const std::uint64_t low = scan::Load8(stop - 8) ^ (scan::kOnes * '0');
+  if (first << (128 - 8 * size) != head_ || scan::NotDigits(low) != 0) {
+    return TakeOtherTime(begin, stop);
+  }
+  time_ = head_time_ + static_cast<std::int64_t>(scan::EightDigits(low)) * factor_;
+  return true;
+}
+
+bool CsvGroups::TakeOtherTime(const char* begin, const char* stop) {
+  Value value;
+  if (begin == stop || (*begin != '-' && (*begin < '0' || *begin > '9')) ||
+      numbers_.ReadValue(begin, 0, value) != stop || value.type() != Type::kInt) {
+    return false;
+  }
+  const std::optional<std::int64_t> time = ToMicroseconds(value, plan_->plan().unit);
+  if (!time.has_value()) return false;
+  time_ = *time;
+  const auto size = static_cast<std::size_t>(stop - begin);
+  constexpr std::int64_t kEight = 100'000'000;
+  const std::int64_t head = value.AsInt() / kEight;
+  // All that begin so are near enough.
+  if (size > 8 && size <= 16 && head > 0 && head + 1 < kFarthestTime / kEight / factor_) {
+    digits_ = size;
+    head_ = (scan::Load8(begin) ^ (scan::kOnes * '0')) << (128 - 8 * size);
+    head_time_ = head * kEight * factor_;
+  }
+  return true;
+}
+
+[[gnu::always_inline]] inline bool CsvGroups::TakeValue(const char* begin, const char* stop,
+                                                        Value* place) {
+  const double number = ReadShortDecimal(begin, stop);
+  if (std::isnan(number)) return TakeOtherValue(begin, stop, place);
+  // In its place: a copy would wait for the stores of its parts.
+  std::construct_at(place, Value::Double(number));
+  return true;
+}
+
+bool CsvGroups::TakeOtherValue(const char* begin, const char* stop, Value* place) {
+  const bool negative = begin < stop && *begin == '-';
+  if (const double number = ReadShortDecimal(begin + 1, stop); negative && !std::isnan(number)) {
+    std::construct_at(place, Value::Double(-number));
     return true;
   }
-  return usual == Usual::kInt && SetTime(whole);
-}
-
-bool CsvGroups::SetTime(std::int64_t number) {
-  if (__builtin_mul_overflow(number, factor_, &time_)) return false;
-  return time_ <= kFarthest && time_ >= -kFarthest;
-}
-
-bool CsvGroups::TakeOtherNumber(Column column, const char* begin, const char* stop,
-                                GroupFeed& feed) {
   Value value;
   if (begin == stop || (*begin != '-' && (*begin < '0' || *begin > '9')) ||
       numbers_.ReadValue(begin, 0, value) != stop) {
     return false;
   }
-  if (column.use != Use::kValue) return value.type() == Type::kInt && SetTime(value.AsInt());
-  feed.values()[column.value] = value;
-  doubles_ = doubles_ && value.type() == Type::kDouble;
+  *place = value;
+  doubles_ = doubles_ && value.type() == Type::kDouble && std::isfinite(value.AsDouble());
   return true;
 }
 
-inline bool CsvGroups::TakeRow(Specials& specials, const char*& at, GroupFeed& feed) {
+[[gnu::always_inline]] inline bool CsvGroups::TakeField(const Column& column, const char* begin,
+                                                        const char* stop, GroupFeed& feed) {
+  switch (column.use) {
+    case Use::kKey:
+      key_ = {begin, static_cast<std::size_t>(stop - begin)};
+      return begin < stop && IsSurelyText(*begin);
+    case Use::kTime:
+      return TakeTime(begin, stop);
+    case Use::kValue:
+      return TakeValue(begin, stop, feed.values() + column.value);
+  }
+  return false;
+}
+
+[[gnu::always_inline]] inline bool CsvGroups::TakeRow(Specials& specials, const char*& at,
+                                                      GroupFeed& feed) {
   const char* field = at;
-  const Column* const columns = columns_.data();
-  const std::size_t last = columns_.size() - 1;
   const char* special = nullptr;
-  for (std::size_t i = 0; i < last; ++i) {
+  for (const Column& column : columns_) {
+    if (!Pass(specials, column.unused, field)) return false;
     special = Next(specials);
-    if (special >= end_ || *special != delimiter_) return false;
-    if (columns[i].use != Use::kNothing && !TakeField(columns[i], field, special, feed)) {
+    const char* stop = special;
+    if (column.last) {
+      if (*special != '\n') return false;
+      if (stop > field && stop[-1] == '\r') --stop;
+    } else if (*special != delimiter_) {
       return false;
     }
+    if (!TakeField(column, field, stop, feed)) return false;
     field = special + 1;
   }
-  special = Next(specials);
-  // A last row without its end is as good as any, but seldom.
-  if (special >= end_ || *special != '\n' || special == at) return false;
-  const char* stop = special;
-  if (stop > field && stop[-1] == '\r') --stop;
-  if (columns[last].use != Use::kNothing && !TakeField(columns[last], field, stop, feed)) {
-    return false;
+  if (behind_ > 0) {
+    if (!Pass(specials, behind_ - 1, field)) return false;
+    special = Next(specials);
+    // A last row without its end is as good as any, but seldom.
+    if (*special != '\n') return false;
   }
   at = special + 1;
   return true;
@@ -223,7 +260,7 @@ inline bool CsvGroups::TakeRow(Specials& specials, const char*& at, GroupFeed& f
 std::size_t CsvGroups::Take(std::size_t& at, std::size_t count, GroupFeed& feed) {
   const char* next = begin_ + at;
   if (next >= end_) return 0;
-  Specials specials{next, scan::Find64(next, delimiter_, '\n', quote_)};
+  Specials specials{next, FindSpecials(next)};
   std::size_t taken = 0;
   for (; taken < count && next < end_; ++taken) {
     doubles_ = true;

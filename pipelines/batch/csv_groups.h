@@ -32,11 +32,13 @@ class CsvGroups final {
   std::size_t Take(std::size_t& at, std::size_t count, GroupFeed& feed);
 
  private:
-  // What a column is for.
-  enum class Use : std::uint8_t { kNothing, kKey, kTime, kValue, kTimeAndValue };
+  // A column that is used.
+  enum class Use : std::uint8_t { kKey, kTime, kValue };
   struct Column {
-    Use use = Use::kNothing;
-    std::uint16_t value = 0;  // index of the argument
+    Use use = Use::kKey;
+    bool last = false;         // of the row
+    std::uint16_t value = 0;   // index of the argument
+    std::uint32_t unused = 0;  // columns between the one before and this one
   };
 
   // Where the bits of one comparison are, in registers while rows are taken.
@@ -44,11 +46,16 @@ class CsvGroups final {
     const char* block;
     std::uint64_t found;
   };
+  std::uint64_t FindSpecials(const char* block) const;
   const char* Next(Specials& specials) const;
+  bool Pass(Specials& specials, std::size_t columns, const char*& at) const;
   bool TakeRow(Specials& specials, const char*& at, GroupFeed& feed);
-  bool TakeField(Column column, const char* begin, const char* stop, GroupFeed& feed);
-  bool TakeOtherNumber(Column column, const char* begin, const char* stop, GroupFeed& feed);
-  bool SetTime(std::int64_t number);
+  bool TakeField(const Column& column, const char* begin, const char* stop, GroupFeed& feed);
+  bool TakeTime(const char* begin, const char* stop);
+  bool TakeValue(const char* begin, const char* stop, Value* place);
+  bool TakeOtherTime(const char* begin, const char* stop);
+  bool TakeOtherValue(const char* begin, const char* stop, Value* place);
+  bool ReadColumns(std::string_view header);
   std::int64_t PaneOf(std::int64_t time);
 
   const BatchPlan* plan_;
@@ -56,15 +63,21 @@ class CsvGroups final {
   char quote_;
   std::int64_t factor_ = 1;  // of a time to microseconds
   std::string header_;
-  std::vector<Column> columns_;
-  bool usual_ = false;  // the columns of header_ are
+  std::vector<Column> columns_;  // in their order
+  std::uint32_t behind_ = 0;     // columns that are not used behind the last one that is
+  bool usual_ = false;           // the columns of header_ are
+  // Times with as many digits, up to 16, that begin like the last one with more than 8: all
+  // digits but eight, where they stand in a word, and what they make, in microseconds.
+  std::size_t digits_ = SIZE_MAX;
+  std::uint64_t head_ = 0;
+  std::int64_t head_time_ = 0;
   JsonReader numbers_;
   Arena arena_;
   const char* begin_ = nullptr;
   const char* end_ = nullptr;
   bool doubles_ = true;    // all values of the row are
   std::int64_t time_ = 0;  // of the row
-  std::string_view key_;   // of the row
+  std::string_view key_;   // of the row, in the chunk
   std::int64_t pane_start_ = 0;
 };
 

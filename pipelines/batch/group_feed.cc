@@ -42,24 +42,40 @@ void GroupFeed::Spill(std::size_t size) {
   std::vector<char> larger(2 * key_bytes_.size() + size);
   std::memcpy(larger.data(), key_bytes_.data(), used_);
   for (std::size_t i = 0; i < count_; ++i) {
-    keys_[i] = {larger.data() + (keys_[i].data() - key_bytes_.data()), keys_[i].size()};
+    if (keys_[i].is_text) continue;
+    keys_[i].bytes = larger.data() + (keys_[i].bytes - key_bytes_.data());
   }
   key_bytes_ = std::move(larger);
+}
+
+// The values of a column with one argument, which are all finite doubles; else nullptr.
+const double* GroupFeed::NumbersOf(const AggregateColumn& column) {
+  if (!all_there_ || column.arguments != 1) return nullptr;
+  if (numbers_of_ != column.argument) {
+    numbers_of_ = column.argument;
+    const Value* value = &values_[static_cast<std::size_t>(column.argument)];
+    for (std::size_t i = 0; i < count_; ++i, value += arguments_) numbers_[i] = value->AsDouble();
+  }
+  return numbers_;
 }
 
 void GroupFeed::AddTo(GroupTable& table, StateRegion& region) {
   for (std::size_t i = 0; i < count_; ++i) table.Prefetch(hashes_[i]);
   for (std::size_t i = 0; i < count_; ++i) table.PrefetchGroup(hashes_[i]);
   for (std::size_t i = 0; i < count_; ++i) {
-    states_[i] = table.Find(keys_[i], starts_[i], hashes_[i]);
+    const Key& key = keys_[i];
+    states_[i] = key.is_text ? table.FindText(key.view(), starts_[i], hashes_[i])
+                             : table.Find(key.view(), starts_[i], hashes_[i]);
     CHECK(states_[i] != nullptr);
   }
+  numbers_of_ = -1;
   for (const AggregateColumn& column : plan_->columns) {
     const std::size_t argument =
         column.argument < 0 ? 0 : static_cast<std::size_t>(column.argument);
     if (all_there_ || (column.arguments == 0 && column.filter < 0)) {
-      column.aggregate->AddMany(
-          {states_, column.offset, &values_[argument], arguments_, times_, count_}, region);
+      column.aggregate->AddMany({states_, column.offset, &values_[argument], arguments_, times_,
+                                 count_, NumbersOf(column)},
+                                region);
       continue;
     }
     for (std::size_t i = 0; i < count_; ++i) {

@@ -23,17 +23,15 @@ class GroupFeed final {
     values_.assign(kRows * (arguments_ == 0 ? 1 : arguments_), Value::Bool(true));
   }
 
-  // Of the next row: its encoded key, or that of a key of one text, which has 16 readable
-  // bytes from its begin on.
-  void SetKey(std::string_view key) { std::memcpy(NewKey(key.size()), key.data(), key.size()); }
+  // Of the next row: its encoded key, or that of a key of one text, which is borrowed until
+  // the rows are added.
+  void SetKey(std::string_view key) {
+    char* const at = NewKey(key.size());
+    std::memcpy(at, key.data(), key.size());
+    keys_[count_] = {at, static_cast<std::uint32_t>(key.size()), false};
+  }
   void SetTextKey(std::string_view text) {
-    char* const at = NewKey(text.size() + 5);
-    const auto size = static_cast<std::uint32_t>(text.size());
-    *at = 's';
-    std::memcpy(at + 1, &size, sizeof size);
-    // A short one whole, with what lies behind it: there is room for it on both sides.
-    std::memcpy(at + 5, text.data(), 16);
-    if (text.size() > 16) std::memcpy(at + 21, text.data() + 16, text.size() - 16);
+    keys_[count_] = {text.data(), static_cast<std::uint32_t>(text.size()), true};
   }
   // What its values are to be filled into.
   Value* values() { return &values_[count_ * arguments_]; }
@@ -44,7 +42,7 @@ class GroupFeed final {
   const char* CheckValues();
   // The row is complete. REQUIRES: count() < kRows.
   void Push(std::int64_t start, Time time) {
-    Push(start, time, GroupTable::HashOf(keys_[count_], start));
+    Push(start, time, GroupTable::HashOf(keys_[count_].view(), start));
   }
   void Push(std::int64_t start, Time time, std::uint64_t hash) {
     starts_[count_] = start;
@@ -61,25 +59,32 @@ class GroupFeed final {
   // The rows that are there, for who passes them on.
   struct View {
     std::string_view key;
-    std::int64_t start;
+    bool is_text;  // that is not encoded
     std::int64_t time;
     std::uint64_t hash;
     const Value* values;
   };
   View At(std::size_t i) const {
-    return {keys_[i], starts_[i], Microseconds(times_[i]), hashes_[i], &values_[i * arguments_]};
+    return {keys_[i].view(), keys_[i].is_text, Microseconds(times_[i]), hashes_[i],
+            &values_[i * arguments_]};
   }
 
  private:
-  static constexpr std::size_t kSlack = 16;
+  struct Key {
+    const char* bytes;
+    std::uint32_t size;
+    bool is_text;
+    std::string_view view() const { return {bytes, size}; }
+  };
+
   char* NewKey(std::size_t size) {
-    if (used_ + size + kSlack > key_bytes_.size()) Spill(size + kSlack);
+    if (used_ + size > key_bytes_.size()) Spill(size);
     char* const at = key_bytes_.data() + used_;
-    keys_[count_] = {at, size};
     used_ += size;
     return at;
   }
   void Spill(std::size_t size);
+  const double* NumbersOf(const AggregateColumn& column);
   bool IsSkipped(const AggregateColumn& column, const Value* values) const;
 
   const WindowPlan* plan_;
@@ -88,11 +93,13 @@ class GroupFeed final {
   bool all_there_ = true;  // no value is missing and no filter says no
   std::vector<char> key_bytes_ = std::vector<char>(64 * kRows);
   std::size_t used_ = 0;  // of them
-  std::string_view keys_[kRows];
+  Key keys_[kRows];
   std::int64_t starts_[kRows];
   std::uint64_t hashes_[kRows];
   Time times_[kRows];
   std::byte* states_[kRows];
+  double numbers_[kRows];  // of one argument, as they are handed on
+  int numbers_of_ = -1;
   std::vector<Value> values_;  // of one row behind the other
 };
 

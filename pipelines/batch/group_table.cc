@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "pipelines/base/same_bytes.h"
 #include "pipelines/batch/sort_key.h"
 
 namespace runnel {
@@ -47,6 +46,14 @@ std::byte* GroupTable::Find(std::string_view key, std::int64_t start, std::uint6
   groups_.push_back(ref);
   if (2 * ++count_ > slots_.size()) Grow();
   return StatesOf(group);
+}
+
+std::byte* GroupTable::AddText(std::string_view text, std::int64_t start, std::uint64_t hash) {
+  key_.Clear();
+  key_.U8('s');
+  key_.U32(static_cast<std::uint32_t>(text.size()));
+  key_.Raw(text);
+  return Find(key_.bytes(), start, hash);
 }
 
 void GroupTable::Grow() {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "pipelines/base/hash.h"
+#include "pipelines/base/same_bytes.h"
 #include "pipelines/base/state.h"
 #include "pipelines/batch/run.h"
 #include "pipelines/codecs/name_index.h"
@@ -27,7 +28,7 @@ class GroupTable final {
   // Of a group; the same everywhere, since partitions follow it. `key` is encoded.
   static std::uint64_t HashOf(std::string_view key, std::int64_t start) {
     // Of a text itself, so that it need not be copied first.
-    if (key.size() >= 5 && key[0] == 's') key.remove_prefix(5);
+    if (key.size() >= kTextHead && key[0] == 's') key.remove_prefix(kTextHead);
     return HashOfText(key, start);
   }
   // The same of a key of one text, which is not encoded.
@@ -51,6 +52,21 @@ class GroupTable final {
   // The states of the group, new where need be; `hash` is HashOf(…). nullptr where the region
   // has no room.
   std::byte* Find(std::string_view key, std::int64_t start, std::uint64_t hash);
+  // The same of a key of one text, which is not encoded; `hash` is HashOfText(…).
+  std::byte* FindText(std::string_view text, std::int64_t start, std::uint64_t hash) {
+    const std::size_t mask = slots_.size() - 1;
+    const auto tag = static_cast<std::uint32_t>(hash >> 32);
+    for (std::size_t place = hash & mask; slots_[place].ref != StateRegion::kNone;
+         place = (place + 1) & mask) {
+      if (slots_[place].tag != tag) continue;
+      auto* group = region_->Get<Group>(slots_[place].ref);
+      if (group->start == start && group->key_size == kTextHead + text.size() &&
+          KeyOf(group)[0] == 's' && SameBytes(KeyOf(group).substr(kTextHead), text)) {
+        return StatesOf(group);
+      }
+    }
+    return AddText(text, start, hash);
+  }
   // Whether the groups are to be flushed before there are more.
   bool IsFull() const { return count_ >= kFullGroups || region_->used() >= kFullBytes; }
   bool IsEmpty() const { return count_ == 0; }
@@ -66,6 +82,8 @@ class GroupTable final {
 
   static constexpr std::size_t kFullGroups = 64 * 1024;
   static constexpr std::size_t kFullBytes = 12 << 20;
+  // What an encoded text has in front: its tag and its length.
+  static constexpr std::size_t kTextHead = 5;
 
  private:
   struct Group {
@@ -90,6 +108,7 @@ class GroupTable final {
   std::string_view KeyOf(Group* group) const {
     return {reinterpret_cast<const char*>(StatesOf(group)) + states_size_, group->key_size};
   }
+  std::byte* AddText(std::string_view text, std::int64_t start, std::uint64_t hash);
   void Grow();
   void CollectParts();
   bool IsBefore(const Part& a, const Part& b) const;
@@ -105,6 +124,7 @@ class GroupTable final {
   std::vector<Part> parts_;               // scratch, as below
   std::string keys_;
   std::string sort_key_;
+  ByteWriter key_;
   ByteWriter states_;
 };
 

@@ -92,11 +92,9 @@ bool PartitionRunner::IsSkipped() {
 
 bool PartitionRunner::FeedGroups(std::string_view bytes) {
   while (!bytes.empty()) {
-    std::string_view key;
-    std::int64_t start = 0;
-    std::int64_t time = 0;
-    if (!TakeSpreadRow(bytes, feed_->arguments(), key, start, time, feed_->values()) ||
-        !IsEncodedKey(key) || feed_->CheckValues() != nullptr) {
+    SpreadRow row;
+    if (!TakeSpreadRow(bytes, feed_->arguments(), row, feed_->values()) ||
+        feed_->CheckValues() != nullptr) {
       return false;
     }
     if (IsSkipped()) {
@@ -104,8 +102,14 @@ bool PartitionRunner::FeedGroups(std::string_view bytes) {
       --counts_.absorbed;  // as the mapper had counted it
       sink_->TakeReject({0, "poison", "worker", {}});
     } else {
-      feed_->SetKey(key);
-      feed_->Push(start, TimeFromMicroseconds(time));
+      const std::int64_t start = plan_->window->grid.StartOf(row.time);
+      if (row.is_text) {
+        feed_->SetTextKey(row.key);
+        feed_->Push(start, TimeFromMicroseconds(row.time), GroupTable::HashOfText(row.key, start));
+      } else {
+        feed_->SetKey(row.key);
+        feed_->Push(start, TimeFromMicroseconds(row.time));
+      }
     }
     const bool boundary = ++row_ % GroupFeed::kRows == 0;
     // Text is borrowed from the segment.

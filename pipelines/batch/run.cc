@@ -2,12 +2,14 @@
 
 #include <cstring>
 
+#include "pipelines/base/bytes.h"
+
 namespace runnel {
 namespace {
 
 void AppendVarint(std::uint64_t value, std::string& out) {
-  for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
-  out += static_cast<char>(value);
+  char bytes[ByteWriter::kVarintMax];
+  out.append(bytes, static_cast<std::size_t>(ByteWriter::PutVarint(value, bytes) - bytes));
 }
 
 bool TakeSized(std::string_view& from, std::string_view& part) {

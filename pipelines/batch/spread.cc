@@ -3,17 +3,14 @@
 #include <cstring>
 #include <memory>
 
+#include "pipelines/base/bytes.h"
+#include "pipelines/plan/admission.h"
+
 namespace runnel {
 namespace {
 
 // Of a value; only what an aggregate can take.
 enum Tag : std::uint8_t { kMissing, kNull, kFalse, kTrue, kInt, kUint, kDouble, kText };
-
-char* PutVarint(std::uint64_t value, char* at) {
-  for (; value >= 0x80; value >>= 7) *at++ = static_cast<char>(value | 0x80);
-  *at++ = static_cast<char>(value);
-  return at;
-}
 
 template <typename T>
 char* PutFixed(T value, char* at) {
@@ -69,7 +66,7 @@ void AppendValue(const Value& value, std::string& out) {
       break;
     case Type::kString:
       *at++ = kText;
-      at = PutVarint(value.AsString().size(), at);
+      at = ByteWriter::PutVarint(value.AsString().size(), at);
       out.append(bytes, static_cast<std::size_t>(at - bytes));
       out.append(value.AsString());
       return;
@@ -120,31 +117,7 @@ bool TakeValue(std::string_view& from, Value& value) {
   }
 }
 
-}  // namespace
-
-void AppendSpreadRow(std::string_view key, std::int64_t start, std::int64_t time,
-                     const Value* values, std::size_t count, std::string& out) {
-  char head[32];
-  char* at = PutVarint(key.size(), head);
-  out.append(head, static_cast<std::size_t>(at - head));
-  out.append(key);
-  at = PutFixed(start, head);
-  at = PutVarint(static_cast<std::uint64_t>(time - start), at);
-  out.append(head, static_cast<std::size_t>(at - head));
-  for (std::size_t i = 0; i < count; ++i) AppendValue(values[i], out);
-}
-
-bool TakeSpreadRow(std::string_view& bytes, std::size_t count, std::string_view& key,
-                   std::int64_t& start, std::int64_t& time, Value* values) {
-  std::uint64_t into = 0;
-  if (!TakeText(bytes, key) || !TakeFixed(bytes, start) || !TakeVarint(bytes, into)) return false;
-  time = static_cast<std::int64_t>(static_cast<std::uint64_t>(start) + into);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (!TakeValue(bytes, values[i])) return false;
-  }
-  return true;
-}
-
+// A key that KeyPlan::TakePart can read to its end.
 bool IsEncodedKey(std::string_view key) {
   while (!key.empty()) {
     const char tag = key[0];
@@ -159,6 +132,46 @@ bool IsEncodedKey(std::string_view key) {
     }
     if (size > key.size()) return false;
     key.remove_prefix(size);
+  }
+  return true;
+}
+
+}  // namespace
+
+void AppendSpreadRow(const SpreadRow& row, const Value* values, std::size_t count,
+                     std::string& out) {
+  constexpr std::size_t kShort = 64;
+  char bytes[kShort + 32];
+  char* at = ByteWriter::PutVarint(row.key.size() << 1 | (row.is_text ? 1 : 0), bytes);
+  if (row.key.size() <= kShort) {
+    std::memcpy(at, row.key.data(), row.key.size());
+    at += row.key.size();
+  } else {
+    out.append(bytes, static_cast<std::size_t>(at - bytes)).append(row.key);
+    at = bytes;
+  }
+  at = PutFixed(row.time, at);
+  if (count == 1 && values[0].type() == Type::kDouble) {
+    *at++ = kDouble;
+    at = PutFixed(values[0].AsDouble(), at);
+    count = 0;
+  }
+  out.append(bytes, static_cast<std::size_t>(at - bytes));
+  for (std::size_t i = 0; i < count; ++i) AppendValue(values[i], out);
+}
+
+bool TakeSpreadRow(std::string_view& bytes, std::size_t count, SpreadRow& row, Value* values) {
+  std::uint64_t size = 0;
+  if (!TakeVarint(bytes, size) || size >> 1 > bytes.size()) return false;
+  row.is_text = (size & 1) != 0;
+  row.key = bytes.substr(0, size >> 1);
+  bytes.remove_prefix(size >> 1);
+  if (!TakeFixed(bytes, row.time) || row.time > kFarthestTime || row.time < -kFarthestTime ||
+      (!row.is_text && !IsEncodedKey(row.key))) {
+    return false;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!TakeValue(bytes, values[i])) return false;
   }
   return true;
 }

@@ -1,7 +1,8 @@
 // Spread rows: what a window needs of a row, for the partition that its group is in.
 //
-// A key, the start of the pane, the time in it and the values of the aggregates. Written by
-// one worker and read by another, which checks every length.
+// A key, the time and the values of the aggregates, in few bytes: the rows of a run that has
+// not enough memory all go to a file and back. Written by one worker and read by another,
+// which checks every length.
 #pragma once
 
 #include <cstdint>
@@ -12,14 +13,15 @@
 
 namespace runnel {
 
-void AppendSpreadRow(std::string_view key, std::int64_t start, std::int64_t time,
-                     const Value* values, std::size_t count, std::string& out);
+struct SpreadRow {
+  std::string_view key;  // encoded, or
+  bool is_text = false;  // the one text that it is of
+  std::int64_t time = 0;
+};
+void AppendSpreadRow(const SpreadRow& row, const Value* values, std::size_t count,
+                     std::string& out);
 
 // Takes a row off the front; false where there is none that is right. Text is borrowed.
-bool TakeSpreadRow(std::string_view& bytes, std::size_t count, std::string_view& key,
-                   std::int64_t& start, std::int64_t& time, Value* values);
-
-// An encoded key that KeyPlan::TakePart can read to its end.
-bool IsEncodedKey(std::string_view key);
+bool TakeSpreadRow(std::string_view& bytes, std::size_t count, SpreadRow& row, Value* values);
 
 }  // namespace runnel

@@ -7,6 +7,7 @@
 #include "pipelines/codecs/csv.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include "pipelines/codecs/codecs.h"
 #include "pipelines/codecs/csv_plan.h"
@@ -151,7 +152,10 @@ class CsvDecoder final : public Decoder {
 
 class CsvEncoder final : public Encoder {
  public:
-  explicit CsvEncoder(const CsvPlan& plan) : plan_(&plan) {}
+  explicit CsvEncoder(const CsvPlan& plan)
+      : plan_(&plan),
+        places_(plan.options.columns.size()),
+        plain_numbers_(!InNumbers(plan.dialect.delimiter) && !InNumbers(plan.dialect.quote)) {}
 
   Outcome Encode(const Record& record, std::string& out) override {
     const std::vector<std::string>& columns = plan_->options.columns;
@@ -172,7 +176,7 @@ class CsvEncoder final : public Encoder {
       }
       if (header) out += '\n';
       for (std::size_t i = 0; i < columns.size(); ++i) {
-        AppendField(Find(record, columns[i]), i > 0, out);
+        AppendField(Find(record, columns[i], places_[i]), i > 0, out);
       }
     }
     out += '\n';
@@ -180,13 +184,26 @@ class CsvEncoder final : public Encoder {
   }
 
  private:
-  static Value Find(const Record& record, std::string_view name) {
-    for (const Record::Entry& entry : record.entries()) {
-      if (record.NameOf(entry) == name) return record.ValueOf(entry);
+  // Whether it may stand in a number, or in what is written instead of one.
+  static bool InNumbers(char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '+' || c == '-' || c == '.';
+  }
+  // `place`: where it was in the record before, where it most likely is again.
+  static Value Find(const Record& record, std::string_view name, std::size_t& place) {
+    const std::span<const Record::Entry> entries = record.entries();
+    if (place < entries.size() && record.NameOf(entries[place]) == name) {
+      return record.ValueOf(entries[place]);
+    }
+    for (place = 0; place < entries.size(); ++place) {
+      if (record.NameOf(entries[place]) == name) return record.ValueOf(entries[place]);
     }
     return Value();
   }
   void AppendField(const Value& value, bool behind, std::string& out) {
+    if (value.IsNumber() && plain_numbers_) {
+      if (behind) out += plan_->dialect.delimiter;
+      return AppendText(value, out);
+    }
     text_.clear();
     AppendText(value, text_);
     // Text that would be read as something else is quoted.
@@ -197,9 +214,10 @@ class CsvEncoder final : public Encoder {
   void Append(std::string_view text, bool behind, bool quote, std::string& out) const {
     const CsvDialect& dialect = plan_->dialect;
     if (behind) out += dialect.delimiter;
-    const bool special = text.find_first_of("\r\n") != std::string_view::npos ||
-                         text.find(dialect.delimiter) != std::string_view::npos ||
-                         text.find(dialect.quote) != std::string_view::npos ||
+    const auto is_special = [&dialect](char c) {
+      return c == '\r' || c == '\n' || c == dialect.delimiter || c == dialect.quote;
+    };
+    const bool special = std::any_of(text.begin(), text.end(), is_special) ||
                          (!text.empty() && (text.front() == ' ' || text.back() == ' '));
     if (!quote && !special) {
       out += text;
@@ -214,7 +232,9 @@ class CsvEncoder final : public Encoder {
   }
 
   const CsvPlan* plan_;
-  std::string text_;  // scratch
+  std::vector<std::size_t> places_;  // of each column
+  bool plain_numbers_;               // none needs quotes
+  std::string text_;                 // scratch
 };
 
 class CsvFormat final : public Format {

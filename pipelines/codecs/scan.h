@@ -5,6 +5,7 @@
 // (Decoder::kPadding behind a payload) and drops what lies behind its end.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -136,7 +137,8 @@ inline TwoCounts Count(const char* at, std::size_t size, char a, char b) {
     __m128i ones = zero;
     __m128i others = zero;
     // A byte of the sums takes no more.
-    for (int i = 0; i < 255 && size - done >= 16; ++i, done += 16) {
+    const std::size_t stop = done + 16 * std::min<std::size_t>(255, (size - done) / 16);
+    for (; done < stop; done += 16) {
       const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + done));
       ones = _mm_sub_epi8(ones, _mm_cmpeq_epi8(bytes, one));
       others = _mm_sub_epi8(others, _mm_cmpeq_epi8(bytes, other));

@@ -26,15 +26,17 @@ inline const char* ApplySchema(const CompiledPlan& plan, Record& record) {
   return nullptr;
 }
 
+// The farthest event time from 1970, in microseconds: what is reckoned with it stays in 64 bits.
+constexpr std::int64_t kFarthestTime = 900'000'000'000'000'000;
+
 // An int or a double of `unit` as microseconds; nullopt where it does not fit.
 inline std::optional<std::int64_t> ToMicroseconds(const Value& value, TimeUnit unit) {
-  constexpr std::int64_t kFarthest = 900'000'000'000'000'000;
   if (value.type() == Type::kDouble) {
     double scaled = value.AsDouble();
     if (unit == TimeUnit::kSeconds) scaled *= 1e6;
     if (unit == TimeUnit::kMilliseconds) scaled *= 1e3;
     if (unit == TimeUnit::kNanoseconds) scaled /= 1e3;
-    if (!(std::fabs(scaled) < static_cast<double>(kFarthest))) return std::nullopt;
+    if (!(std::fabs(scaled) < static_cast<double>(kFarthestTime))) return std::nullopt;
     return static_cast<std::int64_t>(std::floor(scaled));
   }
   std::int64_t number = value.AsInt();
@@ -43,7 +45,7 @@ inline std::optional<std::int64_t> ToMicroseconds(const Value& value, TimeUnit u
   if (unit == TimeUnit::kSeconds) factor = 1'000'000;
   if (unit == TimeUnit::kMilliseconds) factor = 1'000;
   if (__builtin_mul_overflow(number, factor, &number)) return std::nullopt;
-  if (number > kFarthest || number < -kFarthest) return std::nullopt;
+  if (number > kFarthestTime || number < -kFarthestTime) return std::nullopt;
   return number;
 }
 

@@ -19,12 +19,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     arena.Reset();
   }
   std::string_view rest = bytes;
-  std::string_view key;
-  std::int64_t start = 0;
-  std::int64_t time = 0;
+  runnel::SpreadRow row;
   runnel::Value values[2];
-  while (runnel::TakeSpreadRow(rest, 2, key, start, time, values)) {
-    static_cast<void>(runnel::IsEncodedKey(key));
+  while (runnel::TakeSpreadRow(rest, 2, row, values)) {
   }
   rest = bytes;
   for (runnel::batch::Frame frame; runnel::batch::TakeFrame(rest, frame);) {

@@ -199,6 +199,64 @@ TEST(Mapper, RowsWithoutRecordsAndWithThemGiveTheSame) {
   }
 }
 
+// Columns in any order with others between and behind them, every kind of number that is
+// written in a way of its own, rows that are too short or too long.
+TEST(Mapper, AnyColumnsAndNumbersGiveTheSameWithoutRecords) {
+  std::mt19937_64 source = Source();
+  const char* const numbers[] = {
+      "21.50", "-3.25", "0",    "0.5",        "-0.0",    "-0",         "00.5",
+      ".5",    "5.",    "1e3",  "1e999",      "",        "17",         "-17",
+      "1.2.3", "12.x4", "x",    "9999999.",   "0.12345", "123456.7",   "1234567",
+      "01",    "-.5",   "-1.",  "12345678.5", "1-2",     "--1.5",      "99.99",
+      "0.0",   "+1.5",  "1_5.", "1:5.",       "1/5.5",   "3.14159265", "12345678"};
+  const char* const times[] = {"1700000000000",
+                               "1700000059999",
+                               "1700000060000",
+                               "170000000000",
+                               "1700000000",
+                               "17",
+                               "0",
+                               "",
+                               "01700000000",
+                               "-1700000000000",
+                               "1700000000000.0",
+                               "17000000000000000",
+                               "1700000000000x",
+                               "9999999999999999",
+                               "1x00000000000",
+                               "17000000000x0"};
+  for (int round = 0; round < 60; ++round) {
+    const auto plan = PlanOf(kMinutes);
+    std::vector<std::string> columns = {"ts", "device", "temp"};
+    for (std::uint64_t i = source() % 4; i > 0; --i) columns.push_back("u" + std::to_string(i));
+    std::shuffle(columns.begin(), columns.end(), source);
+    std::string header;
+    for (const std::string& column : columns) header += (header.empty() ? "" : ",") + column;
+    const bool crlf = source() % 4 == 0;
+    std::string rows;
+    for (int row = 0; row < 300; ++row) {
+      const bool odd = source() % 3 == 0;
+      std::string text;
+      for (const std::string& column : columns) {
+        if (!text.empty() || &column != &columns[0]) text += ',';
+        if (column == "ts") text += times[odd ? source() % std::size(times) : source() % 3];
+        if (column == "device") text += "dev" + std::to_string(source() % 5);
+        if (column == "temp") text += numbers[odd ? source() % std::size(numbers) : source() % 2];
+        if (column[0] == 'u' && source() % 2 == 0) text += std::string(source() % 80, 'u');
+      }
+      if (source() % 40 == 0) text += ",more";
+      if (source() % 40 == 0) text = text.substr(0, text.rfind(','));
+      rows += text + (crlf ? "\r\n" : "\n") + (source() % 60 == 0 ? "\n" : "");
+    }
+    Keep fast;
+    Keep careful;
+    EXPECT_EQ(Results(*plan, header + "\n", rows, 3'000, false, fast),
+              Results(*plan, header + "\n", rows, 3'000, true, careful));
+    EXPECT_EQ(fast.runs, careful.runs);
+    ASSERT_EQ(fast.rejects, careful.rejects) << header;
+  }
+}
+
 TEST(Mapper, TheChunksDoNotMatter) {
   std::mt19937_64 source = Source();
   const auto plan = PlanOf(kMinutes);
@@ -253,22 +311,45 @@ TEST(Spread, RowsComeBack) {
   std::string bytes;
   const Value values[] = {Value::Double(1.5), Value::Int(-2), Value::String("text"), Value(),
                           Value::Null()};
-  AppendSpreadRow("ikey4567", 1'000, 1'500, values, 5, bytes);
+  AppendSpreadRow({"ikey45678", false, 1'500}, values, 5, bytes);
   std::string_view rest(bytes);
-  std::string_view key;
-  std::int64_t start = 0;
-  std::int64_t time = 0;
+  SpreadRow row;
   Value back[5];
-  ASSERT_TRUE(TakeSpreadRow(rest, 5, key, start, time, back));
-  EXPECT_EQ(key, "ikey4567");
-  EXPECT_EQ(start, 1'000);
-  EXPECT_EQ(time, 1'500);
+  ASSERT_TRUE(TakeSpreadRow(rest, 5, row, back));
+  EXPECT_EQ(row.key, "ikey45678");
+  EXPECT_EQ(row.time, 1'500);
+  EXPECT_FALSE(row.is_text);
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(Equal(back[i], values[i]));
   EXPECT_TRUE(back[3].IsMissing() && back[4].IsNull() && rest.empty());
   for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
     std::string_view part = std::string_view(bytes).substr(0, cut);
-    EXPECT_FALSE(TakeSpreadRow(part, 5, key, start, time, back));
+    EXPECT_FALSE(TakeSpreadRow(part, 5, row, back));
   }
+}
+
+TEST(Spread, KeysOfOneTextAreNotEncoded) {
+  const Value value = Value::Double(-2.5);
+  for (const std::size_t size : {1U, 6U, 64U, 65U, 300U}) {
+    const std::string text(size, 'k');
+    std::string bytes;
+    AppendSpreadRow({text, true, -1'500}, &value, 1, bytes);
+    std::string_view rest(bytes);
+    SpreadRow row;
+    Value back;
+    ASSERT_TRUE(TakeSpreadRow(rest, 1, row, &back));
+    EXPECT_EQ(row.key, text);
+    EXPECT_TRUE(row.is_text && rest.empty());
+    EXPECT_EQ(row.time, -1'500);
+    EXPECT_EQ(back.AsDouble(), -2.5);
+  }
+}
+
+TEST(Spread, KeysThatAreNotEncodedAreRefused) {
+  std::string bytes;
+  AppendSpreadRow({"sno", false, 0}, nullptr, 0, bytes);
+  std::string_view rest(bytes);
+  SpreadRow row;
+  EXPECT_FALSE(TakeSpreadRow(rest, 0, row, nullptr));
 }
 
 }  // namespace
