@@ -8,6 +8,19 @@ namespace runnel {
 
 using Ref = StateRegion::Ref;
 
+void DescribeKey(Schema<KeyedOptions> schema) {
+  schema
+      .Optional("key", &KeyedOptions::key,
+                "A field or expression, or a list of them; each key has a state of its own.")
+      .Example("device");
+  schema.Optional("keys_max", &KeyedOptions::keys_max, "Keys that a task remembers.")
+      .Between(1, 10'000'000);
+  schema
+      .Optional("keys_full", &KeyedOptions::keys_full,
+                "At the limit: forget the key that was silent longest, or drop the record.")
+      .OneOf({{"evict_oldest", KeyLimit::kEvictOldest}, {"reject", KeyLimit::kReject}});
+}
+
 bool KeyedPlan::Compile(const StepContext& context, const KeyedOptions& options) {
   keys_max = static_cast<std::uint32_t>(options.keys_max);
   if (context.use == PlanUse::kFiles) keys_max = UINT32_MAX;

@@ -27,21 +27,7 @@ struct KeyedOptions {
   KeyLimit keys_full = KeyLimit::kEvictOldest;
 };
 
-template <typename Options>
-void DescribeKey(Schema<Options>& schema) {
-  schema
-      .Optional("key", static_cast<Node Options::*>(&KeyedOptions::key),
-                "A field or expression, or a list of them; each key has a state of its own.")
-      .Example("device");
-  schema
-      .Optional("keys_max", static_cast<std::int64_t Options::*>(&KeyedOptions::keys_max),
-                "Keys that a task remembers.")
-      .Between(1, 10'000'000);
-  schema
-      .Optional("keys_full", static_cast<KeyLimit Options::*>(&KeyedOptions::keys_full),
-                "At the limit: forget the key that was silent longest, or drop the record.")
-      .OneOf({{"evict_oldest", KeyLimit::kEvictOldest}, {"reject", KeyLimit::kReject}});
-}
+void DescribeKey(Schema<KeyedOptions> schema);
 
 struct KeyedPlan {
   KeyPlan key;

@@ -18,14 +18,17 @@
 // an enum (schema.Optional(...).OneOf({{"block", Policy::kBlock}, ...})),
 // std::vector<T> of those, std::vector<std::pair<std::string, T>> (a map in file
 // order), a nested Options struct, std::optional of each, Node (taken as it is).
-// The default of an optional one is what a default-constructed Options holds.
+// The default of an optional one is what a default-constructed Options holds. All
+// texts are literals: they are kept as they stand. A Describe is a run of calls of
+// functions that are no templates, because there are many and each runs once.
 #pragma once
 
 #include <compare>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -87,7 +90,7 @@ std::vector<OptionDoc> Describe();
 
 namespace internal {
 
-enum class LeafType { kBool, kInteger, kReal, kText, kDuration, kSize, kWord };
+enum class LeafType : std::uint8_t { kBool, kInteger, kReal, kText, kDuration, kSize, kWord };
 
 // What a value must satisfy beyond its type. Of lists and maps: each element.
 struct OptionRules {
@@ -95,7 +98,7 @@ struct OptionRules {
   std::optional<std::int64_t> most;
   std::optional<double> least_real;
   std::optional<double> most_real;
-  std::vector<std::pair<std::string, std::int64_t>> words;
+  std::vector<std::pair<std::string_view, std::int64_t>> words;
   bool not_empty = false;       // text, lists, maps
   bool single_as_list = false;  // one value stands for a list of it
 };
@@ -110,6 +113,27 @@ struct Slot {
 
   Slot Item(std::size_t index) const;
   Slot Entry(const Node::Member& member) const;
+};
+
+struct OptionSet;
+// Fills the set with the options of the component at `value`.
+using DescribeFunction = void (*)(OptionSet& set, void* value);
+
+// How values of a C++ type are read and printed: a constant for each type, so that whoever
+// does it is no template.
+struct ValueType {
+  enum class Shape : std::uint8_t { kLeaf, kAny, kOptions, kOptional, kList, kMap };
+  Shape shape = Shape::kLeaf;
+  LeafType leaf = LeafType::kText;     // of the innermost element
+  std::uint8_t bytes = 0;              // of a leaf that is a whole number
+  const ValueType* element = nullptr;  // kOptional, kList, kMap
+  void (*clear)(void* value) = nullptr;
+  // A new element; `key` is for maps.
+  void* (*add)(void* value, const std::string& key) = nullptr;
+  // nullptr behind the last one; not of maps.
+  const void* (*at)(const void* value, std::size_t index) = nullptr;
+  DescribeFunction describe = nullptr;  // kOptions
+  std::vector<OptionDoc> (*docs)() = nullptr;
 };
 
 // All but kReal and kText: booleans, microseconds, bytes and enums as numbers.
@@ -128,75 +152,65 @@ std::string RangeOf(LeafType type, const OptionRules& rules);
 std::string ListOfNames(const std::vector<std::string_view>& names);
 std::string ColonHint(const Node& node);
 
+// The same of any type; `value` is of the C++ type that `type` belongs to.
+bool ReadValue(const ValueType& type, const Slot& slot, void* value);
+std::string FormatValue(const ValueType& type, const void* value, const OptionRules& rules);
+std::string TypeName(const ValueType& type, const OptionRules& rules);
+
 struct Option {
-  std::string name;
-  std::string description;
-  std::string example;
+  std::string_view name;
+  std::string_view description;
+  std::string_view example;
+  const ValueType* type;
+  void* value;  // in the component that is read or described
   bool required = false;
-  bool takes_null = false;
   OptionRules rules;
-  LeafType leaf = LeafType::kText;
-  std::function<bool(const Slot& slot, void* options)> read;
-  std::function<std::string(const void* options, const OptionRules& rules)> format;
-  std::function<std::string(const OptionRules& rules)> type_name;
-  std::function<std::vector<OptionDoc>()> nested;
 };
 
 struct OptionSet {
   std::vector<Option> options;
-  std::string shorthand;
+  std::string_view shorthand;
   bool whole = false;  // the one option is the node itself
+
+  Option& AddRequired(const char* name, const char* description, const ValueType& type,
+                      void* value);
+  Option& AddOptional(const char* name, const char* description, const ValueType& type,
+                      void* value);
+  Option& AddWhole(const char* description, const ValueType& type, void* value);
 };
 
-bool ReadOptions(const OptionSet& set, const Node& node, const std::string& subject,
-                 const Position& at, void* options, Diagnostics& diagnostics);
-std::vector<OptionDoc> DescribeOptions(const OptionSet& set, const void* defaults);
+void SetLeast(Option& option, std::int64_t least);
+void SetLeast(Option& option, double least);
+void SetMost(Option& option, std::int64_t most);
+void SetMost(Option& option, double most);
+void AddWord(Option& option, const char* word, std::int64_t value);
+
+bool ReadComponent(DescribeFunction describe, void* component, const Node& node,
+                   std::string_view what, Diagnostics& diagnostics, const Position* at);
+// `component` has the defaults.
+std::vector<OptionDoc> DescribeComponent(DescribeFunction describe, void* component);
 
 template <typename T>
-const OptionSet MakeOptionSet();
+void DescribeInto(OptionSet& set, void* component) {
+  Schema<T> schema(set, *static_cast<T*>(component));
+  T::Describe(schema);
+}
 
 template <typename M>
 concept HasDescribe = requires(Schema<M>& schema) {
   M::Describe(schema);
 };
 
-// How a C++ type is read and described; `Leaf` is what limits and words apply to.
+// The ValueType of a C++ type; `Leaf` is what limits and words apply to.
 template <typename M>
 struct TypeOf;
 
-template <typename M, LeafType kType>
+// Read and printed as its bytes; no enum has negative values.
+template <typename M, LeafType kLeaf>
 struct WholeType {
+  static_assert(std::is_trivially_copyable_v<M> && sizeof(M) <= sizeof(std::int64_t));
   using Leaf = M;
-  static constexpr LeafType kLeaf = kType;
-  static bool Read(const Slot& slot, M& out) {
-    std::int64_t value = 0;
-    if (!ReadWhole(kType, slot, value)) return false;
-    out = From(value);
-    return true;
-  }
-  static std::string Name(const OptionRules& rules) { return LeafName(kType, rules); }
-  static std::string Format(const M& value, const OptionRules& rules) {
-    return FormatWhole(kType, To(value), rules);
-  }
-  static std::vector<OptionDoc> Nested() { return {}; }
-  static std::int64_t To(const M& value) {
-    if constexpr (std::same_as<M, Duration>) {
-      return value.count();
-    } else if constexpr (std::same_as<M, ByteSize>) {
-      return value.bytes;
-    } else {
-      return static_cast<std::int64_t>(value);
-    }
-  }
-  static M From(std::int64_t value) {
-    if constexpr (std::same_as<M, bool>) {
-      return value != 0;
-    } else if constexpr (std::same_as<M, ByteSize>) {
-      return ByteSize{value};
-    } else {
-      return static_cast<M>(value);
-    }
-  }
+  static constexpr ValueType kType = {.leaf = kLeaf, .bytes = sizeof(M)};
 };
 
 template <>
@@ -215,159 +229,115 @@ struct TypeOf<M> : WholeType<M, LeafType::kWord> {
 template <>
 struct TypeOf<double> {
   using Leaf = double;
-  static constexpr LeafType kLeaf = LeafType::kReal;
-  static bool Read(const Slot& slot, double& out) { return ReadReal(slot, out); }
-  static std::string Name(const OptionRules& rules) { return LeafName(kLeaf, rules); }
-  static std::string Format(double value, const OptionRules&) { return FormatReal(value); }
-  static std::vector<OptionDoc> Nested() { return {}; }
+  static constexpr ValueType kType = {.leaf = LeafType::kReal};
 };
 
 template <>
 struct TypeOf<std::string> {
   using Leaf = std::string;
-  static constexpr LeafType kLeaf = LeafType::kText;
-  static bool Read(const Slot& slot, std::string& out) { return ReadText(slot, out); }
-  static std::string Name(const OptionRules& rules) { return LeafName(kLeaf, rules); }
-  static std::string Format(const std::string& value, const OptionRules&) {
-    return FormatText(value);
-  }
-  static std::vector<OptionDoc> Nested() { return {}; }
+  static constexpr ValueType kType = {.leaf = LeafType::kText};
 };
 
 template <>
 struct TypeOf<Node> {
   using Leaf = Node;
-  static constexpr LeafType kLeaf = LeafType::kText;
-  static bool Read(const Slot& slot, Node& out) {
-    out = slot.node;
-    return true;
-  }
-  static std::string Name(const OptionRules&) { return "any"; }
-  static std::string Format(const Node&, const OptionRules&) { return {}; }
-  static std::vector<OptionDoc> Nested() { return {}; }
+  static constexpr ValueType kType = {.shape = ValueType::Shape::kAny};
 };
 
 template <typename M>
 requires HasDescribe<M>
 struct TypeOf<M> {
   using Leaf = M;
-  static constexpr LeafType kLeaf = LeafType::kText;
-  static bool Read(const Slot& slot, M& out) {
-    return ReadOptions(MakeOptionSet<M>(), slot.node, slot.subject, slot.at, &out,
-                       slot.diagnostics);
-  }
-  static std::string Name(const OptionRules&) { return "options"; }
-  static std::string Format(const M&, const OptionRules&) { return {}; }
-  static std::vector<OptionDoc> Nested() { return Describe<M>(); }
+  static constexpr ValueType kType = {
+      .shape = ValueType::Shape::kOptions, .describe = &DescribeInto<M>, .docs = &Describe<M>};
 };
 
 template <typename E>
 struct TypeOf<std::optional<E>> {
-  using Element = TypeOf<E>;
-  using Leaf = typename Element::Leaf;
-  static constexpr LeafType kLeaf = Element::kLeaf;
-  static bool Read(const Slot& slot, std::optional<E>& out) {
-    return Element::Read(slot, out.emplace());
+  using Leaf = typename TypeOf<E>::Leaf;
+  static void* Add(void* value, const std::string&) {
+    return &static_cast<std::optional<E>*>(value)->emplace();
   }
-  static std::string Name(const OptionRules& rules) { return Element::Name(rules); }
-  static std::string Format(const std::optional<E>& value, const OptionRules& rules) {
-    return value ? Element::Format(*value, rules) : std::string();
+  static const void* At(const void* value, std::size_t) {
+    const auto& there = *static_cast<const std::optional<E>*>(value);
+    return there.has_value() ? &*there : nullptr;
   }
-  static std::vector<OptionDoc> Nested() { return Element::Nested(); }
+  static constexpr ValueType kType = {.shape = ValueType::Shape::kOptional,
+                                      .leaf = TypeOf<E>::kType.leaf,
+                                      .element = &TypeOf<E>::kType,
+                                      .add = &Add,
+                                      .at = &At};
 };
 
 template <typename E>
 struct TypeOf<std::vector<E>> {
-  using Element = TypeOf<E>;
-  using Leaf = typename Element::Leaf;
-  static constexpr LeafType kLeaf = Element::kLeaf;
-  static bool Read(const Slot& slot, std::vector<E>& out) {
-    out.clear();
-    if (slot.rules.single_as_list && slot.node.IsScalar()) {
-      E element{};
-      const bool single_ok = Element::Read(slot, element);
-      out.push_back(std::move(element));
-      return single_ok;
-    }
-    if (!ExpectList(slot)) return false;
-    bool ok = true;
-    for (std::size_t i = 0; i < slot.node.items.size(); ++i) {
-      E element{};
-      ok = Element::Read(slot.Item(i), element) && ok;
-      out.push_back(std::move(element));
-    }
-    return ok;
+  using Leaf = typename TypeOf<E>::Leaf;
+  static void Clear(void* value) { static_cast<std::vector<E>*>(value)->clear(); }
+  static void* Add(void* value, const std::string&) {
+    return &static_cast<std::vector<E>*>(value)->emplace_back();
   }
-  static std::string Name(const OptionRules& rules) { return "list of " + Element::Name(rules); }
-  static std::string Format(const std::vector<E>& value, const OptionRules& rules) {
-    std::string text = "[";
-    for (const E& element : value) {
-      text.append(text.size() > 1 ? ", " : "").append(Element::Format(element, rules));
-    }
-    return text.append("]");
+  static const void* At(const void* value, std::size_t index) {
+    const auto& list = *static_cast<const std::vector<E>*>(value);
+    return index < list.size() ? &list[index] : nullptr;
   }
-  static std::vector<OptionDoc> Nested() { return Element::Nested(); }
+  static constexpr ValueType kType = {.shape = ValueType::Shape::kList,
+                                      .leaf = TypeOf<E>::kType.leaf,
+                                      .element = &TypeOf<E>::kType,
+                                      .clear = &Clear,
+                                      .add = &Add,
+                                      .at = &At};
 };
 
 template <typename E>
 struct TypeOf<std::vector<std::pair<std::string, E>>> {
-  using Element = TypeOf<E>;
-  using Leaf = typename Element::Leaf;
-  static constexpr LeafType kLeaf = Element::kLeaf;
-  static bool Read(const Slot& slot, std::vector<std::pair<std::string, E>>& out) {
-    out.clear();
-    if (!ExpectMap(slot)) return false;
-    bool ok = true;
-    for (const Node::Member& member : slot.node.members) {
-      auto& [key, element] = out.emplace_back(member.key, E{});
-      ok = Element::Read(slot.Entry(member), element) && ok;
-    }
-    return ok;
+  using Map = std::vector<std::pair<std::string, E>>;
+  using Leaf = typename TypeOf<E>::Leaf;
+  static void Clear(void* value) { static_cast<Map*>(value)->clear(); }
+  static void* Add(void* value, const std::string& key) {
+    return &static_cast<Map*>(value)->emplace_back(key, E{}).second;
   }
-  static std::string Name(const OptionRules& rules) { return "map of " + Element::Name(rules); }
-  static std::string Format(const std::vector<std::pair<std::string, E>>&, const OptionRules&) {
-    return {};
-  }
-  static std::vector<OptionDoc> Nested() { return Element::Nested(); }
+  static constexpr ValueType kType = {.shape = ValueType::Shape::kMap,
+                                      .leaf = TypeOf<E>::kType.leaf,
+                                      .element = &TypeOf<E>::kType,
+                                      .clear = &Clear,
+                                      .add = &Add};
 };
+
+inline std::int64_t ToNumber(Duration duration) { return duration.count(); }
+inline std::int64_t ToNumber(ByteSize size) { return size.bytes; }
+inline std::int64_t ToNumber(std::int64_t number) { return number; }
+inline double ToNumber(double number) { return number; }
+template <typename E>
+requires std::is_enum_v<E>
+inline std::int64_t ToNumber(E value) { return static_cast<std::int64_t>(value); }
 
 }  // namespace internal
 
 // Adds limits to one option, in the statement that declares it.
 template <typename M>
 class OptionBuilder final {
-  using Reading = internal::TypeOf<M>;
-
  public:
-  using Leaf = typename Reading::Leaf;
+  using Leaf = typename internal::TypeOf<M>::Leaf;
 
   explicit OptionBuilder(internal::Option& option) : option_(option) {}
 
   OptionBuilder& AtLeast(Leaf least) {
-    if constexpr (std::same_as<Leaf, double>) {
-      option_.rules.least_real = least;
-    } else {
-      option_.rules.least = Type_<Leaf>::To(least);
-    }
+    internal::SetLeast(option_, internal::ToNumber(least));
     return *this;
   }
   OptionBuilder& AtMost(Leaf most) {
-    if constexpr (std::same_as<Leaf, double>) {
-      option_.rules.most_real = most;
-    } else {
-      option_.rules.most = Type_<Leaf>::To(most);
-    }
+    internal::SetMost(option_, internal::ToNumber(most));
     return *this;
   }
   OptionBuilder& Between(Leaf least, Leaf most) { return AtLeast(least).AtMost(most); }
   // The words of an enum.
-  OptionBuilder& OneOf(std::initializer_list<std::pair<std::string_view, Leaf>> words) {
+  OptionBuilder& OneOf(std::initializer_list<std::pair<const char*, Leaf>> words) {
     for (const auto& [word, value] : words) Or(word, value);
     return *this;
   }
   // A word that is allowed beside numbers: `auto`.
-  OptionBuilder& Or(std::string_view word, Leaf value) {
-    option_.rules.words.emplace_back(word, Type_<Leaf>::To(value));
+  OptionBuilder& Or(const char* word, Leaf value) {
+    internal::AddWord(option_, word, internal::ToNumber(value));
     return *this;
   }
   OptionBuilder& NotEmpty() {
@@ -380,73 +350,55 @@ class OptionBuilder final {
     return *this;
   }
   // As written in YAML, after the option's name.
-  OptionBuilder& Example(std::string_view example) {
+  OptionBuilder& Example(const char* example) {
     option_.example = example;
     return *this;
   }
 
  private:
-  template <typename L>
-  using Type_ = internal::TypeOf<L>;
-
   internal::Option& option_;
 };
 
 template <typename T>
 class Schema final {
  public:
+  // Both outlive it.
+  Schema(internal::OptionSet& set, T& component) : set_(set), component_(component) {}
+  // For the options that `T` leaves to those who inherit it.
+  template <typename Derived>
+  requires std::derived_from<Derived, T> Schema(const Schema<Derived>& other)
+      : set_(other.set_), component_(other.component_) {}
+
   template <typename M>
-  OptionBuilder<M> Required(std::string_view name, M T::*member, std::string_view description) {
-    return Add(name, member, description, Presence::kRequired);
+  OptionBuilder<M> Required(const char* name, M T::*member, const char* description) {
+    return OptionBuilder<M>(
+        set_.AddRequired(name, description, internal::TypeOf<M>::kType, At(member)));
   }
   template <typename M>
-  OptionBuilder<M> Optional(std::string_view name, M T::*member, std::string_view description) {
-    return Add(name, member, description, Presence::kOptional);
+  OptionBuilder<M> Optional(const char* name, M T::*member, const char* description) {
+    return OptionBuilder<M>(
+        set_.AddOptional(name, description, internal::TypeOf<M>::kType, At(member)));
   }
   // Where the value is no map it is meant for option `name`.
-  void Shorthand(std::string_view name) { set_.shorthand = name; }
+  void Shorthand(const char* name) { set_.shorthand = name; }
   // The component has no named options: its value is that of `member`.
   template <typename M>
-  OptionBuilder<M> Whole(M T::*member, std::string_view description) {
-    set_.whole = true;
-    return Add({}, member, description, Presence::kRequired);
+  OptionBuilder<M> Whole(M T::*member, const char* description) {
+    return OptionBuilder<M>(set_.AddWhole(description, internal::TypeOf<M>::kType, At(member)));
   }
-
-  const internal::OptionSet& set() const { return set_; }
 
  private:
-  enum class Presence { kRequired, kOptional };
+  template <typename Other>
+  friend class Schema;
 
   template <typename M>
-  OptionBuilder<M> Add(std::string_view name, M T::*member, std::string_view description,
-                       Presence presence) {
-    using Reading = internal::TypeOf<M>;
-    internal::Option& option = set_.options.emplace_back();
-    option.name = name;
-    option.description = description;
-    option.required = presence == Presence::kRequired;
-    option.takes_null = std::same_as<typename Reading::Leaf, Node> || internal::HasDescribe<M>;
-    option.leaf = Reading::kLeaf;
-    option.read = [member](const internal::Slot& slot, void* options) {
-      return Reading::Read(slot, static_cast<T*>(options)->*member);
-    };
-    option.format = [member](const void* options, const internal::OptionRules& rules) {
-      return Reading::Format(static_cast<const T*>(options)->*member, rules);
-    };
-    option.type_name = &Reading::Name;
-    option.nested = &Reading::Nested;
-    return OptionBuilder<M>(option);
+  void* At(M T::*member) const {
+    return std::addressof(component_.*member);
   }
 
-  internal::OptionSet set_;
+  internal::OptionSet& set_;
+  T& component_;
 };
-
-template <typename T>
-const internal::OptionSet internal::MakeOptionSet() {
-  Schema<T> schema;
-  T::Describe(schema);
-  return schema.set();
-}
 
 template <typename T>
 std::optional<T> Read(const Node& node, std::string_view what, Diagnostics& diagnostics,
@@ -459,14 +411,13 @@ std::optional<T> Read(const Node& node, std::string_view what, Diagnostics& diag
 template <typename T>
 bool ReadInto(T& options, const Node& node, std::string_view what, Diagnostics& diagnostics,
               const Position* at) {
-  return internal::ReadOptions(internal::MakeOptionSet<T>(), node, "`" + std::string(what) + "`",
-                               at != nullptr ? *at : node.position, &options, diagnostics);
+  return internal::ReadComponent(&internal::DescribeInto<T>, &options, node, what, diagnostics, at);
 }
 
 template <typename T>
 std::vector<OptionDoc> Describe() {
-  const T defaults{};
-  return internal::DescribeOptions(internal::MakeOptionSet<T>(), &defaults);
+  T defaults{};
+  return internal::DescribeComponent(&internal::DescribeInto<T>, &defaults);
 }
 
 }  // namespace runnel

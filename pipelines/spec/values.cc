@@ -322,7 +322,7 @@ bool ExpectMap(const Slot& slot) {
 
 std::string FormatWhole(LeafType type, std::int64_t value, const OptionRules& rules) {
   for (const auto& [word, meaning] : rules.words) {
-    if (meaning == value) return word;
+    if (meaning == value) return std::string(word);
   }
   if (type == LeafType::kBool) return value != 0 ? "true" : "false";
   if (type == LeafType::kDuration) return FormatDuration(Duration(value));
