@@ -38,17 +38,22 @@ void AppendOptions(const std::vector<OptionDoc>& options, int depth, std::string
 }
 
 std::string OperatorText(const OperatorSpec& spec) {
-  std::string text = spec.description + "\n\n";
+  std::string text = std::string(spec.description) + "\n\n";
   AppendOptions(spec.options(), 0, text);
-  text += "\n```yaml\n" + spec.example + "```\n";
-  for (const std::string& example : spec.more_examples) text += "\n```yaml\n" + example + "```\n";
+  text.append("\n```yaml\n").append(spec.example).append("```\n");
+  for (const std::string_view example : spec.more_examples) {
+    text.append("\n```yaml\n").append(example).append("```\n");
+  }
   return text;
 }
 
 std::string AggregateText(const AggregateSpec& spec) {
-  return "`" + spec.signature + "`. " + spec.description + "\n\n- cost: " + spec.cost +
-         "\n- merging: " + std::string(AlgebraName(spec.algebra)) + "\n- example: `" +
-         spec.example + "` of `" + spec.example_records + "` is `" + spec.example_result + "`\n";
+  std::string text("`");
+  text.append(spec.signature).append("`. ").append(spec.description);
+  text.append("\n\n- cost: ").append(spec.cost);
+  text.append("\n- merging: ").append(AlgebraName(spec.algebra));
+  text.append("\n- example: `").append(spec.example).append("` of `").append(spec.example_records);
+  return text.append("` is `").append(spec.example_result).append("`\n");
 }
 
 std::string CodecText(const Codec& codec) {
@@ -74,11 +79,13 @@ std::vector<Entry> Entries(const Registry& registry) {
   std::vector<Entry> entries;
   for (const std::string_view name : registry.OperatorNames()) {
     const OperatorSpec& spec = *registry.FindOperator(name);
-    entries.push_back({"operators", spec.name, spec.description, OperatorText(spec)});
+    entries.push_back(
+        {"operators", std::string(name), std::string(spec.description), OperatorText(spec)});
   }
   for (const std::string_view name : registry.AggregateNames()) {
     const AggregateSpec& spec = *registry.FindAggregate(name);
-    entries.push_back({"aggregates", spec.name, spec.description, AggregateText(spec)});
+    entries.push_back(
+        {"aggregates", std::string(name), std::string(spec.description), AggregateText(spec)});
   }
   for (const Codec& codec : Codecs()) {
     entries.push_back(

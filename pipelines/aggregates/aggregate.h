@@ -145,12 +145,13 @@ struct AggregateCall {
   std::vector<double> parameters;  // a duration is a number of seconds
 };
 
+// Its texts are literals.
 struct AggregateSpec {
-  std::string name;
-  std::string signature;    // `quantile(value, q)`
-  std::string description;  // what it is, and what it gives for no values
+  std::string_view name;
+  std::string_view signature;    // `quantile(value, q)`
+  std::string_view description;  // what it is, and what it gives for no values
   Algebra algebra = Algebra::kDistributive;
-  std::string cost;  // time of a value, bytes of a state
+  std::string_view cost;  // time of a value, bytes of a state
   // Arguments that are values of the record; the others are numbers in the text.
   int values_min = 1;
   int values_max = 1;
@@ -164,9 +165,9 @@ struct AggregateSpec {
   std::unique_ptr<const Aggregate> (*make)(const AggregateCall& call, std::string& problem);
   // For the manual and its test: a call, JSON records one second apart in a window of ten
   // seconds, and the result as JSON.
-  std::string example;
-  std::string example_records;
-  std::string example_result;
+  std::string_view example;
+  std::string_view example_records;
+  std::string_view example_result;
 };
 
 // `make` of an aggregate without parameters.

@@ -95,12 +95,10 @@ class Rate final : public Counter<Rate> {
 AggregateSpec Spec(const char* name, const char* description, const char* result) {
   AggregateSpec spec;
   spec.name = name;
-  spec.signature = spec.name + "(value)";
   spec.description = description;
   spec.algebra = Algebra::kOrdered;
   spec.cost = "O(1), 56 bytes, compensated";
   spec.result = Type::kDouble;
-  spec.example = spec.name + "(v)";
   spec.example_records = R"([{"v": 100}, {"v": 110}, {"v": 4}])";
   spec.example_result = result;
   return spec;
@@ -111,6 +109,8 @@ AggregateSpec Spec(const char* name, const char* description, const char* result
 AggregateSpec aggregates::delta() {
   AggregateSpec spec =
       Spec("delta", "The last value minus the first. Null without values.", "-96.0");
+  spec.signature = "delta(value)";
+  spec.example = "delta(v)";
   spec.make = MakeAggregate<Delta>;
   return spec;
 }
@@ -121,6 +121,8 @@ AggregateSpec aggregates::derivative() {
            "The last value minus the first, per second between them. Null for fewer than "
            "two times.",
            "-48.0");
+  spec.signature = "derivative(value)";
+  spec.example = "derivative(v)";
   spec.make = MakeAggregate<Derivative>;
   return spec;
 }
@@ -129,6 +131,8 @@ AggregateSpec aggregates::increase() {
   AggregateSpec spec =
       Spec("increase",
            "What a counter has grown by; a fall is a reset to zero. Null without values.", "14.0");
+  spec.signature = "increase(value)";
+  spec.example = "increase(v)";
   spec.make = MakeAggregate<Increase>;
   return spec;
 }
@@ -139,6 +143,8 @@ AggregateSpec aggregates::rate() {
            "What a counter has grown by per second between its first and last value; a fall is "
            "a reset to zero. Null for fewer than two times.",
            "7.0");
+  spec.signature = "rate(value)";
+  spec.example = "rate(v)";
   spec.make = MakeAggregate<Rate>;
   return spec;
 }

@@ -93,12 +93,10 @@ struct Larger {
 AggregateSpec Spec(const char* name, const char* description, const char* result) {
   AggregateSpec spec;
   spec.name = name;
-  spec.signature = spec.name + "(value)";
   spec.description = description;
   spec.algebra = Algebra::kOrdered;
   spec.cost = "O(1), 32 bytes and a text of up to 256 bytes, exact";
   spec.takes = Type::kMissing;
-  spec.example = spec.name + "(v)";
   spec.example_records = R"([{"v": 20}, {"v": 22.5}, {"v": 21}])";
   spec.example_result = result;
   return spec;
@@ -106,9 +104,7 @@ AggregateSpec Spec(const char* name, const char* description, const char* result
 
 AggregateSpec SpecBy(const char* name, const char* description, const char* result) {
   AggregateSpec spec = Spec(name, description, result);
-  spec.signature = spec.name + "(value, by)";
   spec.values_min = spec.values_max = 2;
-  spec.example = spec.name + "(id, v)";
   spec.example_records = R"([{"id": "a", "v": 20}, {"id": "b", "v": 22.5}, {"id": "c", "v": 21}])";
   return spec;
 }
@@ -121,6 +117,8 @@ AggregateSpec aggregates::first() {
            "The value with the earliest time; of equal times the one that came first. Null "
            "without values.",
            "20");
+  spec.signature = "first(value)";
+  spec.example = "first(v)";
   spec.make = MakeAggregate<Chosen<Earlier>>;
   return spec;
 }
@@ -131,6 +129,8 @@ AggregateSpec aggregates::last() {
            "The value with the latest time; of equal times the one that came last. Null "
            "without values.",
            "21");
+  spec.signature = "last(value)";
+  spec.example = "last(v)";
   spec.make = MakeAggregate<Chosen<Later>>;
   return spec;
 }
@@ -141,6 +141,8 @@ AggregateSpec aggregates::min_by() {
              "The value of the record where `by` is smallest; of equal ones the earliest. Null "
              "without values.",
              R"("a")");
+  spec.signature = "min_by(value, by)";
+  spec.example = "min_by(id, v)";
   spec.make = MakeAggregate<Chosen<Smaller>>;
   return spec;
 }
@@ -151,6 +153,8 @@ AggregateSpec aggregates::max_by() {
              "The value of the record where `by` is largest; of equal ones the earliest. Null "
              "without values.",
              R"("b")");
+  spec.signature = "max_by(value, by)";
+  spec.example = "max_by(id, v)";
   spec.make = MakeAggregate<Chosen<Larger>>;
   return spec;
 }

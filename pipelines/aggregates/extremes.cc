@@ -76,9 +76,7 @@ class Range final : public PlainAggregate<Range, Ends> {
 AggregateSpec Spec(const char* name) {
   AggregateSpec spec;
   spec.name = name;
-  spec.signature = spec.name + "(value)";
   spec.cost = "O(1), 16 bytes, exact";
-  spec.example = spec.name + "(v)";
   spec.example_records = R"([{"v": 20}, {"v": 22.5}, {"v": 21}])";
   return spec;
 }
@@ -87,6 +85,8 @@ AggregateSpec Spec(const char* name) {
 
 AggregateSpec aggregates::min() {
   AggregateSpec spec = Spec("min");
+  spec.signature = "min(value)";
+  spec.example = "min(v)";
   spec.description = "The smallest value. Null without values.";
   spec.make = MakeAggregate<Extreme<Order::kLess>>;
   spec.example_result = "20";
@@ -95,6 +95,8 @@ AggregateSpec aggregates::min() {
 
 AggregateSpec aggregates::max() {
   AggregateSpec spec = Spec("max");
+  spec.signature = "max(value)";
+  spec.example = "max(v)";
   spec.description = "The largest value. Null without values.";
   spec.make = MakeAggregate<Extreme<Order::kGreater>>;
   spec.example_result = "22.5";
@@ -103,6 +105,8 @@ AggregateSpec aggregates::max() {
 
 AggregateSpec aggregates::range() {
   AggregateSpec spec = Spec("range");
+  spec.signature = "range(value)";
+  spec.example = "range(v)";
   spec.description = "The largest value minus the smallest. Null without values.";
   spec.cost = "O(1), 32 bytes, exact";
   spec.make = MakeAggregate<Range>;

@@ -42,11 +42,9 @@ class All final : public Logic<All> {
 AggregateSpec Spec(const char* name) {
   AggregateSpec spec;
   spec.name = name;
-  spec.signature = spec.name + "(condition)";
   spec.cost = "O(1), 16 bytes, exact";
   spec.takes = Type::kBool;
   spec.result = Type::kBool;
-  spec.example = spec.name + "(v > 20)";
   spec.example_records = R"([{"v": 20}, {"v": 21}])";
   return spec;
 }
@@ -55,6 +53,8 @@ AggregateSpec Spec(const char* name) {
 
 AggregateSpec aggregates::any() {
   AggregateSpec spec = Spec("any");
+  spec.signature = "any(condition)";
+  spec.example = "any(v > 20)";
   spec.description = "Whether a condition is true for one record at least; false without records.";
   spec.make = MakeAggregate<Any>;
   spec.example_result = "true";
@@ -63,6 +63,8 @@ AggregateSpec aggregates::any() {
 
 AggregateSpec aggregates::all() {
   AggregateSpec spec = Spec("all");
+  spec.signature = "all(condition)";
+  spec.example = "all(v > 20)";
   spec.description = "Whether a condition is true for every record; true without records.";
   spec.make = MakeAggregate<All>;
   spec.example_result = "false";

@@ -56,12 +56,10 @@ class Kurtosis final : public Shape<Kurtosis> {
 AggregateSpec Spec(const char* name, const char* description, const char* result) {
   AggregateSpec spec;
   spec.name = name;
-  spec.signature = spec.name + "(value)";
   spec.description = description;
   spec.algebra = Algebra::kAlgebraic;
   spec.cost = "O(1), 32 bytes; Welford, merged after Chan";
   spec.result = Type::kDouble;
-  spec.example = spec.name + "(v)";
   spec.example_records = R"([{"v": 2}, {"v": 4}, {"v": 4}, {"v": 6}])";
   spec.example_result = result;
   return spec;
@@ -72,6 +70,8 @@ AggregateSpec Spec(const char* name, const char* description, const char* result
 AggregateSpec aggregates::var() {
   AggregateSpec spec = Spec("var", "The sample variance (n - 1). Null for fewer than two values.",
                             "2.6666666666666665");
+  spec.signature = "var(value)";
+  spec.example = "var(v)";
   spec.make = MakeAggregate<Spread<Of::kSample, Root::kNo>>;
   return spec;
 }
@@ -79,6 +79,8 @@ AggregateSpec aggregates::var() {
 AggregateSpec aggregates::var_pop() {
   AggregateSpec spec =
       Spec("var_pop", "The variance of a population (n). Null without values.", "2.0");
+  spec.signature = "var_pop(value)";
+  spec.example = "var_pop(v)";
   spec.make = MakeAggregate<Spread<Of::kPopulation, Root::kNo>>;
   return spec;
 }
@@ -87,6 +89,8 @@ AggregateSpec aggregates::stddev() {
   AggregateSpec spec =
       Spec("stddev", "The sample standard deviation (n - 1). Null for fewer than two values.",
            "1.632993161855452");
+  spec.signature = "stddev(value)";
+  spec.example = "stddev(v)";
   spec.make = MakeAggregate<Spread<Of::kSample, Root::kYes>>;
   return spec;
 }
@@ -95,6 +99,8 @@ AggregateSpec aggregates::stddev_pop() {
   AggregateSpec spec =
       Spec("stddev_pop", "The standard deviation of a population (n). Null without values.",
            "1.4142135623730951");
+  spec.signature = "stddev_pop(value)";
+  spec.example = "stddev_pop(v)";
   spec.make = MakeAggregate<Spread<Of::kPopulation, Root::kYes>>;
   return spec;
 }
@@ -103,6 +109,8 @@ AggregateSpec aggregates::skewness() {
   AggregateSpec spec = Spec(
       "skewness", "How lopsided the values are (population, g1). Null where they are all equal.",
       "1.1547005383792517");
+  spec.signature = "skewness(value)";
+  spec.example = "skewness(v)";
   spec.example_records = R"([{"v": 1}, {"v": 1}, {"v": 1}, {"v": 5}])";
   spec.cost = "O(1), 48 bytes; merged after Pebay";
   spec.make = MakeAggregate<Skewness>;
@@ -115,6 +123,8 @@ AggregateSpec aggregates::kurtosis() {
       "How heavy the tails are: the excess over a normal distribution (population, g2). Null where "
       "all values are equal.",
       "-1.0");
+  spec.signature = "kurtosis(value)";
+  spec.example = "kurtosis(v)";
   spec.cost = "O(1), 48 bytes; merged after Pebay";
   spec.make = MakeAggregate<Kurtosis>;
   return spec;

@@ -123,13 +123,11 @@ class Covariance final : public Line<Covariance> {
 AggregateSpec Spec(const char* name, const char* description, const char* result) {
   AggregateSpec spec;
   spec.name = name;
-  spec.signature = spec.name + "(y, x)";
   spec.description = description;
   spec.algebra = Algebra::kAlgebraic;
   spec.cost = "O(1), 72 bytes; merged after Chan";
   spec.values_min = spec.values_max = 2;
   spec.result = Type::kDouble;
-  spec.example = spec.name + "(y, x)";
   spec.example_records = R"([{"x": 1, "y": 3}, {"x": 2, "y": 5}, {"x": 3, "y": 7}])";
   spec.example_result = result;
   return spec;
@@ -148,6 +146,7 @@ AggregateSpec aggregates::slope() {
            "How steep the line of least squares is: y over x, or a value over time, per second. "
            "Null where x does not vary.",
            "2.0");
+  spec.example = "slope(y, x)";
   spec.signature = "slope(y, x) or slope(value)";
   spec.values_min = 1;
   spec.make = Make<Slope>;
@@ -160,6 +159,7 @@ AggregateSpec aggregates::intercept() {
            "Where the line of least squares is at x = 0; over time, at the start of the "
            "window. Null where x does not vary.",
            "1.0");
+  spec.example = "intercept(y, x)";
   spec.signature = "intercept(y, x) or intercept(value)";
   spec.values_min = 1;
   spec.make = Make<Intercept>;
@@ -170,6 +170,8 @@ AggregateSpec aggregates::correlation() {
   AggregateSpec spec =
       Spec("correlation",
            "Pearson's correlation of two values, -1 to 1. Null where one does not vary.", "1.0");
+  spec.signature = "correlation(y, x)";
+  spec.example = "correlation(y, x)";
   spec.make = Make<Correlation>;
   return spec;
 }
@@ -178,6 +180,8 @@ AggregateSpec aggregates::covariance() {
   AggregateSpec spec =
       Spec("covariance",
            "The sample covariance (n - 1) of two values. Null for fewer than two records.", "2.0");
+  spec.signature = "covariance(y, x)";
+  spec.example = "covariance(y, x)";
   spec.make = Make<Covariance>;
   return spec;
 }

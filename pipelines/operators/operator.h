@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -144,16 +145,17 @@ struct StepContext {
   std::vector<std::string> changes;
 };
 
+// Its texts are literals.
 struct OperatorSpec {
-  std::string name;
-  std::string description;
+  std::string_view name;
+  std::string_view description;
   // nullptr after an error.
   std::unique_ptr<const Operator> (*compile)(StepContext& context);
   std::vector<OptionDoc> (*options)();
   // For the manual and its test: `steps:` and `tests:` of a pipeline from `in/{device}` to
   // `out/{device}`.
-  std::string example;
-  std::vector<std::string> more_examples = {};  // of the kinds that it has
+  std::string_view example;
+  std::span<const std::string_view> more_examples = {};  // of the kinds that it has
 };
 
 // Compiles an expression of a step; nullptr after an error.

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <map>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -33,14 +32,14 @@ class Registry final {
 
  private:
   template <typename T>
-  static std::vector<std::string_view> Names(const std::map<std::string, T, std::less<>>& specs) {
+  static std::vector<std::string_view> Names(const std::map<std::string_view, T>& specs) {
     std::vector<std::string_view> names;
     for (const auto& [name, spec] : specs) names.push_back(name);
     return names;
   }
 
-  std::map<std::string, OperatorSpec, std::less<>> operators_;
-  std::map<std::string, AggregateSpec, std::less<>> aggregates_;
+  std::map<std::string_view, OperatorSpec> operators_;
+  std::map<std::string_view, AggregateSpec> aggregates_;
 };
 
 // Every operator and aggregate of operators.def and aggregates.def.

@@ -135,7 +135,7 @@ bool AggregateCompiler::CompileCall(const std::string& text, const Position& pos
   if (values < spec->values_min || parameters > spec->parameters_max) {
     return Fail(position,
                 "`" + call->name + "` does not take " + std::to_string(given) + " arguments",
-                "it is written as `" + spec->signature + "`");
+                "it is written as `" + std::string(spec->signature) + "`");
   }
   AggregateCall made;
   made.values = values;

@@ -397,8 +397,8 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
 namespace {
 
 // The other kinds, for the manual.
-std::vector<std::string> ExamplesOfKinds() {
-  return {R"(steps:
+constexpr std::string_view kExamplesOfKinds[] = {
+    R"(steps:
   - window: { hopping: { size: 20s, every: 10s }, key: device, aggregate: { n: count() } }
 tests:
   - send: [ { topic: in/a, at: 1s, json: { v: 1 } }, { topic: in/a, at: 12s, json: { v: 2 } } ]
@@ -407,13 +407,13 @@ tests:
       - { topic: out/a, json: { n: 2 } }
       - { topic: out/a, json: { n: 1 } }
 )",
-          R"(steps:
+    R"(steps:
   - window: { sliding: 10s, key: device, aggregate: { max: max(v) } }
 tests:
   - send: [ { topic: in/a, at: 0s, json: { v: 9 } }, { topic: in/a, at: 10s, json: { v: 3 } } ]
     expect: [ { topic: out/a, json: { max: 9 } }, { topic: out/a, json: { max: 3 } } ]
 )",
-          R"(steps:
+    R"(steps:
   - window: { session: 30s, key: device, aggregate: { n: count() } }
 tests:
   - send:
@@ -422,19 +422,18 @@ tests:
       - { topic: in/a, at: 60s, json: { v: 3 } }
     expect: [ { topic: out/a, json: { n: 2 } }, { topic: out/a, json: { n: 1 } } ]
 )",
-          R"(steps:
+    R"(steps:
   - window: { count: 2, key: device, aggregate: { sum: sum(v) } }
 tests:
   - send: [ { topic: in/a, json: { v: 1 } }, { topic: in/a, json: { v: 2 } } ]
     expect: [ { topic: out/a, json: { sum: 3 } } ]
 )",
-          R"(steps:
+    R"(steps:
   - window: { global: { when: n % 2 == 0 }, key: device, aggregate: { n: count() } }
 tests:
   - send: [ { topic: in/a, json: { v: 1 } }, { topic: in/a, json: { v: 2 } } ]
     expect: [ { topic: out/a, json: { n: 2 } } ]
 )"};
-}
 
 }  // namespace
 
@@ -455,7 +454,7 @@ tests:
     expect:
       - { topic: out/a, json: { device: a, n: 2, mean: 20.5, start: 1700000000000, end: 1700000010000 } }
       - { topic: out/a, json: { device: a, n: 1, mean: 30.0 } }
-)", ExamplesOfKinds()};
+)", kExamplesOfKinds};
 }
 
 }  // namespace runnel

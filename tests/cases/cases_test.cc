@@ -111,9 +111,10 @@ TEST(Cases, ShippedExamples) {
 TEST(Cases, OperatorsOfTheManual) {
   for (const std::string_view name : All().OperatorNames()) {
     const OperatorSpec& spec = *All().FindOperator(name);
-    EXPECT_GT(RunAll(WithEnds(spec.example), std::string(name)), 0u) << name;
-    for (const std::string& example : spec.more_examples) {
-      EXPECT_GT(RunAll(WithEnds(example), std::string(name)), 0u) << name << "\n" << example;
+    EXPECT_GT(RunAll(WithEnds(std::string(spec.example)), std::string(name)), 0u) << name;
+    for (const std::string_view example : spec.more_examples) {
+      EXPECT_GT(RunAll(WithEnds(std::string(example)), std::string(name)), 0u) << name << "\n"
+                                                                               << example;
     }
   }
 }
@@ -122,7 +123,7 @@ TEST(Cases, AggregatesOfTheManual) {
   for (const std::string_view name : All().AggregateNames()) {
     const AggregateSpec& spec = *All().FindAggregate(name);
     std::string sends;
-    std::string records = spec.example_records;
+    std::string records(spec.example_records);
     ASSERT_TRUE(records.starts_with("[{") && records.ends_with("}]")) << name;
     records = records.substr(1, records.size() - 2);
     int second = 0;
@@ -138,8 +139,9 @@ TEST(Cases, AggregatesOfTheManual) {
     const std::string text = WithEnds(
         "timestamp: { field: ts, unit: s }\nsteps:\n  - window: { tumbling: 10s, key: device, "
         "aggregate: { result: \"" +
-        spec.example + "\" } }\ntests:\n  - send:\n" + sends +
-        "    expect:\n      - { topic: out/a, json: { result: " + spec.example_result + " } }\n");
+        std::string(spec.example) + "\" } }\ntests:\n  - send:\n" + sends +
+        "    expect:\n      - { topic: out/a, json: { result: " + std::string(spec.example_result) +
+        " } }\n");
     EXPECT_EQ(RunAll(text, std::string(name)), 1u) << name << "\n" << text;
   }
 }

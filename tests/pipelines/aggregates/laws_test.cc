@@ -211,7 +211,7 @@ TEST_P(Laws, FreedMemoryIsUsedAgain) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Laws, testing::ValuesIn(Specs()),
-                         [](const auto& spec) { return spec.param.name; });
+                         [](const auto& spec) { return std::string(spec.param.name); });
 
 // Five distributions.
 std::vector<std::vector<double>> Distributions(std::size_t count) {
