@@ -47,7 +47,12 @@ Status Channel::Send(std::string_view bytes, const std::vector<int>& fds) {
 
 Result<ChannelMessage> Channel::Receive() {
   ChannelMessage result;
-  result.bytes.resize(kBytesMax);
+  // The size first: a buffer for the largest message would stay in the heap, all of it touched.
+  ssize_t size;
+  while ((size = recv(fd_.get(), nullptr, 0, MSG_PEEK | MSG_TRUNC)) < 0) {
+    if (errno != EINTR) return Errno("receiving from the daemon");
+  }
+  result.bytes.resize(static_cast<std::size_t>(size));
   iovec part{result.bytes.data(), result.bytes.size()};
   alignas(cmsghdr) char control[CMSG_SPACE(kFdsMax * sizeof(int))];
   msghdr message{};
@@ -55,7 +60,6 @@ Result<ChannelMessage> Channel::Receive() {
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof control;
-  ssize_t size;
   while ((size = recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC)) < 0) {
     if (errno != EINTR) return Errno("receiving from the daemon");
   }
