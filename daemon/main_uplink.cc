@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "daemon/posix/process.h"
+#include "daemon/posix/startup_memory.h"
 #include "daemon/uplink/uplink.h"
 
 namespace runnel {
@@ -34,6 +35,7 @@ int Main(int parent) {
         static_cast<void>(channel.Send(line, {}).ok());
       });
   if (!uplink.ok()) return Fail(uplink.error());
+  GiveBackStartupMemory();
   const bool goodbye = uplink.value()->Run(kDrain);
   if (!goodbye) _exit(0);
   return 0;

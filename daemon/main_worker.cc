@@ -7,6 +7,7 @@
 #include <new>
 
 #include "daemon/posix/process.h"
+#include "daemon/posix/startup_memory.h"
 #include "daemon/workers/assignment.h"
 #include "daemon/workers/batch_worker.h"
 #include "daemon/workers/sandbox.h"
@@ -42,7 +43,7 @@ int Main(int parent, Work work) {
   if (const Status sandboxed = EnterSandbox({memory_max}); !sandboxed.ok()) {
     return Fail(sandboxed.error());
   }
-  host.value()->Run([](const Error& error) { Fail(error); });
+  host.value()->Run([](const Error& error) { Fail(error); }, GiveBackStartupMemory);
   return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "daemon/journal/task_report.h"
 #include "daemon/posix/clock.h"
 #include "daemon/posix/files.h"
+#include "daemon/posix/startup_memory.h"
 #include "daemon/service/mqtt_setup.h"
 
 namespace runnel {
@@ -198,6 +199,7 @@ void App::OnReady() {
   log_->Info("ready: " + status);
   notifier_.Send("READY=1\nSTATUS=" + status + "\n");
   FeedWatchdog();
+  GiveBackStartupMemory();
 }
 
 void App::FeedWatchdog() {

@@ -52,10 +52,16 @@ void Host::Add(HostedTask task) {
   tasks_.insert(place, std::move(task));
 }
 
-void Host::Run(const std::function<void(const Error&)>& report) {
+void Host::Run(const std::function<void(const Error&)>& report,
+               const std::function<void()>& started) {
   report_ = report;
+  bool starting = true;
   for (std::uint64_t rounds = 0; !stop_; ++rounds) {
-    if (!Round()) Sleep();
+    if (!Round()) {
+      if (starting) started();
+      starting = false;
+      Sleep();
+    }
     if (rounds % kRoundsBeforeStopCheck == 0) stop_ = stop_ || StopRequested();
   }
   for (HostedTask& hosted : tasks_) hosted.task->Checkpoint();

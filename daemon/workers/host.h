@@ -40,8 +40,11 @@ class Host final {
   void Add(HostedTask task);
 
   // Works until `stop` is readable or closed; then checkpoints everything. A task that
-  // cannot go on is reported and left alone.
-  void Run(const std::function<void(const Error&)>& report);
+  // cannot go on is reported and left alone. `started` is called once, when there is
+  // nothing to do for the first time: the plans are compiled and what was left is done.
+  void Run(
+      const std::function<void(const Error&)>& report,
+      const std::function<void()>& started = [] {});
 
  private:
   Host(HostLinks links, std::chrono::nanoseconds max_delay);
