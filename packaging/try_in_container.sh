@@ -40,7 +40,7 @@ if [ ! -e "$base/usr/bin/mosquitto_sub" ]; then
   say "making a Debian 12 with systemd in $base"
   rm -rf "$base"
   debootstrap --variant=minbase \
-    --include=systemd,systemd-sysv,dbus,mosquitto,mosquitto-clients,libpaho-mqttpp3-1,libpaho-mqtt1.3,libyaml-cpp0.7,python3,python3-paho-mqtt \
+    --include=systemd,systemd-sysv,dbus,mosquitto,mosquitto-clients,libpaho-mqttpp3-1,libpaho-mqtt1.3,python3,python3-paho-mqtt \
     bookworm "$base" "${mirror:-http://deb.debian.org/debian}" >"$trial/debootstrap.log" 2>&1 ||
     { tail -n 20 "$trial/debootstrap.log" >&2; exit 1; }
 fi
