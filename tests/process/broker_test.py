@@ -348,6 +348,10 @@ def a_filter_that_nobody_wants_any_more(programs):
         bed.write("p.yaml", relay("p", "new/+", "got"))
         mark = bed.start_daemon(pipeline)
         bed.wait_connected(mark)
+        # A session that is resumed counts as subscribed; its new filter comes after that.
+        with open(os.path.join(bed.folder, "mosquitto.log"), errors="replace") as log:
+            harness.wait_for(lambda: log.seek(0) == 0 and " new/+" in log.read(), 30,
+                             "the daemon has subscribed to the new filter")
         send_all(bed, [("new/a", {"value": 1, "text": ""})])
         wait_values(results, [1])
         send_all(bed, [("old/a", {"value": 2, "text": ""}), ("new/a", {"value": 3, "text": ""})])
