@@ -22,8 +22,10 @@ void AddTo(Extent& run, const Extent& block) {
 Status BatchState::TakeReject(std::uint64_t chunk, std::string_view bytes) {
   RejectFrame reject;
   if (!DecodeReject(bytes, reject)) return Nonsense();
+  if (reject.chunk != RejectFrame::kNone) chunk = reject.chunk;
   const bool known = chunk < chunks.size();
-  return rejects.Add(known ? InputOf(chunk) : "", known ? chunks[chunk].line + reject.line : 0,
+  const bool has_line = known && reject.line != RejectFrame::kNone;
+  return rejects.Add(known ? InputOf(chunk) : "", has_line ? chunks[chunk].line + reject.line : 0,
                      reject.step, reject.reason, reject.row);
 }
 

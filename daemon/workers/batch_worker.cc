@@ -68,13 +68,22 @@ class OutArea final : public BatchSink {
     Put(FrameKind::kSegment, partition, bytes);
   }
   void TakeReject(const BatchReject& reject) override {
-    if (reject.offset > counted_ && reject.offset <= text_.size()) {
-      lines_ += CountText(text_.substr(counted_, reject.offset - counted_), 0).lines;
-      counted_ = reject.offset;
+    RejectFrame frame;
+    frame.offset = reject.offset;
+    if (reject.place.has_value()) {
+      frame.chunk = reject.place->chunk;
+      frame.line = reject.place->line.value_or(RejectFrame::kNone);
+    } else if (reject.offset <= text_.size()) {
+      if (reject.offset > counted_) {
+        lines_ += CountText(text_.substr(counted_, reject.offset - counted_), 0).lines;
+        counted_ = reject.offset;
+      }
+      frame.line = lines_;
     }
-    Put(FrameKind::kReject, 0,
-        EncodeReject({reject.offset, lines_, reject.step, reject.reason,
-                      reject.row.substr(0, kRejectedRowMax)}));
+    frame.step = reject.step;
+    frame.reason = reject.reason;
+    frame.row = reject.row.substr(0, kRejectedRowMax);
+    Put(FrameKind::kReject, 0, EncodeReject(frame));
   }
 
  private:

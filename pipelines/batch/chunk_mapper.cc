@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "pipelines/batch/splitter.h"
 #include "pipelines/batch/spread.h"
 
 namespace runnel {
@@ -63,6 +64,7 @@ const char* ChunkMapper::Map(const ChunkInput& input, const MapMode& mode) {
   mode_ = mode;
   counts_ = BatchCounts();
   probe_ = ProbeResult();
+  counted_ = lines_ = 0;
   reader_ = reader_ != nullptr && !mode.probe
                 ? std::move(reader_)
                 : MakeRowReader(plan_->plan(), plan_->csv.has_value() ? &*plan_->csv : nullptr,
@@ -216,7 +218,11 @@ void ChunkMapper::PartitionRow(const Row& row) {
   if (mode_.probe) return;
   const auto partition = static_cast<std::uint32_t>(hash.value() % plan_->plan().partitions(1));
   ByteWriter writer;
-  writer.Varint(static_cast<std::uint64_t>(row.text.data() - input_.text.data()));
+  const auto offset = static_cast<std::uint64_t>(row.text.data() - input_.text.data());
+  lines_ += CountText(input_.text.substr(counted_, offset - counted_), 0).lines;
+  counted_ = offset;
+  writer.Varint(offset);
+  writer.Varint(lines_);
   writer.String(scratch_);
   segments_[partition].append(writer.bytes());
   GiveLongSegment(partition);

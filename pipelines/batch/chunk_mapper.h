@@ -50,10 +50,17 @@ static_assert(sizeof(BatchCounts) == BatchCounts::kFields * sizeof(std::uint64_t
 
 // A row that could not be used.
 struct BatchReject {
+  // Of a row that a partition has got: the chunk that it stood in, and there the line, from 0.
+  struct Place {
+    std::uint64_t chunk = 0;
+    std::optional<std::uint64_t> line;
+  };
+
   std::uint64_t offset = 0;  // in the chunk
   std::string_view reason;
   std::string_view step;  // `decode`, `steps[0].filter`, …
   std::string_view row;
+  std::optional<Place> place = {};
 };
 
 // Takes what comes of a chunk; the views end with the call.
@@ -145,6 +152,8 @@ class ChunkMapper final {
   MapMode mode_;
   BatchCounts counts_;
   ProbeResult probe_;
+  std::uint64_t counted_ = 0;  // bytes of the chunk
+  std::uint64_t lines_ = 0;    // in these
   std::int64_t pane_start_ = 0;
   std::int64_t pane_every_ = 0;  // 0: there is no remembered pane
   KeyBuffer key_;                // scratch

@@ -112,11 +112,7 @@ bool CsvGroups::Start(std::string_view header, std::string_view chunk) {
   end_ = begin_ + chunk.size();
   numbers_.Start(chunk, arena_);
   if (header != header_ || header_.empty()) usual_ = ReadColumns(header);
-  bool ascii = usual_;
-  std::size_t at = 0;
-  for (; ascii && at + 64 <= chunk.size(); at += 64) ascii = scan::IsAscii64(begin_ + at);
-  for (; ascii && at < chunk.size(); ++at) ascii = static_cast<signed char>(chunk[at]) >= 0;
-  return ascii;
+  return usual_;
 }
 
 [[gnu::always_inline]] inline std::int64_t CsvGroups::PaneOf(std::int64_t time) {
@@ -129,12 +125,13 @@ bool CsvGroups::Start(std::string_view header, std::string_view chunk) {
 }
 
 [[gnu::always_inline]] inline std::uint64_t CsvGroups::FindSpecials(const char* block) const {
-  const std::uint64_t found = scan::Find64(block, delimiter_, '\n', quote_);
+  const std::uint64_t found = scan::Find64<scan::NotAscii::kFound>(block, delimiter_, '\n', quote_);
   const auto left = static_cast<std::size_t>(end_ - block);
   return left >= 64 ? found : found & ((std::uint64_t{1} << left) - 1);
 }
 
-// The next delimiter, quote or end of a line; a zero byte where the chunk ends.
+// The next delimiter, quote, end of a line or byte that is not ASCII; a zero byte where the chunk
+// ends.
 [[gnu::always_inline]] inline const char* CsvGroups::Next(Specials& specials) const {
   static constexpr char kEnd = '\0';
   while (specials.found == 0) {

@@ -1,9 +1,9 @@
 // CsvGroups: the rows of a CSV chunk that are as usual, straight into a GroupFeed.
 //
 // For windows behind no other step whose key, time and values are columns: no record is
-// made. A row with a quote, without one of its values, with a key that may be a number, or
-// with anything else out of the ordinary is left to the general way, which gives the same
-// groups; so this decides nothing.
+// made. A row with a quote or other than ASCII, without one of its values, with a key that may
+// be a number, or with anything else out of the ordinary is left to the general way, which gives
+// the same groups; so this decides nothing.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ class CsvGroups final {
   static bool Fits(const BatchPlan& plan);
   explicit CsvGroups(const BatchPlan& plan);
 
-  // Begins on a chunk; false where its header or its bytes are not as usual. See RowReader.
+  // Begins on a chunk; false where its header is not as usual. See RowReader.
   bool Start(std::string_view header, std::string_view chunk);
   // Takes rows from `at` on, at most `count`, into `feed` as far as it has room. Gives how many
   // and moves `at` behind them; less than `count` where the row at `at` is not as usual, or the

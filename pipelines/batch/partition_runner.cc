@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "pipelines/batch/sort_key.h"
+#include "pipelines/batch/splitter.h"
 #include "pipelines/batch/spread.h"
 
 namespace runnel {
@@ -72,7 +73,7 @@ Status PartitionRunner::Begin(const MapMode& mode) {
 bool PartitionRunner::Feed(const Segment& segment) {
   switch (plan_->way) {
     case BatchWay::kGroups:
-      return FeedGroups(segment.bytes);
+      return FeedGroups(segment);
     case BatchWay::kPartitions:
       return FeedStage(segment);
     case BatchWay::kInOrder:
@@ -90,7 +91,8 @@ bool PartitionRunner::IsSkipped() {
          std::find(mode_.skip.begin(), mode_.skip.end(), row_) != mode_.skip.end();
 }
 
-bool PartitionRunner::FeedGroups(std::string_view bytes) {
+bool PartitionRunner::FeedGroups(const Segment& segment) {
+  std::string_view bytes = segment.bytes;
   while (!bytes.empty()) {
     SpreadRow row;
     if (!TakeSpreadRow(bytes, feed_->arguments(), row, feed_->values()) ||
@@ -100,7 +102,11 @@ bool PartitionRunner::FeedGroups(std::string_view bytes) {
     if (IsSkipped()) {
       ++counts_.rejected;
       --counts_.absorbed;  // as the mapper had counted it
-      sink_->TakeReject({0, "poison", "worker", {}});
+      BatchReject reject;
+      reject.reason = "poison";
+      reject.step = "worker";
+      reject.place = {segment.chunk, std::nullopt};
+      sink_->TakeReject(reject);
     } else {
       const std::int64_t start = plan_->window->grid.StartOf(row.time);
       if (row.is_text) {
@@ -127,6 +133,7 @@ bool PartitionRunner::FeedStage(const Segment& segment) {
   chunk_ = segment.chunk;
   while (!reader.AtEnd()) {
     offset_ = reader.Varint();
+    line_ = reader.Varint();
     Input input;
     input.kind = InputKind::kExchange;
     input.payload = reader.String();
@@ -141,11 +148,23 @@ bool PartitionRunner::FeedStage(const Segment& segment) {
   return true;
 }
 
+// Of the row that is being worked on.
+BatchReject PartitionRunner::RejectOfRow(std::string_view reason, std::string_view step,
+                                         std::string_view row) {
+  if (plan_->way == BatchWay::kInOrder) {
+    line_ += CountText(text_.substr(counted_, offset_ - counted_), 0).lines;
+    counted_ = offset_;
+  }
+  return {offset_, reason, step, row, BatchReject::Place{chunk_, line_}};
+}
+
 // The rows as messages, at the latest time that there was: so the device would have seen them.
 bool PartitionRunner::FeedAll(const Segment& segment) {
   if (reader_->Start(segment.header, segment.bytes) != nullptr) return false;
   header_size_ = segment.header.size();
   chunk_ = segment.chunk;
+  text_ = segment.bytes;
+  counted_ = line_ = 0;
   Row row;
   for (record_->Clear(), arena_.Reset(); reader_->Next(*record_, arena_, row);
        record_->Clear(), arena_.Reset()) {
@@ -157,7 +176,7 @@ bool PartitionRunner::FeedAll(const Segment& segment) {
     if (skipped) {
       --counts_.rows;
       ++skipped_;
-      sink_->TakeReject({offset_, "poison", "worker", row.text});
+      sink_->TakeReject(RejectOfRow("poison", "worker", row.text));
       continue;
     }
     if (on_row) on_row(row.text);
@@ -180,7 +199,10 @@ void PartitionRunner::Write(const Output& output) {
     const bool message =
         plan_->way == BatchWay::kInOrder && !message_.empty() && output.payload == message_;
     const std::string_view row = message ? output.payload.substr(header_size_) : line.line;
-    sink_->TakeReject({offset_, output.reason, output.stage, row});
+    // A result is of no row.
+    BatchReject reject = RejectOfRow(output.reason, output.stage, row);
+    if (!message && line.is_result) reject.place.reset();
+    sink_->TakeReject(reject);
     return;
   }
   if (output.kind != OutputKind::kResult) return;

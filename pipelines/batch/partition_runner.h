@@ -45,10 +45,11 @@ class PartitionRunner final : private OutputSink {
  private:
   PartitionRunner(const BatchPlan& plan, StateRegion& region, std::size_t memory, BatchSink& sink,
                   std::function<void(std::uint64_t)> progress);
-  bool FeedGroups(std::string_view bytes);
+  bool FeedGroups(const Segment& segment);
   bool FeedStage(const Segment& segment);
   bool FeedAll(const Segment& segment);
   bool IsSkipped();
+  BatchReject RejectOfRow(std::string_view reason, std::string_view step, std::string_view row);
   void Push(const Input& input);
   void Write(const Output& output) override;
   void KeepResult(const SortedLine& line);
@@ -71,8 +72,11 @@ class PartitionRunner final : private OutputSink {
   // A stage.
   std::unique_ptr<Pipeline> pipeline_;
   std::uint64_t chunk_ = 0;
-  std::uint64_t offset_ = 0;  // of the row in its chunk
-  std::uint64_t given_ = 0;   // results so far
+  std::uint64_t offset_ = 0;   // of the row in its chunk
+  std::uint64_t line_ = 0;     // the same, from 0; kInOrder: of what is counted
+  std::string_view text_;      // kInOrder: of the chunk
+  std::uint64_t counted_ = 0;  // bytes of it
+  std::uint64_t given_ = 0;    // results so far
   // All of the pipeline.
   std::unique_ptr<PlanRun> all_;
   std::unique_ptr<RowReader> reader_;

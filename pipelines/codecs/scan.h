@@ -77,7 +77,10 @@ inline bool SamePrefix(const char* a, const char* b, unsigned size) {
 #endif
 }
 
-// Which of the 64 bytes at `at` are one of three, a bit each, the first byte lowest.
+// Which of the 64 bytes at `at` are one of three, or also not ASCII, a bit each, the first
+// byte lowest.
+enum class NotAscii : bool { kPassed, kFound };
+template <NotAscii kNotAscii = NotAscii::kPassed>
 inline std::uint64_t Find64(const char* at, char a, char b, char c) {
 #if defined(__SSE2__)
   const __m128i first = _mm_set1_epi8(a);
@@ -86,16 +89,19 @@ inline std::uint64_t Find64(const char* at, char a, char b, char c) {
   std::uint64_t found = 0;
   for (int i = 0; i < 4; ++i) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + 16 * i));
-    const __m128i equal =
+    __m128i equal =
         _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, first), _mm_cmpeq_epi8(bytes, second)),
                      _mm_cmpeq_epi8(bytes, third));
+    // What counts is the top bit.
+    if constexpr (kNotAscii == NotAscii::kFound) equal = _mm_or_si128(equal, bytes);
     found |= static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(equal))) << 16 * i;
   }
   return found;
 #else
   std::uint64_t found = 0;
   for (int i = 0; i < 64; ++i) {
-    const bool equal = at[i] == a || at[i] == b || at[i] == c;
+    const bool equal = at[i] == a || at[i] == b || at[i] == c ||
+                       (kNotAscii == NotAscii::kFound && static_cast<signed char>(at[i]) < 0);
     found |= static_cast<std::uint64_t>(equal) << i;
   }
   return found;

@@ -260,8 +260,8 @@ def order_matters(programs):
 
 def as_stream(programs):
     with Desk(programs) as desk:
-        rows = [(BEGIN, "a", "1", "0"), (BEGIN + 2 * MINUTE, "a", "2", "0"), (BEGIN + 1, "a", "3", "0")]
-        desk.write("in.csv", as_csv(rows))
+        times = [(BEGIN, 1), (BEGIN + 2 * MINUTE, 2), (BEGIN + 1, 3)]
+        desk.write("in.csv", as_csv([(time, "a", str(temp), "0") for time, temp in times]))
         assert desk.ledger("p.yaml", "-i", "in.csv", "-o", "out.csv")["absorbed"] == 3
         counts = desk.ledger("p.yaml", "-i", "in.csv", "-o", "out.csv", "--as-stream")
         assert counts["late"] == 1 and counts["absorbed"] == 2, counts
@@ -270,18 +270,21 @@ def as_stream(programs):
 def rejects(programs):
     with Desk(programs) as desk:
         good = [(BEGIN + i, "a", "1.5", "2") for i in range(100)]
-        text = as_csv(good[:50]) + "nonsense\n" + f'{BEGIN},"a\nb",x,1\n' + f"{BEGIN},c,1,2,3\n" + \
-            as_csv(good[50:]).split("\n", 1)[1] + f"when,a,1,2\n"
-        desk.write("in.csv", text)
+        bad = f'nonsense\n{BEGIN},"a\nb",x,1\n{BEGIN},c,1,2,3\n'
+        desk.write("in.csv", as_csv(good[:50]) + bad + as_csv(good[50:]).split("\n", 1)[1] + "when,a,1,2\n")
         counts = desk.ledger("p.yaml", "-i", "in.csv", "-o", "out.csv", "--chunk", "4096")
-        assert counts["rejected"] == 4 and counts["absorbed"] == 100, counts
-        found = list(csv.DictReader(io.StringIO(desk.read("out.csv.rejects.csv").decode(), newline="")))
-        assert [(row["input"], row["line"], row["step"], row["reason"]) for row in found] == [
-            ("in.csv", "52", "decode", "csv_too_few_fields"),
-            ("in.csv", "53", "steps[0].window", "not_a_number"),
-            ("in.csv", "55", "decode", "csv_too_many_fields"),
-            ("in.csv", "106", "decode", "timestamp_not_rfc3339")], found
-        assert found[1]["row"] == f'{BEGIN},"a\nb",x,1'
+        assert (counts["rejected"], counts["absorbed"]) == (4, 100), counts
+        # Behind a partition, and in order, a row has its place too.
+        desk.write("first.yaml", WINDOW.replace("n: count()", "f: first(temp), n: count()"))
+        for out, *more in (("part.csv",), ("order.csv", "--as-stream")):
+            desk.run("first.yaml", "-i", "in.csv", "-o", out, "--chunk", "4096", *more)
+        for name in ("out", "part", "order"):
+            found = list(csv.DictReader(io.StringIO(desk.read(name + ".csv.rejects.csv").decode(), newline="")))
+            assert sorted((row["input"], int(row["line"]), row["reason"]) for row in found) == [
+                ("in.csv", 52, "csv_too_few_fields"), ("in.csv", 53, "not_a_number"), ("in.csv", 55,
+                 "csv_too_many_fields"), ("in.csv", 106, "timestamp_not_rfc3339")], (name, found)
+            bad = next((row["step"], row["row"]) for row in found if row["reason"] == "not_a_number")
+            assert name == "part" or bad == ("steps[0].window", f'{BEGIN},"a\nb",x,1'), bad
         done = desk.run("p.yaml", "-i", "in.csv", "-o", "never.csv", "--max-errors", "3", code=1)
         assert done.err == ("error: 4 rows could not be used, more than --max-errors 3\n"
                             "  the first: in.csv:52: csv_too_few_fields (decode)\n"), done.err

@@ -241,6 +241,7 @@ TEST(Mapper, AnyColumnsAndNumbersGiveTheSameWithoutRecords) {
         if (!text.empty() || &column != &columns[0]) text += ',';
         if (column == "ts") text += times[odd ? source() % std::size(times) : source() % 3];
         if (column == "device") text += "dev" + std::to_string(source() % 5);
+        if (source() % 50 == 0) text += source() % 2 == 0 ? "\xc3\xbc" : "\xff";
         if (column == "temp") text += numbers[odd ? source() % std::size(numbers) : source() % 2];
         if (column[0] == 'u' && source() % 2 == 0) text += std::string(source() % 80, 'u');
       }
