@@ -238,7 +238,8 @@ void DeviceLimits::Describe(Schema<DeviceLimits>& schema) {
       .Between(100ms, 10min);
   schema
       .Optional("max_delay", &DeviceLimits::max_delay,
-                "How long a sleeping worker may wait for more records.")
+                "How long a sleeping worker may wait for more records. Results wait ten times as "
+                "long to leave together, but no more than 20ms where `max_delay` is less.")
       .Between(0s, 1s);
 }
 

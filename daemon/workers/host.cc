@@ -14,6 +14,11 @@ constexpr std::uint64_t kRoundsBeforeStopCheck = 64;
 
 }  // namespace
 
+std::chrono::nanoseconds ResultDelay(std::chrono::nanoseconds max_delay) {
+  constexpr std::chrono::nanoseconds kMost = std::chrono::milliseconds(20);
+  return std::max(max_delay, std::min(10 * max_delay, kMost));
+}
+
 Host::Host(HostLinks links, std::chrono::nanoseconds max_delay)
     : links_(std::move(links)),
       max_delay_(max_delay),
@@ -79,8 +84,14 @@ bool Host::Round() {
     }
     worked |= progress.value() == Task::Progress::kWorked;
     if (tasks_[i].task->TakePublished()) {
-      (tasks_[i].last_stage ? uplink_ : exchange_)->Notify(max_delay_);
+      if (tasks_[i].last_stage) {
+        uplink_->Notify(ResultDelay(max_delay_));
+      } else {
+        exchange_->Notify(max_delay_);
+      }
     }
+    // Results that wait for others must not make these wait.
+    if (progress.value() == Task::Progress::kBlocked && tasks_[i].last_stage) uplink_bell_.Ring();
     if (tasks_[i].task->RoomWaiters() != 0) CheckpointAndRing(*tasks_[i].task);
   }
   return worked;

@@ -29,6 +29,10 @@ struct HostLinks {
   Fd stop;       // readable or closed: finish
 };
 
+// How long results wait for others to leave with them: to publish one that comes alone wakes
+// three threads (the uplink's and Paho's two), each of which costs as much as ten messages.
+std::chrono::nanoseconds ResultDelay(std::chrono::nanoseconds max_delay);
+
 struct HostedTask {
   std::unique_ptr<Task> task;
   bool last_stage = true;  // outputs go to the uplink, else to the exchange
