@@ -121,7 +121,6 @@ bool TakeFrame(std::string_view& frames, Frame& frame) {
 
 std::string EncodeReject(const RejectFrame& reject) {
   ByteWriter writer;
-  writer.Varint(reject.offset);
   writer.Varint(reject.chunk + 1);  // kNone becomes 0
   writer.Varint(reject.line + 1);
   writer.String(reject.step);
@@ -132,7 +131,6 @@ std::string EncodeReject(const RejectFrame& reject) {
 
 bool DecodeReject(std::string_view bytes, RejectFrame& reject) {
   ByteReader reader(bytes);
-  reject.offset = reader.Varint();
   reject.chunk = reader.Varint() - 1;
   reject.line = reader.Varint() - 1;
   reject.step = reader.String();

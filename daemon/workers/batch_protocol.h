@@ -92,7 +92,6 @@ bool TakeFrame(std::string_view& frames, Frame& frame);
 // What kReject has in it.
 struct RejectFrame {
   static constexpr std::uint64_t kNone = UINT64_MAX;
-  std::uint64_t offset = 0;
   std::uint64_t chunk = kNone;  // kNone: the one that is being worked on, if any
   std::uint64_t line = kNone;   // in the chunk, from 0
   std::string_view step;

@@ -69,7 +69,6 @@ class OutArea final : public BatchSink {
   }
   void TakeReject(const BatchReject& reject) override {
     RejectFrame frame;
-    frame.offset = reject.offset;
     if (reject.place.has_value()) {
       frame.chunk = reject.place->chunk;
       frame.line = reject.place->line.value_or(RejectFrame::kNone);

@@ -91,7 +91,7 @@ bool Host::Round() {
       }
     }
     // Results that wait for others must not make these wait.
-    if (progress.value() == Task::Progress::kBlocked && tasks_[i].last_stage) uplink_bell_.Ring();
+    if (progress.value() == Task::Progress::kBlocked && tasks_[i].last_stage) uplink_->Hurry();
     if (tasks_[i].task->RoomWaiters() != 0) CheckpointAndRing(*tasks_[i].task);
   }
   return worked;

@@ -100,11 +100,13 @@ class PlainAggregate : public Aggregate {
       aggregate.TakeNumber(state, 0.0);
     };
     if constexpr (kTakesNumbers) {
-      for (std::size_t i = 0; rows.numbers != nullptr && i < rows.count; ++i) {
-        auto& state = *reinterpret_cast<State*>(rows.states[i] + rows.offset);
-        derived().TakeNumber(state, rows.numbers[i]);
+      if (rows.numbers != nullptr) {
+        for (std::size_t i = 0; i < rows.count; ++i) {
+          auto& state = *reinterpret_cast<State*>(rows.states[i] + rows.offset);
+          derived().TakeNumber(state, rows.numbers[i]);
+        }
+        return;
       }
-      if (rows.numbers != nullptr) return;
     }
     for (std::size_t i = 0; i < rows.count; ++i) {
       derived().Take(*reinterpret_cast<State*>(rows.states[i] + rows.offset),

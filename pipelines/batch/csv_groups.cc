@@ -5,7 +5,6 @@
 #include <limits>
 #include <memory>
 
-#include "pipelines/base/hash.h"
 #include "pipelines/plan/admission.h"
 
 namespace runnel {
@@ -265,7 +264,7 @@ std::size_t CsvGroups::Take(std::size_t& at, std::size_t count, GroupFeed& feed)
     if (!doubles_ && feed.CheckValues() != nullptr) break;
     feed.SetTextKey(key_);
     const std::int64_t start = PaneOf(time_);
-    feed.Push(start, TimeFromMicroseconds(time_), GroupTable::HashOfText(key_, start));
+    feed.Push(start, TimeFromMicroseconds(time_));
     at = static_cast<std::size_t>(next - begin_);
   }
   return taken;

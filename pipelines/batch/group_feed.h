@@ -42,12 +42,11 @@ class GroupFeed final {
   const char* CheckValues();
   // The row is complete. REQUIRES: count() < kRows.
   void Push(std::int64_t start, Time time) {
-    Push(start, time, GroupTable::HashOf(keys_[count_].view(), start));
-  }
-  void Push(std::int64_t start, Time time, std::uint64_t hash) {
+    const Key& key = keys_[count_];
     starts_[count_] = start;
     times_[count_] = time;
-    hashes_[count_++] = hash;
+    hashes_[count_++] = key.is_text ? GroupTable::HashOfText(key.view(), start)
+                                    : GroupTable::HashOf(key.view(), start);
   }
 
   // Adds all rows to their groups and forgets them. `region` is the table's.

@@ -50,9 +50,7 @@ std::byte* GroupTable::Find(std::string_view key, std::int64_t start, std::uint6
 
 std::byte* GroupTable::AddText(std::string_view text, std::int64_t start, std::uint64_t hash) {
   key_.Clear();
-  key_.U8('s');
-  key_.U32(static_cast<std::uint32_t>(text.size()));
-  key_.Raw(text);
+  KeyPlan::AppendText(text, key_);
   return Find(key_.bytes(), start, hash);
 }
 

@@ -28,7 +28,8 @@ class GroupTable final {
   // Of a group; the same everywhere, since partitions follow it. `key` is encoded.
   static std::uint64_t HashOf(std::string_view key, std::int64_t start) {
     // Of a text itself, so that it need not be copied first.
-    if (key.size() >= kTextHead && key[0] == 's') key.remove_prefix(kTextHead);
+    constexpr std::size_t kHead = KeyPlan::kTextHead;
+    if (key.size() >= kHead && key[0] == KeyPlan::kTextTag) key.remove_prefix(kHead);
     return HashOfText(key, start);
   }
   // The same of a key of one text, which is not encoded.
@@ -60,8 +61,9 @@ class GroupTable final {
          place = (place + 1) & mask) {
       if (slots_[place].tag != tag) continue;
       auto* group = region_->Get<Group>(slots_[place].ref);
-      if (group->start == start && group->key_size == kTextHead + text.size() &&
-          KeyOf(group)[0] == 's' && SameBytes(KeyOf(group).substr(kTextHead), text)) {
+      if (group->start == start && group->key_size == KeyPlan::kTextHead + text.size() &&
+          KeyOf(group)[0] == KeyPlan::kTextTag &&
+          SameBytes(KeyOf(group).substr(KeyPlan::kTextHead), text)) {
         return StatesOf(group);
       }
     }
@@ -82,8 +84,6 @@ class GroupTable final {
 
   static constexpr std::size_t kFullGroups = 64 * 1024;
   static constexpr std::size_t kFullBytes = 12 << 20;
-  // What an encoded text has in front: its tag and its length.
-  static constexpr std::size_t kTextHead = 5;
 
  private:
   struct Group {
@@ -124,7 +124,7 @@ class GroupTable final {
   std::vector<Part> parts_;               // scratch, as below
   std::string keys_;
   std::string sort_key_;
-  ByteWriter key_;
+  KeyBuffer key_;
   ByteWriter states_;
 };
 

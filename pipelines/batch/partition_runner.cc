@@ -108,14 +108,8 @@ bool PartitionRunner::FeedGroups(const Segment& segment) {
       reject.place = {segment.chunk, std::nullopt};
       sink_->TakeReject(reject);
     } else {
-      const std::int64_t start = plan_->window->grid.StartOf(row.time);
-      if (row.is_text) {
-        feed_->SetTextKey(row.key);
-        feed_->Push(start, TimeFromMicroseconds(row.time), GroupTable::HashOfText(row.key, start));
-      } else {
-        feed_->SetKey(row.key);
-        feed_->Push(start, TimeFromMicroseconds(row.time));
-      }
+      row.is_text ? feed_->SetTextKey(row.key) : feed_->SetKey(row.key);
+      feed_->Push(plan_->window->grid.StartOf(row.time), TimeFromMicroseconds(row.time));
     }
     const bool boundary = ++row_ % GroupFeed::kRows == 0;
     // Text is borrowed from the segment.
@@ -148,13 +142,17 @@ bool PartitionRunner::FeedStage(const Segment& segment) {
   return true;
 }
 
+// Of all rows in order: counts the lines in front of the row that is being worked on.
+void PartitionRunner::CountLines() {
+  if (text_.empty()) return;
+  line_ += CountText(text_.substr(counted_, offset_ - counted_), 0).lines;
+  counted_ = offset_;
+}
+
 // Of the row that is being worked on.
 BatchReject PartitionRunner::RejectOfRow(std::string_view reason, std::string_view step,
                                          std::string_view row) {
-  if (plan_->way == BatchWay::kInOrder) {
-    line_ += CountText(text_.substr(counted_, offset_ - counted_), 0).lines;
-    counted_ = offset_;
-  }
+  CountLines();
   return {offset_, reason, step, row, BatchReject::Place{chunk_, line_}};
 }
 
@@ -164,7 +162,7 @@ bool PartitionRunner::FeedAll(const Segment& segment) {
   header_size_ = segment.header.size();
   chunk_ = segment.chunk;
   text_ = segment.bytes;
-  counted_ = line_ = 0;
+  offset_ = counted_ = line_ = 0;
   Row row;
   for (record_->Clear(), arena_.Reset(); reader_->Next(*record_, arena_, row);
        record_->Clear(), arena_.Reset()) {
@@ -189,6 +187,9 @@ bool PartitionRunner::FeedAll(const Segment& segment) {
     message_.append(row.text);
     all_->Push(record_->topic, message_);
   }
+  // Of what comes later the place is known; the segment goes.
+  CountLines();
+  text_ = {};
   return true;
 }
 

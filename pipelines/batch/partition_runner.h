@@ -49,6 +49,7 @@ class PartitionRunner final : private OutputSink {
   bool FeedStage(const Segment& segment);
   bool FeedAll(const Segment& segment);
   bool IsSkipped();
+  void CountLines();
   BatchReject RejectOfRow(std::string_view reason, std::string_view step, std::string_view row);
   void Push(const Input& input);
   void Write(const Output& output) override;
@@ -74,7 +75,7 @@ class PartitionRunner final : private OutputSink {
   std::uint64_t chunk_ = 0;
   std::uint64_t offset_ = 0;   // of the row in its chunk
   std::uint64_t line_ = 0;     // the same, from 0; kInOrder: of what is counted
-  std::string_view text_;      // kInOrder: of the chunk
+  std::string_view text_;      // kInOrder: of the chunk, while it is there
   std::uint64_t counted_ = 0;  // bytes of it
   std::uint64_t given_ = 0;    // results so far
   // All of the pipeline.

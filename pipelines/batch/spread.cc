@@ -151,6 +151,7 @@ void AppendSpreadRow(const SpreadRow& row, const Value* values, std::size_t coun
     at = bytes;
   }
   at = PutFixed(row.time, at);
+  // The usual row in one piece.
   if (count == 1 && values[0].type() == Type::kDouble) {
     *at++ = kDouble;
     at = PutFixed(values[0].AsDouble(), at);

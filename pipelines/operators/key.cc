@@ -14,7 +14,7 @@ enum KeyTag : char {
   kIntTag = 'i',
   kUintTag = 'u',
   kDoubleTag = 'd',
-  kTextTag = 's'
+  // and KeyPlan::kTextTag
 };
 
 void AppendFixed(KeyBuffer& out, char tag, std::uint64_t bits) {
@@ -26,15 +26,9 @@ void AppendFixed(KeyBuffer& out, char tag, std::uint64_t bits) {
 // 1 and 1.0 are one key, and not "1".
 const char* AppendKeyPart(const Value& value, KeyBuffer& out) {
   switch (value.type()) {
-    case Type::kString: {
-      const std::string_view text = value.AsString();
-      const auto size = static_cast<std::uint32_t>(text.size());
-      char* const at = out.Extend(1 + sizeof size + text.size());
-      *at = kTextTag;
-      std::memcpy(at + 1, &size, sizeof size);
-      if (size != 0) std::memcpy(at + 1 + sizeof size, text.data(), text.size());
+    case Type::kString:
+      KeyPlan::AppendText(value.AsString(), out);
       return nullptr;
-    }
     case Type::kInt:
       AppendFixed(out, kIntTag, static_cast<std::uint64_t>(value.AsInt()));
       return nullptr;
@@ -73,6 +67,14 @@ void KeyBuffer::Grow(std::size_t bytes) {
   std::memcpy(grown.get(), bytes_.get(), size_);
   bytes_ = std::move(grown);
   capacity_ = capacity;
+}
+
+void KeyPlan::AppendText(std::string_view text, KeyBuffer& key) {
+  const auto size = static_cast<std::uint32_t>(text.size());
+  char* const at = key.Extend(kTextHead + text.size());
+  *at = kTextTag;
+  std::memcpy(at + 1, &size, sizeof size);
+  if (size != 0) std::memcpy(at + kTextHead, text.data(), text.size());
 }
 
 Value KeyPlan::TakePart(std::string_view& key) {

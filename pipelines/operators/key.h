@@ -48,6 +48,10 @@ class KeyPlan final {
   // Appends the encoded key of `record`; a literal reason on failure. 1 and 1.0 are one
   // key, and not "1"; null, missing and NaN are none.
   const char* Encode(const Record& record, Arena& arena, KeyBuffer& key) const;
+  // An encoded text: its tag, its length in four bytes, the text.
+  static constexpr char kTextTag = 's';
+  static constexpr std::size_t kTextHead = 1 + sizeof(std::uint32_t);
+  static void AppendText(std::string_view text, KeyBuffer& key);
   // The next part of an encoded key, which Encode has made. Text is borrowed.
   static Value TakePart(std::string_view& key);
   Result<std::uint64_t> Hash(const Record& record, Arena& arena) const;
