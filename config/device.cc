@@ -237,9 +237,11 @@ void DeviceLimits::Describe(Schema<DeviceLimits>& schema) {
                 "Longest work on one record before its worker is killed.")
       .Between(100ms, 10min);
   schema
-      .Optional("max_delay", &DeviceLimits::max_delay,
-                "How long a sleeping worker may wait for more records. Results wait ten times as "
-                "long to leave together, but no more than 20ms where `max_delay` is less.")
+      .Optional(
+          "max_delay", &DeviceLimits::max_delay,
+          "How long a sleeping worker may wait for more records, if it was woken as recently; "
+          "a record that comes alone is taken at once. Results wait ten times as long to "
+          "leave together, but no more than 20ms where `max_delay` is less.")
       .Between(0s, 1s);
 }
 

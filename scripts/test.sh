@@ -65,8 +65,8 @@ phase_asan_process() {
 phase_tsan() {
   export TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/tests/support/tsan.supp"
   configure_and_build tsan \
-    daemon_{journal,mqtt,ingest,uplink}_test process_mqtt_test
-  run_tests tsan -R '^(daemon/(journal|mqtt|ingest|uplink)|process/mqtt):'
+    daemon_{posix,journal,mqtt,ingest,uplink}_test process_mqtt_test
+  run_tests tsan -R '^(daemon/(posix|journal|mqtt|ingest|uplink)|process/mqtt):'
 }
 
 phase_clang() {

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -202,8 +203,8 @@ class Settler final {
       word->GoToSleep();
       const bool more = std::any_of(readers_.begin(), readers_.end(),
                                     [](auto& reader) { return reader->HasMore(); });
-      pollfd bell{board_->uplink_bell().fd(), POLLIN, 0};
-      if (!more) poll(&bell, 1, 1'000);
+      std::array<pollfd, 2> bell = board_->uplink_bell().sources();
+      if (!more) poll(bell.data(), bell.size(), 1'000);
       word->WakeUp();
       board_->uplink_bell().Clear();
     }

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <array>
 #include <utility>
 
 #include "pipelines/base/hash.h"
@@ -100,8 +101,8 @@ bool Dispatcher::WaitForRoom(RunningTask& task, const IncomingMessage& message,
             Appended::kFull;
     if (taken) break;
     Notify(task);
-    pollfd bell{options_.room_bell->fd(), POLLIN, 0};
-    if (poll(&bell, 1, kSliceMilliseconds) > 0) options_.room_bell->Clear();
+    std::array<pollfd, 2> bell = options_.room_bell->sources();
+    if (poll(bell.data(), bell.size(), kSliceMilliseconds) > 0) options_.room_bell->Clear();
   }
   task.journal->StopWaiting(kSourceWaits);
   return taken;

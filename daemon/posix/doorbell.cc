@@ -1,5 +1,7 @@
 #include "daemon/posix/doorbell.h"
 
+#include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
 #include <algorithm>
@@ -7,22 +9,50 @@
 namespace runnel {
 
 Result<Doorbell> Doorbell::Create() {
-  Fd fd(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
-  if (!fd.valid()) return Errno("making a doorbell");
-  return Doorbell(std::move(fd));
+  Fd event(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  Fd timer(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+  if (!event.valid() || !timer.valid()) return Errno("making a doorbell");
+  return Doorbell(std::move(event), std::move(timer));
 }
 
-void Doorbell::Ring(std::chrono::nanoseconds delay) const {
+Result<Doorbell> Doorbell::Duplicate() const {
+  Fd event(fcntl(event_.get(), F_DUPFD_CLOEXEC, 0));
+  Fd timer(fcntl(timer_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!event.valid() || !timer.valid()) return Errno("duplicating a doorbell");
+  return Doorbell(std::move(event), std::move(timer));
+}
+
+void Doorbell::Ring() const {
+  const std::uint64_t one = 1;  // a counter that is full has rung as well
+  [[maybe_unused]] const ssize_t size = ::write(event_.get(), &one, sizeof one);
+}
+
+void Doorbell::RingAfter(std::chrono::nanoseconds delay) const {
   const std::int64_t nanoseconds = std::max<std::int64_t>(delay.count(), 1);  // 0 would disarm
   itimerspec when{};
   when.it_value.tv_sec = nanoseconds / 1'000'000'000;
   when.it_value.tv_nsec = nanoseconds % 1'000'000'000;
-  timerfd_settime(fd_.get(), 0, &when, nullptr);
+  timerfd_settime(timer_.get(), 0, &when, nullptr);
 }
 
 void Doorbell::Clear() const {
-  std::uint64_t expirations;  // one read takes all of them
-  [[maybe_unused]] const ssize_t size = ::read(fd_.get(), &expirations, sizeof expirations);
+  for (const int fd : fds()) {
+    std::uint64_t times;  // one read takes all of them
+    [[maybe_unused]] const ssize_t size = ::read(fd, &times, sizeof times);
+  }
+}
+
+void Ringer::RingFor(std::uint64_t sleep, std::chrono::nanoseconds delay) {
+  // Whoever finds this sleep marked relies on the ring that follows.
+  ended_.store(sleep, std::memory_order_relaxed);
+  const std::int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();
+  if (now - rings_.load(std::memory_order_relaxed) >= delay.count()) {
+    rings_.store(now, std::memory_order_relaxed);
+    bell_->Ring();
+  } else {
+    rings_.store(now + delay.count(), std::memory_order_relaxed);
+    bell_->RingAfter(delay);
+  }
 }
 
 }  // namespace runnel

@@ -1,14 +1,18 @@
 // Doorbell: wakes a process that sleeps, now or after a delay.
 //
-// A timer file descriptor: the sleeper polls it, whoever has work for it arms it.
-// The kernel does the waiting, so a batch that builds up for `max_delay` costs one
-// system call and one wake-up, however many records it has and whoever wrote them.
+// Two file descriptors that the sleeper polls: an event for now, a timer for later.
+// With the timer the kernel does the waiting, so a batch that builds up for
+// `max_delay` costs one wake-up, however many records it has and whoever wrote them.
+// A timer that fires at once would cost who arms it four times an event.
 //
 // SleepWord: says whether a process sleeps. Written by that process alone, read
 // by those who ring; even is awake. A writer publishes its record first, then
 // looks (Dekker's pattern: a full fence on both sides).
 #pragma once
 
+#include <poll.h>
+
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -21,18 +25,30 @@ namespace runnel {
 class Doorbell final {
  public:
   static Result<Doorbell> Create();
-  // Takes over a descriptor that another process has made.
-  explicit Doorbell(Fd fd) : fd_(std::move(fd)) {}
+  Doorbell() = default;  // no bell yet; assign one before use
+  // Takes over the descriptors of a bell that another process has made, see fds().
+  Doorbell(Fd event, Fd timer) : event_(std::move(event)), timer_(std::move(timer)) {}
+  // The same bell once more, on descriptors of its own.
+  Result<Doorbell> Duplicate() const;
 
-  // Wakes the sleeper after `delay`. An earlier ring that has not been heard may be
-  // put off, by at most `delay`. Any thread.
-  void Ring(std::chrono::nanoseconds delay = {}) const;
+  // Wakes the sleeper. Any thread.
+  void Ring() const;
+  // Wakes the sleeper after `delay`. An earlier RingAfter that has not been heard may
+  // be put off, by at most `delay`. Any thread.
+  void RingAfter(std::chrono::nanoseconds delay) const;
   // The sleeper has woken: the bell is silent again.
   void Clear() const;
-  int fd() const { return fd_.get(); }
+
+  // Event and timer, in the order of the constructor: what to hand over.
+  std::array<int, 2> fds() const { return {event_.get(), timer_.get()}; }
+  // The same for poll(2).
+  std::array<pollfd, 2> sources() const {
+    return {pollfd{event_.get(), POLLIN, 0}, pollfd{timer_.get(), POLLIN, 0}};
+  }
 
  private:
-  Fd fd_;
+  Fd event_;
+  Fd timer_;
 };
 
 struct SleepWord {
@@ -48,20 +64,21 @@ struct SleepWord {
   void Reset() { sleeps.fetch_and(~std::uint64_t{1}, std::memory_order_seq_cst); }
 };
 
-// One who may ring: remembers which sleep it has ended, so that it rings once.
+// One who publishes records and rings for them, once for each sleep of the other: at
+// once if the last time is as long ago as the delay or longer, for records so far apart
+// would not meet in a batch; else after the delay.
 class Ringer final {
  public:
   // Both are borrowed. Several threads may share a Ringer: then a bell may ring twice.
   Ringer(const SleepWord& word, const Doorbell& bell) : word_(&word), bell_(&bell) {}
 
   // Call after publishing. Costs a fence and a load while the other is awake. Whether
-  // the bell was rung.
+  // the other sleeps and this is the first to ring for it.
   bool Notify(std::chrono::nanoseconds delay) {
     std::atomic_thread_fence(std::memory_order_seq_cst);
     const std::uint64_t sleep = word_->sleeps.load(std::memory_order_relaxed);
     if ((sleep & 1) == 0 || sleep == ended_.load(std::memory_order_relaxed)) return false;
-    ended_.store(sleep, std::memory_order_relaxed);
-    bell_->Ring(delay);
+    RingFor(sleep, delay);
     return true;
   }
   // A ring that is still to come, comes now.
@@ -71,9 +88,12 @@ class Ringer final {
   }
 
  private:
+  void RingFor(std::uint64_t sleep, std::chrono::nanoseconds delay);
+
   const SleepWord* word_;
   const Doorbell* bell_;
   std::atomic<std::uint64_t> ended_{0};
+  std::atomic<std::int64_t> rings_{0};  // when the bell rang last or will, steady clock, ns
 };
 
 }  // namespace runnel

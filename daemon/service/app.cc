@@ -216,17 +216,20 @@ void App::FeedWatchdog() {
 }
 
 void App::WaitForBell() {
-  if (bell_ == nullptr) {
-    bell_ =
-        std::make_unique<asio::posix::stream_descriptor>(loop_, dup(board_->daemon_bell().fd()));
-    board_->daemon_word().GoToSleep();
+  board_->daemon_word().GoToSleep();
+  for (const int fd : board_->daemon_bell().fds()) {
+    bell_.push_back(std::make_unique<asio::posix::stream_descriptor>(loop_, dup(fd)));
+    WaitFor(*bell_.back());
   }
-  bell_->async_wait(asio::posix::stream_descriptor::wait_read,
-                    [this](const asio::error_code& error) {
-                      if (error) return;
-                      OnBell();
-                      WaitForBell();
-                    });
+}
+
+void App::WaitFor(asio::posix::stream_descriptor& bell) {
+  bell.async_wait(asio::posix::stream_descriptor::wait_read,
+                  [this, &bell](const asio::error_code& error) {
+                    if (error) return;
+                    OnBell();
+                    WaitFor(bell);
+                  });
 }
 
 // Somebody has work for the loop: records for a later stage, room in a journal, or an
@@ -308,7 +311,7 @@ void App::Finish() {
   sources_.clear();
   watchdog_.cancel();
   signals_.cancel();
-  bell_.reset();
+  bell_.clear();
   loop_.stop();
 }
 

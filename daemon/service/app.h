@@ -50,6 +50,7 @@ class App final {
   Status AppendPlans();
   void WaitForSignals();
   void WaitForBell();
+  void WaitFor(asio::posix::stream_descriptor& bell);
   void OnBell();
   void OnReady();
   void OnUplink(std::string_view line);
@@ -83,7 +84,7 @@ class App final {
   std::unique_ptr<Supervisor> supervisor_;
   std::unique_ptr<PahoControl> control_;
   std::vector<std::unique_ptr<Source>> sources_;
-  std::unique_ptr<asio::posix::stream_descriptor> bell_;
+  std::vector<std::unique_ptr<asio::posix::stream_descriptor>> bell_;  // event and timer
   std::chrono::steady_clock::time_point stop_deadline_{};
   bool stopping_ = false;
   bool must_exit_hard_ = false;  // Paho could not be stopped

@@ -145,7 +145,7 @@ Status Supervisor::SendToUplink(Child& child) {
   if (!links.ok()) return links.error();
   Channel& channel = child.process->channel();
   if (Status sent = SendUplinkSettings(channel, options_.uplink, links.value().own_page.get(),
-                                       links.value().own_bell.get());
+                                       links.value().own_bell);
       !sent.ok()) {
     return sent;
   }
@@ -156,9 +156,8 @@ Status Supervisor::SendToUplink(Child& child) {
     Result<Fd> settle = OpenFile(task.folder + "/settle", O_RDWR);
     if (!settle.ok()) return settle.error();
     const std::size_t worker = workers_.empty() ? 0 : task.worker;
-    if (Status sent =
-            SendUplinkTask(channel, task.id, task.pipeline, work.value().get(),
-                           settle.value().get(), links.value().worker_bells[worker].get());
+    if (Status sent = SendUplinkTask(channel, task.id, task.pipeline, work.value().get(),
+                                     settle.value().get(), links.value().worker_bells[worker]);
         !sent.ok()) {
       return sent;
     }

@@ -15,9 +15,10 @@ Result<Fd> Duplicate(int fd) {
   return copy;
 }
 
-Status Put(Result<Fd> fd, Fd& place) {
-  if (!fd.ok()) return fd.error();
-  place = std::move(fd).value();
+template <typename T>
+Status Put(Result<T> made, T& place) {
+  if (!made.ok()) return made.error();
+  place = std::move(made).value();
   return {};
 }
 
@@ -62,12 +63,12 @@ Result<HostLinks> Switchboard::LinksOfWorker(std::size_t index) const {
   HostLinks links;
   const Station& own = workers_[index];
   for (Status put : {Put(Duplicate(own.page_fd.get()), links.own_page),
-                     Put(Duplicate(own.bell->fd()), links.own_bell),
+                     Put(own.bell->Duplicate(), links.own_bell),
                      Put(ReopenReadOnly(uplink_.page_fd.get()), links.uplink_page),
-                     Put(Duplicate(uplink_.bell->fd()), links.uplink_bell),
+                     Put(uplink_.bell->Duplicate(), links.uplink_bell),
                      Put(ReopenReadOnly(daemon_.page_fd.get()), links.daemon_page),
-                     Put(Duplicate(daemon_.bell->fd()), links.daemon_bell),
-                     Put(Duplicate(room_->fd()), links.room_bell)}) {
+                     Put(daemon_.bell->Duplicate(), links.daemon_bell),
+                     Put(room_->Duplicate(), links.room_bell)}) {
     if (!put.ok()) return put.error();
   }
   return links;
@@ -78,12 +79,12 @@ Result<Switchboard::UplinkLinks> Switchboard::LinksOfUplink() const {
   if (Status put = Put(Duplicate(uplink_.page_fd.get()), links.own_page); !put.ok()) {
     return put.error();
   }
-  if (Status put = Put(Duplicate(uplink_.bell->fd()), links.own_bell); !put.ok()) {
+  if (Status put = Put(uplink_.bell->Duplicate(), links.own_bell); !put.ok()) {
     return put.error();
   }
   for (const Station& worker : workers_) {
     links.worker_bells.emplace_back();
-    if (Status put = Put(Duplicate(worker.bell->fd()), links.worker_bells.back()); !put.ok()) {
+    if (Status put = Put(worker.bell->Duplicate(), links.worker_bells.back()); !put.ok()) {
       return put.error();
     }
   }

@@ -23,8 +23,8 @@ class Switchboard final {
   // outputs are settled.
   struct UplinkLinks {
     Fd own_page;
-    Fd own_bell;
-    std::vector<Fd> worker_bells;
+    Doorbell own_bell;
+    std::vector<Doorbell> worker_bells;
   };
   Result<UplinkLinks> LinksOfUplink() const;
 

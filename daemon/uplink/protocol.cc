@@ -10,8 +10,8 @@ namespace {
 
 enum class Message : std::uint8_t { kSettings = 1, kTask = 2, kGo = 3 };
 
-constexpr std::size_t kSettingsFds = 2;
-constexpr std::size_t kTaskFds = 3;
+constexpr std::size_t kSettingsFds = 3;
+constexpr std::size_t kTaskFds = 4;
 
 void WriteText(ByteWriter& writer, const std::optional<std::string>& text) {
   writer.U8(text.has_value() ? 1 : 0);
@@ -109,13 +109,14 @@ void ReadTask(ByteReader& reader, ChannelMessage& message, UplinkAssignment& ass
   task.pipeline = reader.Varint();
   task.work = std::move(message.fds[0]);
   task.settle = std::move(message.fds[1]);
-  task.bell = std::move(message.fds[2]);
+  task.bell = Doorbell(std::move(message.fds[2]), std::move(message.fds[3]));
   assignment.tasks.push_back(std::move(task));
 }
 
 }  // namespace
 
-Status SendUplinkSettings(Channel& channel, const UplinkSettings& settings, int page, int bell) {
+Status SendUplinkSettings(Channel& channel, const UplinkSettings& settings, int page,
+                          const Doorbell& bell) {
   ByteWriter writer;
   writer.U8(static_cast<std::uint8_t>(Message::kSettings));
   writer.Varint(settings.brokers.size());
@@ -135,18 +136,18 @@ Status SendUplinkSettings(Channel& channel, const UplinkSettings& settings, int 
   }
   writer.String(settings.state);
   writer.U64(settings.dead_letters_max);
-  return channel.Send(writer.bytes(), {page, bell});
+  return channel.Send(writer.bytes(), {page, bell.fds()[0], bell.fds()[1]});
 }
 
 Status SendUplinkTask(Channel& channel, const TaskId& id, std::size_t pipeline, int work,
-                      int settle, int bell) {
+                      int settle, const Doorbell& bell) {
   ByteWriter writer;
   writer.U8(static_cast<std::uint8_t>(Message::kTask));
   writer.String(id.pipeline);
   writer.U32(id.stage);
   writer.U32(id.partition);
   writer.Varint(pipeline);
-  return channel.Send(writer.bytes(), {work, settle, bell});
+  return channel.Send(writer.bytes(), {work, settle, bell.fds()[0], bell.fds()[1]});
 }
 
 Status SendUplinkGo(Channel& channel) {
@@ -166,7 +167,7 @@ Result<UplinkAssignment> ReceiveUplinkAssignment(Channel& channel) {
     if (kind == Message::kSettings && fds.size() == kSettingsFds) {
       ReadSettings(reader, assignment.settings);
       assignment.page = std::move(fds[0]);
-      assignment.bell = std::move(fds[1]);
+      assignment.bell = Doorbell(std::move(fds[1]), std::move(fds[2]));
     } else if (kind == Message::kTask && fds.size() == kTaskFds) {
       ReadTask(reader, message.value(), assignment);
     } else {

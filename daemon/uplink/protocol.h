@@ -13,6 +13,7 @@
 #include "daemon/journal/task_files.h"
 #include "daemon/mqtt/options.h"
 #include "daemon/posix/channel.h"
+#include "daemon/posix/doorbell.h"
 
 namespace runnel {
 
@@ -35,10 +36,11 @@ struct UplinkSettings {
   std::uint64_t dead_letters_max = 4 << 20;
 };
 
-Status SendUplinkSettings(Channel& channel, const UplinkSettings& settings, int page, int bell);
+Status SendUplinkSettings(Channel& channel, const UplinkSettings& settings, int page,
+                          const Doorbell& bell);
 // `work` open for reading, `settle` for writing; `bell` of the worker.
 Status SendUplinkTask(Channel& channel, const TaskId& id, std::size_t pipeline, int work,
-                      int settle, int bell);
+                      int settle, const Doorbell& bell);
 Status SendUplinkGo(Channel& channel);
 
 struct UplinkAssignment {
@@ -47,11 +49,11 @@ struct UplinkAssignment {
     std::size_t pipeline = 0;
     Fd work;
     Fd settle;
-    Fd bell;
+    Doorbell bell;
   };
   UplinkSettings settings;
   Fd page;
-  Fd bell;
+  Doorbell bell;
   std::vector<OneTask> tasks;
 };
 Result<UplinkAssignment> ReceiveUplinkAssignment(Channel& channel);

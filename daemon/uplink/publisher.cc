@@ -127,7 +127,7 @@ void Publisher::SettleDone(Lane& lane) {
     ++lane.first;
     settled = true;
   }
-  if (settled && lane.source.reader->WorkerWaits()) lane.source.worker_bell->Ring();
+  if (settled && lane.source.reader->WorkerWaits()) lane.source.worker_bell.Ring();
 }
 
 const SinkBinding* Publisher::BindingOf(const Lane& lane, const RecordView& record) const {

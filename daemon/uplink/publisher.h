@@ -33,7 +33,7 @@ class Publisher final {
   struct Source {
     TaskId id;
     std::unique_ptr<OutReader> reader;
-    std::unique_ptr<Doorbell> worker_bell;            // rung when its room was freed
+    Doorbell worker_bell;                             // rung when its room was freed
     const std::vector<SinkBinding>* sinks = nullptr;  // of its pipeline; outlives this
     DeadLetterFile* dead_letters = nullptr;           // of its pipeline
   };

@@ -27,7 +27,7 @@ Uplink::Uplink(Doorbell bell, Fd stop, std::function<void(const std::string&)> s
 Result<std::unique_ptr<Uplink>> Uplink::Create(UplinkAssignment assignment, Fd stop,
                                                std::function<void(const std::string&)> say) {
   std::unique_ptr<Uplink> uplink(
-      new Uplink(Doorbell(std::move(assignment.bell)), std::move(stop), std::move(say)));
+      new Uplink(std::move(assignment.bell), std::move(stop), std::move(say)));
   Result<Mapping> page = Mapping::Map(assignment.page.get(), 0, PageSize(), Access::kWrite);
   if (!page.ok()) return page.error();
   uplink->page_ = std::move(page).value();
@@ -73,7 +73,7 @@ Status Uplink::AddTask(UplinkAssignment::OneTask task) {
   source.id = task.id;
   source.reader = std::move(reader).value();
   locks_.push_back(std::move(task.settle));
-  source.worker_bell = std::make_unique<Doorbell>(std::move(task.bell));
+  source.worker_bell = std::move(task.bell);
   source.sinks = &bindings_[task.pipeline];
   std::unique_ptr<DeadLetterFile>& letters = letters_[task.pipeline];
   if (letters == nullptr) {
@@ -101,9 +101,10 @@ bool Uplink::Sleep(const Clock::time_point* until) {
       milliseconds = static_cast<int>(std::max<std::int64_t>(left.count(), 0));
     }
     // While draining, `stop` is readable all the time.
-    pollfd sources[] = {{bell_.fd(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
-    poll(sources, until == nullptr ? 2 : 1, milliseconds);
-    stop = sources[1].revents != 0;
+    const auto [event, timer] = bell_.sources();
+    pollfd sources[] = {event, timer, {stop_.get(), POLLIN, 0}};
+    poll(sources, until == nullptr ? 3 : 2, milliseconds);
+    stop = sources[2].revents != 0;
   }
   word->WakeUp();
   bell_.Clear();

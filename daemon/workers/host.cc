@@ -20,12 +20,7 @@ std::chrono::nanoseconds ResultDelay(std::chrono::nanoseconds max_delay) {
 }
 
 Host::Host(HostLinks links, std::chrono::nanoseconds max_delay)
-    : links_(std::move(links)),
-      max_delay_(max_delay),
-      own_bell_(std::move(links_.own_bell)),
-      uplink_bell_(std::move(links_.uplink_bell)),
-      daemon_bell_(std::move(links_.daemon_bell)),
-      room_bell_(std::move(links_.room_bell)) {}
+    : links_(std::move(links)), max_delay_(max_delay) {}
 
 Result<std::unique_ptr<Host>> Host::Create(HostLinks links, std::chrono::nanoseconds max_delay) {
   std::unique_ptr<Host> host(new Host(std::move(links), max_delay));
@@ -44,9 +39,9 @@ Result<std::unique_ptr<Host>> Host::Create(HostLinks links, std::chrono::nanosec
   }
   reinterpret_cast<SleepWord*>(host->own_page_.data())->Reset();
   host->uplink_ = std::make_unique<Ringer>(
-      *reinterpret_cast<const SleepWord*>(host->uplink_page_.data()), host->uplink_bell_);
+      *reinterpret_cast<const SleepWord*>(host->uplink_page_.data()), host->links_.uplink_bell);
   host->exchange_ = std::make_unique<Ringer>(
-      *reinterpret_cast<const SleepWord*>(host->daemon_page_.data()), host->daemon_bell_);
+      *reinterpret_cast<const SleepWord*>(host->daemon_page_.data()), host->links_.daemon_bell);
   return host;
 }
 
@@ -101,8 +96,8 @@ void Host::CheckpointAndRing(Task& task) {
   if (!task.Checkpoint()) return;
   std::atomic_thread_fence(std::memory_order_seq_cst);
   const std::uint32_t waiters = task.RoomWaiters();
-  if ((waiters & kSourceWaits) != 0) room_bell_.Ring();
-  if ((waiters & kExchangeWaits) != 0) daemon_bell_.Ring();
+  if ((waiters & kSourceWaits) != 0) links_.room_bell.Ring();
+  if ((waiters & kExchangeWaits) != 0) links_.daemon_bell.Ring();
 }
 
 void Host::Sleep() {
@@ -111,18 +106,19 @@ void Host::Sleep() {
     CheckpointAndRing(*hosted.task);
     earlier |= hosted.task->DeadlineIsEarlier();
   }
-  if (earlier) daemon_bell_.Ring();
+  if (earlier) links_.daemon_bell.Ring();
   auto* word = reinterpret_cast<SleepWord*>(own_page_.data());
   word->GoToSleep();
   const bool work = std::any_of(tasks_.begin(), tasks_.end(),
                                 [](HostedTask& hosted) { return hosted.task->CanWork(); });
   if (!work) {
-    pollfd sources[] = {{own_bell_.fd(), POLLIN, 0}, {links_.stop.get(), POLLIN, 0}};
-    poll(sources, 2, -1);
-    stop_ = sources[1].revents != 0;
+    const auto [event, timer] = links_.own_bell.sources();
+    pollfd sources[] = {{links_.stop.get(), POLLIN, 0}, event, timer};
+    poll(sources, 3, -1);
+    stop_ = sources[0].revents != 0;
   }
   word->WakeUp();
-  own_bell_.Clear();
+  links_.own_bell.Clear();
 }
 
 bool Host::StopRequested() const {

@@ -20,13 +20,13 @@ namespace runnel {
 // ends of a channel, see protocol.h.
 struct HostLinks {
   Fd own_page;  // SleepWord of this host, for writing
-  Fd own_bell;
+  Doorbell own_bell;
   Fd uplink_page;  // SleepWord of the uplink, for reading
-  Fd uplink_bell;
+  Doorbell uplink_bell;
   Fd daemon_page;  // SleepWord of the daemon's loop, for reading
-  Fd daemon_bell;
-  Fd room_bell;  // wakes the daemon's source thread that waits for room
-  Fd stop;       // readable or closed: finish
+  Doorbell daemon_bell;
+  Doorbell room_bell;  // wakes the daemon's source thread that waits for room
+  Fd stop;             // readable or closed: finish
 };
 
 // How long results wait for others to leave with them: to publish one that comes alone wakes
@@ -66,10 +66,6 @@ class Host final {
   Mapping own_page_;
   Mapping uplink_page_;
   Mapping daemon_page_;
-  Doorbell own_bell_;
-  Doorbell uplink_bell_;
-  Doorbell daemon_bell_;
-  Doorbell room_bell_;
   std::unique_ptr<Ringer> uplink_;
   std::unique_ptr<Ringer> exchange_;
 };

@@ -7,7 +7,9 @@ namespace {
 
 enum class Message : std::uint8_t { kHost = 1, kTask = 2, kGo = 3 };
 
-constexpr std::size_t kHostFds = 7;
+constexpr std::size_t kHostPages = 3;
+constexpr std::size_t kHostBells = 4;
+constexpr std::size_t kHostFds = kHostPages + 2 * kHostBells;
 constexpr std::size_t kTaskFds = 3;
 
 void ReadHost(ByteReader& reader, ChannelMessage& message, Assignment& assignment) {
@@ -17,11 +19,14 @@ void ReadHost(ByteReader& reader, ChannelMessage& message, Assignment& assignmen
   settings.memory_max = reader.Varint();
   settings.poison_text = reader.String();
   HostLinks& links = assignment.links;
-  Fd* const places[kHostFds] = {&links.own_page,    &links.own_bell,    &links.uplink_page,
-                                &links.uplink_bell, &links.daemon_page, &links.daemon_bell,
-                                &links.room_bell};
-  for (std::size_t i = 0; i < kHostFds && i < message.fds.size(); ++i) {
-    *places[i] = std::move(message.fds[i]);
+  auto fd = message.fds.begin();
+  for (Fd* page : {&links.own_page, &links.uplink_page, &links.daemon_page}) {
+    *page = std::move(*fd++);
+  }
+  for (Doorbell* bell :
+       {&links.own_bell, &links.uplink_bell, &links.daemon_bell, &links.room_bell}) {
+    Fd event = std::move(*fd++);
+    *bell = Doorbell(std::move(event), std::move(*fd++));
   }
 }
 
@@ -49,10 +54,12 @@ Status SendHost(Channel& channel, const HostSettings& settings, const HostLinks&
   writer.Varint(settings.record_max);
   writer.Varint(settings.memory_max);
   writer.String(settings.poison_text);
-  return channel.Send(
-      writer.bytes(),
-      {links.own_page.get(), links.own_bell.get(), links.uplink_page.get(), links.uplink_bell.get(),
-       links.daemon_page.get(), links.daemon_bell.get(), links.room_bell.get()});
+  std::vector<int> fds = {links.own_page.get(), links.uplink_page.get(), links.daemon_page.get()};
+  for (const Doorbell* bell :
+       {&links.own_bell, &links.uplink_bell, &links.daemon_bell, &links.room_bell}) {
+    for (const int fd : bell->fds()) fds.push_back(fd);
+  }
+  return channel.Send(writer.bytes(), fds);
 }
 
 Status SendTask(Channel& channel, const TaskSettings& settings, const TaskDescriptors& files) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <array>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,8 +18,8 @@ template <typename HasWork>
 void Sleep(SleepWord& word, const Doorbell& bell, const HasWork& has_work) {
   word.GoToSleep();
   if (!has_work()) {
-    pollfd source{bell.fd(), POLLIN, 0};
-    poll(&source, 1, -1);
+    std::array<pollfd, 2> sources = bell.sources();
+    poll(sources.data(), sources.size(), -1);
   }
   word.WakeUp();
   bell.Clear();

@@ -58,7 +58,7 @@ class PublisherTest : public testing::Test {
     Publisher::Source source;
     source.id = {"p", 0, 1};
     source.reader = OutReader::Open(files_.work.get(), files_.settle.get()).value();
-    source.worker_bell = std::make_unique<Doorbell>(Doorbell::Create().value());
+    source.worker_bell = Doorbell::Create().value();
     source.sinks = &bindings_;
     source.dead_letters = &letters_;
     publisher_->Add(std::move(source));
