@@ -1,6 +1,7 @@
 #include "pipelines/aggregates/sketch.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -58,10 +59,22 @@ double LowerBound(double index) {
   return std::ldexp(1.0 + s, static_cast<int>(exponent));
 }
 
-double MiddleOf(int bucket) {
+double ComputeMiddleOf(int bucket) {
   const double low = LowerBound(bucket);
   const double high = LowerBound(bucket + 1);
   return 2 * high / (1 + high / low);  // the products of the usual form would overflow
+}
+
+// Windows ask for the same few buckets again and again, and some ten divisions find a bound.
+double MiddleOf(int bucket) {
+  struct Known {
+    int bucket;
+    double middle;  // 0: none
+  };
+  static thread_local std::array<Known, 64> cache{};
+  Known& known = cache[static_cast<unsigned>(bucket) % cache.size()];
+  if (known.bucket != bucket || known.middle == 0) known = {bucket, ComputeMiddleOf(bucket)};
+  return known.middle;
 }
 
 // Counters of consecutive buckets; `capacity` of them follow, each `width` bytes.
@@ -285,6 +298,13 @@ void SaveStore(StateRegion::Ref ref, const StateRegion& region, ByteWriter& writ
   }
 }
 
+// Whether all of `bytes` are varints of one byte.
+bool AreSmall(std::string_view bytes) {
+  unsigned char all = 0;
+  for (const char byte : bytes) all |= static_cast<unsigned char>(byte);
+  return all < 0x80;
+}
+
 // The sum of the counters.
 std::uint64_t LoadStore(StateRegion::Ref& ref, StateRegion& region, ByteReader& reader) {
   const std::uint64_t used = reader.Varint();
@@ -303,6 +323,16 @@ std::uint64_t LoadStore(StateRegion::Ref& ref, StateRegion& region, ByteReader& 
   std::size_t room = made ? region.Get<Store>(ref)->capacity : 0;
   const bool dense = IsDense(used, distance + 1);
   std::uint64_t total = 0;
+  const std::string_view bytes = reader.rest().substr(0, distance + 1);
+  if (dense && room > distance && bytes.size() > distance && AreSmall(bytes)) {
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      const auto counter = static_cast<unsigned char>(bytes[i]);
+      narrow[i] = counter;
+      total += counter;
+    }
+    reader.Raw(bytes.size());
+    return total;
+  }
   std::uint64_t place = 0;
   for (std::uint64_t i = 0; i < (dense ? distance + 1 : used) && reader.ok(); ++i) {
     place = dense ? i : place + reader.Varint();
@@ -320,9 +350,37 @@ std::uint64_t LoadStore(StateRegion::Ref& ref, StateRegion& region, ByteReader& 
   return total;
 }
 
+// Adds narrow counters to narrow ones that are there already; false, and nothing done, where
+// they are not, or one would be too large.
+bool AddNarrow(Store& into, const Store& other, const UsedPart& used, StateRegion& region) {
+  const std::int64_t place = std::int64_t{other.first} + used.first - into.first;
+  const std::uint32_t count = used.last - used.first + 1;
+  if (into.width != 2 || place < 0 || place + count > into.capacity) return false;
+  auto* const sums = reinterpret_cast<std::uint16_t*>(&into + 1) + place;
+  const auto* const counters = reinterpret_cast<const std::uint16_t*>(&other + 1) + used.first;
+  unsigned all = 0;
+  for (std::uint32_t i = 0; i < count; ++i) all |= unsigned{sums[i]} + counters[i];
+  if (all > 0xffff) return false;
+  region.Touch(sums, count * sizeof *sums);
+  for (std::uint32_t i = 0; i < count; ++i)
+    sums[i] = static_cast<std::uint16_t>(sums[i] + counters[i]);
+  return true;
+}
+
 void MergeStore(StateRegion::Ref& into, StateRegion& region, StateRegion::Ref ref,
                 const StateRegion& from) {
   if (ref == StateRegion::kNone) return;
+  if (const Store& other = *from.Get<Store>(ref); other.width == 2) {
+    const UsedPart used = UsedOf(other, reinterpret_cast<const std::uint16_t*>(&other + 1));
+    if (used.counters == 0) return;
+    const auto bucket = [&](std::uint32_t place) {
+      return other.first + static_cast<std::int32_t>(place);
+    };
+    if (Reach(into, bucket(used.first), region) && Reach(into, bucket(used.last), region) &&
+        AddNarrow(*region.Get<Store>(into), *from.Get<Store>(ref), used, region)) {
+      return;
+    }
+  }
   for (std::uint32_t i = 0; i < from.Get<Store>(ref)->capacity; ++i) {
     const Store& store = *from.Get<Store>(ref);
     const std::uint64_t count = CounterAt(store, i);

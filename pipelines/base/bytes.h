@@ -105,6 +105,8 @@ class ByteReader final {
   bool ok() const { return ok_; }
   bool AtEnd() const { return rest_.empty(); }
   std::size_t remaining() const { return rest_.size(); }
+  // What has not been read.
+  std::string_view rest() const { return rest_; }
 
  private:
   template <typename T>

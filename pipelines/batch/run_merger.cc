@@ -41,6 +41,20 @@ bool RunMerger::IsBehind(std::size_t a, std::size_t b) const {
   return order != 0 ? order > 0 : a > b;
 }
 
+// Puts the first cursor of the heap where it belongs. Mostly it stays: runs seldom overlap.
+void RunMerger::SinkFront() {
+  if (heap_.empty()) return;
+  const std::size_t cursor = heap_.front();
+  std::size_t place = 0;
+  for (std::size_t child = 1; child < heap_.size(); child = 2 * place + 1) {
+    if (child + 1 < heap_.size() && IsBehind(heap_[child], heap_[child + 1])) ++child;
+    if (!IsBehind(cursor, heap_[child])) break;
+    heap_[place] = heap_[child];
+    place = child;
+  }
+  heap_[place] = cursor;
+}
+
 // Moves a cursor on; false where it has nothing more below the bound.
 bool RunMerger::Advance(std::size_t cursor) {
   Cursor& at = cursors_[cursor];
@@ -83,7 +97,6 @@ bool RunMerger::Merge(const MergeInput& input, MergeGoal goal) {
 
 // The entries with the smallest key.
 bool RunMerger::MergeGroup(MergeGoal goal) {
-  const auto behind = [this](std::size_t a, std::size_t b) { return IsBehind(a, b); };
   bool first = true;
   // The views stay: blocks do not move.
   const std::string_view key = cursors_[heap_.front()].entry.key;
@@ -106,12 +119,11 @@ bool RunMerger::MergeGroup(MergeGoal goal) {
       }
     }
     first = false;
-    std::pop_heap(heap_.begin(), heap_.end(), behind);
-    if (Advance(cursor)) {
-      std::push_heap(heap_.begin(), heap_.end(), behind);
-    } else {
+    if (!Advance(cursor)) {
+      heap_.front() = heap_.back();
       heap_.pop_back();
     }
+    SinkFront();
   }
   if (goal == MergeGoal::kLines) {
     if (output_.size() >= kOutputBytes) Flush();

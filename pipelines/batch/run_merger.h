@@ -43,6 +43,7 @@ class RunMerger final {
 
   RunMerger(const BatchPlan& plan, StateRegion& region, BatchSink& sink);
   bool IsBehind(std::size_t a, std::size_t b) const;
+  void SinkFront();
   bool Advance(std::size_t cursor);
   bool MergeGroup(MergeGoal goal);
   bool LoadStates(std::string_view bytes, std::byte* states);

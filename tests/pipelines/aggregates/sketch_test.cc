@@ -158,6 +158,41 @@ TEST_F(SketchTest, CollapsesTheSmallestMagnitudes) {
   EXPECT_LE(region_.used(), std::size_t{1} << 20);
 }
 
+TEST_F(SketchTest, MergedCountersGoOnAboveTwoBytes) {
+  SketchState merged{};
+  for (int part = 0; part < 3; ++part) {
+    SketchState piece{};
+    for (int i = 0; i < 40'000; ++i) Sketch::Add(piece, i % 4 == 0 ? 50.0 : 10.0, region_);
+    Sketch::Merge(merged, region_, piece, region_);
+    Sketch::Free(piece, region_);
+  }
+  EXPECT_EQ(merged.count, 120'000u);
+  EXPECT_NEAR(Sketch::Quantile(merged, 0.74, region_), 10.0, 0.1);
+  EXPECT_NEAR(Sketch::Quantile(merged, 0.76, region_), 50.0, 0.5);
+}
+
+TEST_F(SketchTest, MergingCollapsesTheSmallestMagnitudesToo) {
+  SketchState merged{};
+  std::vector<double> values;
+  for (const bool large : {true, false}) {
+    SketchState piece{};
+    for (int exponent = large ? 1 : -200; exponent <= (large ? 200 : 0); ++exponent) {
+      for (int i = 0; i < 10; ++i) {
+        values.push_back(std::pow(10.0, exponent));
+        Sketch::Add(piece, values.back(), region_);
+      }
+    }
+    Sketch::Merge(merged, region_, piece, region_);
+    Sketch::Free(piece, region_);
+  }
+  EXPECT_EQ(merged.count, values.size());
+  for (const double q : {0.97, 0.99, 1.0}) {
+    const double exact = ExactQuantile(values, q);
+    EXPECT_NEAR(Sketch::Quantile(merged, q, region_), exact,
+                exact * Sketch::kRelativeError * 1.001);
+  }
+}
+
 TEST_F(SketchTest, AFullRegionLosesNoCount) {
   region_ = StateRegion::InMemory(2048);
   SketchState state{};
