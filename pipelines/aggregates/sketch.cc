@@ -1,81 +1,15 @@
 #include "pipelines/aggregates/sketch.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cmath>
 #include <cstring>
-#include <vector>
 
 namespace runnel {
 namespace {
 
-// In the polynomial P(s) = ((A s + B) s + C) s of the mantissa 1 + s; its slope is
-// smallest at 0, which the multiplier makes up for.
-constexpr double kA = 6.0 / 35;
-constexpr double kB = -3.0 / 5;
-constexpr double kC = 10.0 / 7;
-constexpr double kLogGamma =
-    0.020000666706669543;  // ln((1 + kRelativeError) / (1 - kRelativeError))
-constexpr double kMultiplier = 0.7 / kLogGamma;
-
 constexpr std::uint32_t kFirstBuckets = 16;        // of a new store
 constexpr double kSmallest = 1e-300;               // magnitudes below count as zero
 constexpr std::int64_t kBucketFarthest = 200'000;  // from zero, for checks: none is so far
-
-inline int BucketOf(double magnitude) {
-  const auto bits = std::bit_cast<std::uint64_t>(magnitude);
-  // The exponent as the last bits of a number from 2^52 on: with instructions that there are
-  // for several at once.
-  constexpr double kTwo52 = 1ULL << 52;
-  const double exponent =
-      std::bit_cast<double>((bits >> 52) | std::bit_cast<std::uint64_t>(kTwo52)) - (kTwo52 + 1023);
-  const double s = std::bit_cast<double>((bits & 0xfffffffffffffULL) | 0x3ff0000000000000ULL) - 1.0;
-  const double place = kMultiplier * (((kA * s + kB) * s + kC) * s + exponent);
-  // At most 36,000 from zero: shifted so that leaving out the fraction rounds down.
-  constexpr int kShift = 1 << 16;
-  return static_cast<int>(place + kShift) - kShift;
-}
-
-// The magnitude where bucket `index` begins.
-double LowerBound(double index) {
-  const double position = index / kMultiplier;
-  const double exponent = std::floor(position);
-  const double part = position - exponent;
-  double s = part * 0.7;
-  double before = s;
-  for (int i = 0; i < 40; ++i) {
-    const double error = ((kA * s + kB) * s + kC) * s - part;
-    const double next = s - error / ((3 * kA * s + 2 * kB) * s + kC);
-    // It stands still, or goes to and fro in the last bit.
-    if (next == s) break;
-    if (next == before && i > 0) {
-      if (i % 2 == 1) s = next;
-      break;
-    }
-    before = s;
-    s = next;
-  }
-  return std::ldexp(1.0 + s, static_cast<int>(exponent));
-}
-
-double ComputeMiddleOf(int bucket) {
-  const double low = LowerBound(bucket);
-  const double high = LowerBound(bucket + 1);
-  return 2 * high / (1 + high / low);  // the products of the usual form would overflow
-}
-
-// Windows ask for the same few buckets again and again, and some ten divisions find a bound.
-double MiddleOf(int bucket) {
-  struct Known {
-    int bucket;
-    double middle;  // 0: none
-  };
-  static thread_local std::array<Known, 64> cache{};
-  Known& known = cache[static_cast<unsigned>(bucket) % cache.size()];
-  if (known.bucket != bucket || known.middle == 0) known = {bucket, ComputeMiddleOf(bucket)};
-  return known.middle;
-}
 
 // Counters of consecutive buckets; `capacity` of them follow, each `width` bytes.
 struct Store {

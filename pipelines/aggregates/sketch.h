@@ -1,10 +1,9 @@
 // Sketch: a mergeable summary of numbers that answers quantiles.
 //
 // Exact for up to kExactMax values; beyond that a DDSketch (Masson, Rim, Lee: VLDB
-// 2019) whose answer is within kRelativeError of a value at that rank. Buckets follow
-// the logarithm, taken by a cubic polynomial of the mantissa (the sketch's own
-// "cubically interpolated mapping"), in one contiguous array of counters per sign that
-// grows with the range of the values. At kBucketsMax buckets of a sign the ones nearest
+// 2019) whose answer is within kRelativeError of a value at that rank. Buckets (see
+// sketch_buckets.h) are in one contiguous array of counters per sign that grows with the
+// range of the values. At kBucketsMax buckets of a sign the ones nearest
 // zero collapse into one: the error then grows for the smallest magnitudes only.
 //
 // The state is 24 bytes in the window's block and one or two blocks of the region.
@@ -13,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "pipelines/aggregates/sketch_buckets.h"
 #include "pipelines/base/bytes.h"
 #include "pipelines/base/state.h"
 
