@@ -176,28 +176,27 @@ double MergePhase::part_done() const {
   return bytes_ == 0 ? 1.0 : static_cast<double>(read_) / static_cast<double>(bytes_);
 }
 
-// Takes the next block of a run out of the spool.
+// Finds the next block of a run and the keys in it.
 Status MergePhase::Load(Cursor& cursor) {
-  cursor.block.clear();
+  constexpr std::uint64_t kFront = 256;  // bytes that mostly have the keys
+  cursor.block = {cursor.rest.offset, 0};
   if (cursor.rest.size == 0) return {};
-  char head[kRunBlockHead];
-  std::uint32_t size = 0;
-  if (cursor.rest.size < sizeof head) return Nonsense();
-  if (Status read = state_->spool.Read({cursor.rest.offset, sizeof head}, head); !read.ok()) {
-    return read;
+  RunBlock block;
+  for (std::uint64_t bytes = kFront; block.size == 0; bytes *= 16) {
+    front_.resize(std::min(cursor.rest.size, bytes));
+    if (Status read = state_->spool.Read({cursor.rest.offset, front_.size()}, front_.data());
+        !read.ok()) {
+      return read;
+    }
+    block = ReadRunBlock(front_, cursor.rest.size);
+    if (block.size == 0 && (front_.size() < bytes || bytes > room_)) return Nonsense();
   }
-  std::memcpy(&size, head, sizeof size);
-  if (size > cursor.rest.size - sizeof head) return Nonsense();
-  cursor.block.resize(sizeof head + size);
-  const Extent extent{cursor.rest.offset, cursor.block.size()};
-  if (Status read = state_->spool.Read(extent, cursor.block.data()); !read.ok()) return read;
-  const RunBlock block = ReadRunBlock(cursor.block);
-  if (block.size != cursor.block.size()) return Nonsense();
   cursor.first_key = block.first_key;
   cursor.last_key = block.last_key;
-  cursor.rest.offset += extent.size;
-  cursor.rest.size -= extent.size;
-  read_ += extent.size;
+  cursor.block.size = block.size;
+  cursor.rest.offset += block.size;
+  cursor.rest.size -= block.size;
+  read_ += block.size;
   return {};
 }
 
@@ -210,26 +209,26 @@ Result<bool> MergePhase::CollectSlice() {
   if (from_.empty() && order_.empty()) {
     for (std::size_t i = 0; i < cursors_.size(); ++i) {
       if (Status loaded = Load(cursors_[i]); !loaded.ok()) return loaded.error();
-      if (!cursors_[i].block.empty()) order_.push_back(i);
+      if (cursors_[i].block.size > 0) order_.push_back(i);
     }
     std::make_heap(order_.begin(), order_.end(), behind);
   }
   std::size_t used = 0;
   for (Cursor& cursor : cursors_) {
     cursor.slice = cursor.taken;
-    used += cursor.slice.size();
+    used += cursor.slice.size;
   }
   const std::size_t retained = used;
   while (!order_.empty()) {
     Cursor& cursor = cursors_[order_.front()];
-    if (used > 0 && cursor.block.size() > room_ - std::min(room_, used)) break;
-    used += cursor.block.size();
-    cursor.slice += cursor.block;
-    cursor.taken.swap(cursor.block);
+    if (used > 0 && cursor.block.size > room_ - std::min(room_, used)) break;
+    used += cursor.block.size;
+    AddTo(cursor.slice, cursor.block);
+    cursor.taken = cursor.block;
     cursor.taken_last_key = cursor.last_key;
     std::pop_heap(order_.begin(), order_.end(), behind);
     if (Status loaded = Load(cursor); !loaded.ok()) return loaded.error();
-    if (cursor.block.empty()) {
+    if (cursor.block.size == 0) {
       order_.pop_back();
     } else {
       std::push_heap(order_.begin(), order_.end(), behind);
@@ -237,7 +236,7 @@ Result<bool> MergePhase::CollectSlice() {
   }
   until_ = order_.empty() ? "" : cursors_[order_.front()].first_key;
   for (Cursor& cursor : cursors_) {
-    if (until_.empty() || cursor.taken_last_key < until_) cursor.taken.clear();
+    if (until_.empty() || cursor.taken_last_key < until_) cursor.taken = Extent();
   }
   if (used > room_ || (used == retained && !order_.empty())) {
     return Error{ErrorKind::kFix, "the states of one group are too large to be merged"};
@@ -255,11 +254,12 @@ Result<bool> MergePhase::Fill(std::uint64_t, std::uint64_t, char* slot, Job& job
   job.until = until_;
   std::size_t used = 0;
   for (Cursor& cursor : cursors_) {
-    if (cursor.slice.empty()) continue;
-    std::memcpy(slot + used, cursor.slice.data(), cursor.slice.size());
-    used += cursor.slice.size();
-    job.runs.push_back(cursor.slice.size());
-    std::string().swap(cursor.slice);  // the next slice has other runs
+    if (cursor.slice.size == 0) continue;
+    if (Status read = state_->spool.Read(cursor.slice, slot + used); !read.ok()) {
+      return read.error();
+    }
+    used += cursor.slice.size;
+    job.runs.push_back(cursor.slice.size);
   }
   ended_ = until_.empty();
   from_ = until_;

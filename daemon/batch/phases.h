@@ -111,13 +111,13 @@ class MergePhase final : public WorkPhase {
 
  private:
   struct Cursor {
-    Extent rest;        // behind `block`
-    std::string block;  // the next one; empty: there is none
+    Extent rest;   // behind `block`
+    Extent block;  // the next one; empty: there is none
     std::string first_key;
     std::string last_key;
-    std::string taken;  // the last one that was taken, where its end is still to come
+    Extent taken;  // the last one that was taken, where its end is still to come
     std::string taken_last_key;
-    std::string slice;  // what of this run is in the task
+    Extent slice;  // what of this run is in the task
   };
   Status Load(Cursor& cursor);
   Result<bool> CollectSlice();
@@ -126,6 +126,7 @@ class MergePhase final : public WorkPhase {
   MergeGoal goal_;
   std::size_t room_;
   std::vector<Cursor> cursors_;
+  std::string front_;               // scratch: of a block
   std::vector<std::size_t> order_;  // heap of cursors with a block, by its first key
   std::string from_;
   std::string until_;

@@ -60,11 +60,16 @@ void RunWriter::Finish() {
   entries_.clear();
 }
 
-RunBlock ReadRunBlock(std::string_view bytes) {
+RunBlock ReadRunBlock(std::string_view bytes) { return ReadRunBlock(bytes, bytes.size()); }
+
+RunBlock ReadRunBlock(std::string_view front, std::uint64_t run_bytes) {
+  const std::string_view bytes = front.substr(0, run_bytes);
   if (bytes.size() < kRunBlockHead) return {};
   const std::size_t size = LoadU32(bytes.data());
   const std::size_t last = LoadU32(bytes.data() + 4);
-  if (size > bytes.size() - kRunBlockHead || last > size) return {};
+  if (size > run_bytes - kRunBlockHead || last > size || last > bytes.size() - kRunBlockHead) {
+    return {};
+  }
   RunBlock block;
   block.last_key = bytes.substr(kRunBlockHead, last);
   block.entries = bytes.substr(kRunBlockHead + last, size - last);

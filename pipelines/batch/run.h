@@ -49,6 +49,9 @@ struct RunBlock {
   std::string_view entries;
 };
 RunBlock ReadRunBlock(std::string_view bytes);
+// The same where only the front of a run of so many bytes is there: its entries may be cut off;
+// size is 0, too, where the keys are.
+RunBlock ReadRunBlock(std::string_view front, std::uint64_t run_bytes);
 
 // The entries of blocks that lie one behind the other.
 class RunReader final {

@@ -18,6 +18,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     arena.Reset();
   }
+  for (const std::size_t part : {bytes.size() / 2, bytes.size()}) {
+    static_cast<void>(runnel::ReadRunBlock(bytes.substr(0, part), bytes.size()));
+  }
   std::string_view rest = bytes;
   runnel::SpreadRow row;
   runnel::Value values[2];
