@@ -181,6 +181,7 @@ Status Run::MakePool() {
     options.region_bytes = std::max<std::uint64_t>(kStateBytes, options_.memory / options_.workers);
   }
   options.region_bytes = options.region_bytes / 4096 * 4096;
+  options.row_timeout = options_.row_timeout;
   options.poison_text = options_.poison_text;
   options.stop_fd = stop_.fd();
   options.tick = [this] { Tick(); };

@@ -1,6 +1,7 @@
 // BatchOptions: what `runnel batch` was asked to do.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -21,6 +22,7 @@ struct BatchOptions {
   std::optional<std::uint64_t> errors_max;
   std::string rejects;  // empty: beside the output
   std::size_t chunk_bytes = 4 << 20;
+  std::chrono::milliseconds row_timeout{30'000};
   bool resume = false;
   bool as_stream = false;
   bool progress = false;

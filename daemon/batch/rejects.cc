@@ -22,9 +22,11 @@ void AppendField(std::string_view text, std::string& out) {
 
 Status Rejects::Add(std::string_view input, std::uint64_t line, std::string_view step,
                     std::string_view reason, std::string_view row) {
+  while (row.ends_with('\n') || row.ends_with('\r')) row.remove_suffix(1);
   if (first_.empty()) {
-    first_ = std::string(input) + (line > 0 ? ":" + std::to_string(line) : "") + ": " +
-             std::string(reason) + " (" + std::string(step) + ")";
+    first_ = (input.empty() ? "a result" : std::string(input)) +
+             (line > 0 ? ":" + std::to_string(line) : "") + ": " + std::string(reason) + " (" +
+             std::string(step) + ")";
   }
   if (path_.empty()) return {};
   std::string text;

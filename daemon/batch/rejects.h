@@ -15,7 +15,7 @@ class Rejects final {
   Rejects(std::string path, std::string part)
       : path_(std::move(path)), file_(path_, std::move(part)) {}
 
-  // `line` 0: nobody knows.
+  // No `input`: a result. `line` 0: nobody knows. Without the end of the line, if `row` has one.
   Status Add(std::string_view input, std::uint64_t line, std::string_view step,
              std::string_view reason, std::string_view row);
   Status Resume(std::uint64_t size);

@@ -23,7 +23,8 @@ constexpr std::size_t kSkipMax = 64;  // rows of a task that kill
 constexpr int kPollMilliseconds = 200;
 
 bool HasRows(const Job& job) {
-  return job.kind == JobKind::kMap || job.kind == JobKind::kPartition;
+  return job.kind == JobKind::kProbe || job.kind == JobKind::kMap ||
+         job.kind == JobKind::kPartition;
 }
 
 }  // namespace
@@ -209,7 +210,9 @@ Status WorkPool::Wait(WorkPhase& phase) {
 void WorkPool::CheckProgress() {
   const Clock::time_point now = Clock::now();
   for (const auto& worker : workers_) {
-    if (!worker->task.has_value() || !HasRows(worker->task->job) || worker->waits.has_value()) {
+    // One that has just been started has its predecessor's task, and not begun on it.
+    if (!worker->ready || !worker->task.has_value() || !HasRows(worker->task->job) ||
+        worker->waits.has_value()) {
       continue;
     }
     const auto* page = reinterpret_cast<const OutPage*>(worker->out.data());

@@ -48,10 +48,10 @@ struct WorkPoolOptions {
   std::size_t workers = 1;
   std::size_t slot_bytes = 0;
   std::uint64_t region_bytes = 0;
-  std::chrono::milliseconds row_timeout{30'000};  // a worker that stays on one row is killed
-  std::string poison_text;                        // tests
-  int stop_fd = -1;                               // readable: stop
-  std::function<void()> tick;                     // called now and then
+  std::chrono::milliseconds row_timeout{};  // a worker that stays on one row is killed
+  std::string poison_text;                  // tests
+  int stop_fd = -1;                         // readable: stop
+  std::function<void()> tick;               // called now and then
 };
 
 class WorkPool final {

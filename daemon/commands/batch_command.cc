@@ -8,6 +8,7 @@
 #include "daemon/batch/batch_run.h"
 #include "daemon/commands/commands.h"
 #include "daemon/commands/executables.h"
+#include "pipelines/base/time.h"
 #include "pipelines/spec/diagnostics.h"
 
 namespace runnel {
@@ -17,6 +18,8 @@ constexpr std::size_t kWorkersMax = 256;
 constexpr std::uint64_t kMemoryMin = 32 << 20;
 constexpr std::uint64_t kChunkMin = 4096;
 constexpr std::uint64_t kChunkMax = 256 << 20;
+constexpr Duration kRowTimeoutMin = std::chrono::milliseconds(100);
+constexpr Duration kRowTimeoutMax = std::chrono::minutes(10);
 
 constexpr const char* kHelp =
     "runnel batch: run a pipeline over files instead of messages\n"
@@ -47,6 +50,8 @@ constexpr const char* kHelp =
     "  --memory SIZE          what to keep in memory (64MiB); the rest goes to a file\n"
     "  --rejects FILE         rows that could not be used (OUTPUT.rejects.csv)\n"
     "  --max-errors N         stop when there are more of them\n"
+    "  --row-timeout TIME     longest work on one row before its worker is killed (30s);\n"
+    "                         at the second time the row is rejected\n"
     "  --resume               go on with a run that was killed\n"
     "  --progress             lines about how far it is, also without a terminal\n"
     "  --json                 where all rows went, for programs\n"
@@ -150,6 +155,18 @@ class Words final {
                *value + "`";
   }
 
+  void TakeRowTimeout(const std::string& option) {
+    const std::string* value = Value(option, "a duration, such as 30s");
+    if (value == nullptr) return;
+    const std::optional<Duration> read = ParseDuration(*value);
+    if (read.has_value() && *read >= kRowTimeoutMin && *read <= kRowTimeoutMax) {
+      options_.row_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(*read);
+      return;
+    }
+    problem_ =
+        "`" + option + "` is a duration from 100ms to 10m, such as 30s, found `" + *value + "`";
+  }
+
   bool TakeFlag(const std::string& word) {
     for (const auto& [name, flag] : {std::pair{"--resume", &BatchOptions::resume},
                                      {"--as-stream", &BatchOptions::as_stream},
@@ -172,6 +189,7 @@ class Words final {
     if (word == "--topic-column")
       return TakeText(word, "a column", options_.topic_column.emplace());
     if (word == "--rejects") return TakeText(word, "the name of a file", options_.rejects);
+    if (word == "--row-timeout") return TakeRowTimeout(word);
     if (word == "--memory") return TakeSize(word, kMemoryMin, UINT64_MAX >> 16, options_.memory);
     if (word == "--chunk") {
       number = options_.chunk_bytes;
@@ -196,7 +214,7 @@ class Words final {
     const std::vector<std::string_view> names = {
         "--input",     "--output",  "--format", "--input-format", "--topic",      "--topic-column",
         "--as-stream", "--workers", "--memory", "--rejects",      "--max-errors", "--resume",
-        "--progress",  "--json",    "--chunk",  "--help"};
+        "--progress",  "--json",    "--chunk",  "--row-timeout",  "--help"};
     const std::string_view meant = DidYouMean(word, names);
     problem_ = "unknown option `" + word + "`\n  hint: " +
                (meant.empty() ? "see `runnel batch --help`"

@@ -1,4 +1,4 @@
-"""`runnel batch`: the same bytes whatever the workers, chunks, memory, kills and formats.
+"""`runnel batch`: the same bytes whatever the workers, chunks, memory and formats.
 
 batch_test.py PROGRAMS [TEST]
 """
@@ -11,119 +11,10 @@ import io
 import json
 import math
 import os
-import shutil
-import signal
 import subprocess
-import tempfile
 
 import harness
-
-WINDOW = """
-source:
-  mqtt: { topic: "sensors/{device}/climate" }
-timestamp: ts
-steps:
-  - window:
-      tumbling: 1m
-      key: device
-      aggregate: { n: count(), low: min(temp), high: max(temp), mean: mean(temp), total: sum(temp), p95: quantile(temp, 0.95) }
-sink:
-  mqtt: { topic: "site/{device}" }
-"""
-MINUTE = 60_000
-BEGIN = 1_700_000_040_000
-
-
-class Desk:
-    """A folder, and the program run in it."""
-
-    def __init__(self, programs):
-        self.program = os.path.abspath(os.path.join(programs, "runnel"))
-        self.folder = tempfile.mkdtemp(prefix="runnel-test-")
-        self.write("p.yaml", WINDOW)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *rest):
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def write(self, name, text):
-        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
-        with open(self.path(name), "wb") as file:
-            file.write(text if isinstance(text, bytes) else text.encode())
-        return name
-
-    def read(self, name):
-        with open(self.path(name), "rb") as file:
-            return file.read()
-
-    def start(self, *words, **more):
-        return subprocess.Popen([self.program, "batch", *words], cwd=self.folder, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, **{"stdin": subprocess.DEVNULL, **more})
-
-    def run(self, *words, code=0, stdin=b"", environment=None):
-        done = subprocess.run([self.program, "batch", *words], cwd=self.folder, capture_output=True,
-                              input=stdin, timeout=120, env={**os.environ, **(environment or {})})
-        assert done.returncode == code, (words, done.returncode, done.stderr.decode())
-        done.out, done.err = done.stdout.decode(), done.stderr.decode()
-        return done
-
-    def ledger(self, *words, **more):
-        counts = json.loads(self.run(*words, "--json", **more).out)
-        assert counts["rows"] == sum(counts[name] for name in (
-            "filtered", "absorbed", "written", "late", "dropped", "rejected")), counts
-        return counts
-
-    def left(self):
-        return [name for name in os.listdir(self.folder) if ".runnel-" in name]
-
-
-def rows_of(source, count, devices=20, minutes=5, quoted=False):
-    rows = []
-    for _ in range(count):
-        device = f"dev{source.randrange(devices):03}"
-        if quoted and source.random() < 0.3:
-            device = source.choice(['a "quoted" one', "two\nlines", "a,comma", "umlaut ä"])
-        rows.append((BEGIN + source.randrange(minutes * MINUTE), device,
-                     f"{source.gauss(20, 5):.2f}", f"{source.random() * 100:.1f}"))
-    return rows
-
-
-def as_csv(rows, header=("ts", "device", "temp", "hum"), end="\n"):
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator=end)
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def expected(rows):
-    """An independent computation: plain lists."""
-    groups = collections.defaultdict(list)
-    for ts, device, temp, *_ in rows:
-        groups[ts // MINUTE * MINUTE, device].append(float(temp))
-    return dict(groups)
-
-
-def check_results(text, rows):
-    wanted = expected(rows)
-    found = list(csv.DictReader(io.StringIO(text)))
-    assert len(found) == len(wanted), (len(found), len(wanted))
-    for row in found:
-        values = sorted(wanted[int(row["start"]), row["device"]])
-        assert int(row["end"]) == int(row["start"]) + MINUTE
-        assert int(row["n"]) == len(values)
-        assert float(row["low"]) == values[0] and float(row["high"]) == values[-1]
-        assert math.isclose(float(row["total"]), math.fsum(values), rel_tol=1e-12)
-        assert math.isclose(float(row["mean"]), math.fsum(values) / len(values), rel_tol=1e-12)
-        exact = values[math.ceil(0.95 * len(values)) - 1]
-        assert math.isclose(float(row["p95"]), exact, rel_tol=0.0101, abs_tol=1e-9), (row, exact)
-    order = [(int(row["start"]), row["device"].encode()) for row in found]
-    assert order == sorted(order)
+from desk import BEGIN, MINUTE, Desk, as_csv, check_results, rows_of
 
 
 def same_for_any_workers(programs):
@@ -205,14 +96,6 @@ def inputs(programs):
         check_results(desk.read("json.csv").decode(), rows)
 
 
-def broken_archives(programs):
-    with Desk(programs) as desk:
-        desk.write("cut.csv.gz", gzip.compress(as_csv([(BEGIN, "a", "1", "2")] * 5000).encode())[:-20])
-        done = desk.run("p.yaml", "-i", "cut.csv.gz", "-o", "out.csv", code=1)
-        assert done.err == "error: `cut.csv.gz` breaks off: the gzip archive is not whole\n", done.err
-        assert not os.path.exists(desk.path("out.csv")) and desk.left() == []
-
-
 def stateless_rows_keep_their_order(programs):
     source = harness.pick_seed()
     with Desk(programs) as desk:
@@ -267,32 +150,6 @@ def as_stream(programs):
         assert counts["late"] == 1 and counts["absorbed"] == 2, counts
 
 
-def rejects(programs):
-    with Desk(programs) as desk:
-        good = [(BEGIN + i, "a", "1.5", "2") for i in range(100)]
-        bad = f'nonsense\n{BEGIN},"a\nb",x,1\n{BEGIN},c,1,2,3\n'
-        desk.write("in.csv", as_csv(good[:50]) + bad + as_csv(good[50:]).split("\n", 1)[1] + "when,a,1,2\n")
-        counts = desk.ledger("p.yaml", "-i", "in.csv", "-o", "out.csv", "--chunk", "4096")
-        assert (counts["rejected"], counts["absorbed"]) == (4, 100), counts
-        # Behind a partition, and in order, a row has its place too.
-        desk.write("first.yaml", WINDOW.replace("n: count()", "f: first(temp), n: count()"))
-        for out, *more in (("part.csv",), ("order.csv", "--as-stream")):
-            desk.run("first.yaml", "-i", "in.csv", "-o", out, "--chunk", "4096", *more)
-        for name in ("out", "part", "order"):
-            found = list(csv.DictReader(io.StringIO(desk.read(name + ".csv.rejects.csv").decode(), newline="")))
-            assert sorted((row["input"], int(row["line"]), row["reason"]) for row in found) == [
-                ("in.csv", 52, "csv_too_few_fields"), ("in.csv", 53, "not_a_number"), ("in.csv", 55,
-                 "csv_too_many_fields"), ("in.csv", 106, "timestamp_not_rfc3339")], (name, found)
-            bad = next((row["step"], row["row"]) for row in found if row["reason"] == "not_a_number")
-            assert name == "part" or bad == ("steps[0].window", f'{BEGIN},"a\nb",x,1'), bad
-        done = desk.run("p.yaml", "-i", "in.csv", "-o", "never.csv", "--max-errors", "3", code=1)
-        assert done.err == ("error: 4 rows could not be used, more than --max-errors 3\n"
-                            "  the first: in.csv:52: csv_too_few_fields (decode)\n"), done.err
-        assert not os.path.exists(desk.path("never.csv")) and desk.left() == []
-        desk.run("p.yaml", "-i", "in.csv", "-o", "o.csv", "--max-errors", "4", "--rejects", "bad.csv")
-        assert desk.read("bad.csv") == desk.read("out.csv.rejects.csv")
-
-
 def spills(programs):
     source = harness.pick_seed()
     with Desk(programs) as desk:
@@ -304,101 +161,6 @@ def spills(programs):
         assert few["spread"] == many["spread"] == 1, few
         assert desk.read("few.csv") == desk.read("many.csv")
         check_results(desk.read("few.csv").decode(), rows)
-
-
-def kills(programs):
-    """kill -9 of workers while they work: the same bytes."""
-    source = harness.pick_seed()
-    with Desk(programs) as desk:
-        rows = rows_of(source, 150_000)
-        desk.write("in.csv", as_csv(rows))
-        desk.run("p.yaml", "-i", "in.csv", "-o", "good.csv", "--chunk", "64KiB")
-        killed = 0
-        for _ in range(10):
-            run = desk.start("p.yaml", "-i", "in.csv", "-o", "out.csv", "--chunk", "64KiB", "--json")
-            left = 3
-            while run.poll() is None:
-                workers = [pid for pid in harness.children(run.pid) if harness.name_of(pid) == "runnel-worker"]
-                if left > 0 and workers and source.random() < 0.02:
-                    try:
-                        os.kill(source.choice(workers), signal.SIGKILL)
-                        left -= 1
-                        killed += 1
-                    except ProcessLookupError:
-                        pass  # it has ended by itself
-            out, err = run.communicate(timeout=60)
-            assert run.returncode == 0, err
-            assert desk.read("out.csv") == desk.read("good.csv")
-        assert killed > 0
-
-
-def resumes(programs):
-    """kill -9 of all of it: what was done stays done, and the bytes are the same."""
-    source = harness.pick_seed()
-    with Desk(programs) as desk:
-        rows = rows_of(source, 200_000)
-        desk.write("in.csv", as_csv(rows[:120_000]))
-        desk.write("in2.csv.gz", gzip.compress(as_csv(rows[120_000:]).encode()))
-        desk.write("f.yaml", "steps:\n  - filter: temp > 15\n")
-        words = ("-i", "in.csv", "in2.csv.gz", "--chunk", "16KiB", "--workers", "2")
-        resumed = 0
-        for pipeline in ("p.yaml", "f.yaml"):
-            desk.run(pipeline, *words, "-o", "good.csv")
-            for _ in range(4):
-                run = desk.start(pipeline, *words, "-o", "out.csv")
-                size = source.randrange(1, 3000)
-                manifest = desk.path("out.csv.runnel-manifest")
-                while run.poll() is None:
-                    if os.path.exists(manifest) and os.path.getsize(manifest) > size:
-                        run.kill()
-                        break
-                run.communicate(timeout=60)
-                counts = desk.ledger(pipeline, *words, "-o", "out.csv", "--resume")
-                resumed += counts["resumed"]
-                assert counts["rows"] == len(rows)
-                assert desk.read("out.csv") == desk.read("good.csv")
-                assert desk.left() == []
-        assert resumed > 0
-        # Another input is another run.
-        run = desk.start("p.yaml", *words, "-o", "out.csv")
-        while run.poll() is None and not os.path.exists(desk.path("out.csv.runnel-manifest")):
-            pass
-        run.kill()
-        run.communicate(timeout=60)
-        if os.path.exists(desk.path("out.csv.runnel-manifest")):
-            desk.write("in.csv", as_csv(rows[:1000]))
-            done = desk.run("p.yaml", *words, "-o", "out.csv", "--resume", code=1)
-            assert done.err == ("error: the run that was cut short cannot be gone on with: `in.csv` has changed\n"
-                                "  hint: without `--resume` it begins anew\n"), done.err
-
-
-def interrupts(programs):
-    with Desk(programs) as desk:
-        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-            desk.write("in.csv", as_csv([(BEGIN, "a", "1", "2")] * 400_000))
-            run = desk.start("p.yaml", "-i", "in.csv", "-o", "out2.csv", "--chunk", "4096")
-            harness.wait_for(lambda: os.path.exists(desk.path("out2.csv.runnel-part")), 20, "its output")
-            run.send_signal(number)
-            out, err = run.communicate(timeout=60)
-            assert run.returncode == code, (run.returncode, err)
-            assert not os.path.exists(desk.path("out2.csv")) and desk.left() == []
-
-
-def poison(programs):
-    source = harness.pick_seed()
-    with Desk(programs) as desk:
-        if b"RUNNEL_TEST_POISON" not in open(desk.program, "rb").read():
-            print("a build without test hooks: left out")
-            return
-        rows = rows_of(source, 5_000)
-        rows[1234] = (BEGIN, "DEADLY", "1", "2")
-        desk.write("in.csv", as_csv(rows))
-        counts = desk.ledger("p.yaml", "-i", "in.csv", "-o", "out.csv", "--chunk", "32KiB",
-                             environment={"RUNNEL_TEST_POISON": "DEADLY"})
-        assert counts["rejected"] == 1 and counts["worker_restarts"] == 2, counts
-        found = list(csv.DictReader(io.StringIO(desk.read("out.csv.rejects.csv").decode())))
-        assert [(row["line"], row["reason"]) for row in found] == [("1236", "poison")], found
-        check_results(desk.read("out.csv").decode(), rows[:1234] + rows[1235:])
 
 
 def topics(programs):
@@ -493,8 +255,7 @@ def real_series(programs):
                     len(values), min(values), max(values))
                 assert math.isclose(float(row["mean"]), math.fsum(values) / len(values), rel_tol=1e-12)
 
-
 if __name__ == "__main__":
-    harness.main(same_for_any_workers, same_for_any_chunks, shapes_of_files, inputs, broken_archives,
-                 stateless_rows_keep_their_order, order_matters, as_stream, rejects, spills, kills, resumes,
-                 interrupts, topics, mistakes, explained, walk_through, real_series, poison)
+    harness.main(same_for_any_workers, same_for_any_chunks, shapes_of_files, inputs,
+                 stateless_rows_keep_their_order, order_matters, as_stream, spills, topics, mistakes, explained,
+                 walk_through, real_series)

@@ -1,0 +1,189 @@
+"""`runnel batch`: what goes wrong: rows, archives, workers, all of it; nothing is lost or counted twice.
+
+batch_faults_test.py PROGRAMS [TEST]
+"""
+import csv
+import gzip
+import io
+import json
+import os
+import signal
+
+import harness
+from desk import BEGIN, MINUTE, WINDOW, Desk, as_csv, rows_of
+
+
+def broken_archives(programs):
+    with Desk(programs) as desk:
+        desk.write("cut.csv.gz", gzip.compress(as_csv([(BEGIN, "a", "1", "2")] * 5000).encode())[:-20])
+        done = desk.run("p.yaml", "-i", "cut.csv.gz", "-o", "out.csv", code=1)
+        assert done.err == "error: `cut.csv.gz` breaks off: the gzip archive is not whole\n", done.err
+        assert not os.path.exists(desk.path("out.csv")) and desk.left() == []
+
+
+def rejects(programs):
+    with Desk(programs) as desk:
+        good = [(BEGIN + i, "a", "1.5", "2") for i in range(100)]
+        bad = f'nonsense\n{BEGIN},"a\nb",x,1\n{BEGIN},c,1,2,3\n'
+        desk.write("in.csv", as_csv(good[:50]) + bad + as_csv(good[50:]).split("\n", 1)[1] + "when,a,1,2\n")
+        counts = desk.ledger("p.yaml", "-i", "in.csv", "-o", "out.csv", "--chunk", "4096")
+        assert (counts["rejected"], counts["absorbed"]) == (4, 100), counts
+        # Behind a partition, and in order, a row has its place too.
+        desk.write("first.yaml", WINDOW.replace("n: count()", "f: first(temp), n: count()"))
+        for out, *more in (("part.csv",), ("order.csv", "--as-stream")):
+            desk.run("first.yaml", "-i", "in.csv", "-o", out, "--chunk", "4096", *more)
+        for name in ("out", "part", "order"):
+            found = list(csv.DictReader(io.StringIO(desk.read(name + ".csv.rejects.csv").decode(), newline="")))
+            assert sorted((row["input"], int(row["line"]), row["reason"]) for row in found) == [
+                ("in.csv", 52, "csv_too_few_fields"), ("in.csv", 53, "not_a_number"), ("in.csv", 55,
+                 "csv_too_many_fields"), ("in.csv", 106, "timestamp_not_rfc3339")], (name, found)
+            bad = next((row["step"], row["row"]) for row in found if row["reason"] == "not_a_number")
+            assert name == "part" or bad == ("steps[0].window", f'{BEGIN},"a\nb",x,1'), bad
+        done = desk.run("p.yaml", "-i", "in.csv", "-o", "never.csv", "--max-errors", "3", code=1)
+        assert done.err == ("error: 4 rows could not be used, more than --max-errors 3\n"
+                            "  the first: in.csv:52: csv_too_few_fields (decode)\n"), done.err
+        assert not os.path.exists(desk.path("never.csv")) and desk.left() == []
+        desk.run("p.yaml", "-i", "in.csv", "-o", "o.csv", "--max-errors", "4", "--rejects", "bad.csv")
+        assert desk.read("bad.csv") == desk.read("out.csv.rejects.csv")
+
+
+def rejected_results(programs):
+    """A result that a later step refuses is of no row."""
+    with Desk(programs) as desk:
+        desk.write("in.csv", as_csv([(BEGIN + i * MINUTE, "a", "1", "2") for i in range(3)]))
+        desk.write("z.yaml", WINDOW.replace("sink:", "  - set: { x: 1 / (n - n) }\nsink:"))
+        for more in ((), ("--as-stream",)):
+            counts = desk.ledger("z.yaml", "-i", "in.csv", "-o", "out.csv", *more)
+            assert (counts["results_rejected"], counts["results_written"]) == (3, 0), counts
+            found = list(csv.DictReader(io.StringIO(desk.read("out.csv.rejects.csv").decode(), newline="")))
+            assert [(row["input"], row["line"], row["step"], row["reason"]) for row in found] == 3 * [
+                ("", "", "steps[1].set", "divide_by_zero")], found
+            assert [str(BEGIN + i * MINUTE) in found[i]["row"] for i in range(3)] == 3 * [True], found
+            assert not any(row["row"].endswith("\n") for row in found)
+        done = desk.run("z.yaml", "-i", "in.csv", "-o", "out.csv")
+        assert "the first that was rejected: a result: divide_by_zero (steps[1].set)\n" in done.err, done.err
+
+
+def make_ways(desk, source):
+    """For each way that a run can go a pipeline and its words."""
+    few, many = rows_of(source, 100_000), rows_of(source, 150_000, devices=100_000, minutes=3)
+    desk.write("few.csv", as_csv(few))
+    desk.write("many.csv", as_csv(many))
+    desk.write("first.yaml", WINDOW.replace("n: count()", "f: first(temp), n: count()"))
+    desk.write("f.yaml", "steps:\n  - filter: temp > 15\n")
+    return {"groups": ("p.yaml", "-i", "few.csv", "--chunk", "64KiB"),
+            "spread": ("p.yaml", "-i", "many.csv", "--chunk", "512KiB", "--memory", "32MiB"),
+            "partitions": ("first.yaml", "-i", "few.csv", "--chunk", "64KiB"),
+            "rows": ("f.yaml", "-i", "few.csv", "--chunk", "16KiB")}
+
+
+def kills(programs):
+    """kill -9 of workers while they work: the same bytes."""
+    source = harness.pick_seed()
+    with Desk(programs) as desk:
+        for way, words in make_ways(desk, source).items():
+            whole = desk.ledger(*words, "-o", "good.csv")
+            assert whole["spread"] == (way == "spread"), (way, whole)
+            killed = 0
+            for _ in range(4):
+                run = desk.start(*words, "-o", "out.csv", "--json")
+                left = 3
+                while run.poll() is None:
+                    workers = [pid for pid in harness.children(run.pid) if harness.name_of(pid) == "runnel-worker"]
+                    if left > 0 and workers and source.random() < 0.02:
+                        try:
+                            os.kill(source.choice(workers), signal.SIGKILL)
+                            left -= 1
+                            killed += 1
+                        except ProcessLookupError:
+                            pass  # it has ended by itself
+                out, err = run.communicate(timeout=60)
+                assert run.returncode == 0, (way, err)
+                assert desk.read("out.csv") == desk.read("good.csv"), way
+                assert json.loads(out)["rejected"] == 0, (way, out)
+            assert killed > 0, way
+
+
+def resumes(programs):
+    """kill -9 of all of it: what was done stays done, and the bytes are the same."""
+    source = harness.pick_seed()
+    with Desk(programs) as desk:
+        rows = rows_of(source, 200_000)
+        desk.write("in.csv", as_csv(rows[:120_000]))
+        desk.write("in2.csv.gz", gzip.compress(as_csv(rows[120_000:]).encode()))
+        desk.write("f.yaml", "steps:\n  - filter: temp > 15\n")
+        words = ("-i", "in.csv", "in2.csv.gz", "--chunk", "16KiB", "--workers", "2")
+        desk.write("many.csv", as_csv(rows_of(source, 150_000, devices=100_000, minutes=3)))
+        many = ("-i", "many.csv", "--chunk", "512KiB", "--memory", "32MiB")
+        for pipeline, *words in (("p.yaml", *many), ("p.yaml", *words), ("f.yaml", *words)):
+            whole = desk.ledger(pipeline, *words, "-o", "good.csv")
+            assert whole["spread"] == ("many.csv" in words), whole
+            resumed = 0
+            for _ in range(4):
+                run = desk.start(pipeline, *words, "-o", "out.csv")
+                size = source.randrange(1, 3000)
+                manifest = desk.path("out.csv.runnel-manifest")
+                while run.poll() is None:
+                    if os.path.exists(manifest) and os.path.getsize(manifest) > size:
+                        run.kill()
+                        break
+                run.communicate(timeout=60)
+                counts = desk.ledger(pipeline, *words, "-o", "out.csv", "--resume")
+                resumed += counts["resumed"]
+                assert (counts["rows"], counts["spread"]) == (whole["rows"], whole["spread"])
+                assert desk.read("out.csv") == desk.read("good.csv")
+                assert desk.left() == []
+            assert resumed > 0, (pipeline, words)
+        # Another input is another run.
+        run = desk.start("p.yaml", *words, "-o", "out.csv")
+        while run.poll() is None and not os.path.exists(desk.path("out.csv.runnel-manifest")):
+            pass
+        run.kill()
+        run.communicate(timeout=60)
+        if os.path.exists(desk.path("out.csv.runnel-manifest")):
+            desk.write("in.csv", as_csv(rows[:1000]))
+            done = desk.run("p.yaml", *words, "-o", "out.csv", "--resume", code=1)
+            assert done.err == ("error: the run that was cut short cannot be gone on with: `in.csv` has changed\n"
+                                "  hint: without `--resume` it begins anew\n"), done.err
+
+
+def interrupts(programs):
+    with Desk(programs) as desk:
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            desk.write("in.csv", as_csv([(BEGIN, "a", "1", "2")] * 400_000))
+            run = desk.start("p.yaml", "-i", "in.csv", "-o", "out2.csv", "--chunk", "4096")
+            harness.wait_for(lambda: os.path.exists(desk.path("out2.csv.runnel-part")), 20, "its output")
+            run.send_signal(number)
+            out, err = run.communicate(timeout=60)
+            assert run.returncode == code, (run.returncode, err)
+            assert not os.path.exists(desk.path("out2.csv")) and desk.left() == []
+
+
+def deadly_rows(programs):
+    """A row that kills its worker, or holds it for ever, is rejected; all others count."""
+    source = harness.pick_seed()
+    with Desk(programs) as desk:
+        if b"RUNNEL_TEST_POISON" not in open(desk.program, "rb").read():
+            print("a build without test hooks: left out")
+            return
+        ways = make_ways(desk, source)
+        for poison, which in (("DEADLY", ways), ("HANG:DEADLY", ("groups", "partitions"))):
+            for way in which:
+                words = ways[way]
+                good = desk.read(words[2]).decode().split("\n")
+                desk.write("good.csv", "\n".join(good))
+                whole = desk.ledger(*words[:2], "good.csv", *words[3:], "-o", "wanted.csv")
+                desk.write("bad.csv", "\n".join(good[:1235] + [f"{BEGIN},DEADLY,20,2"] + good[1235:]))
+                counts = desk.ledger(*words[:2], "bad.csv", *words[3:], "-o", "out.csv", "--row-timeout", "1s",
+                                     environment={"RUNNEL_TEST_POISON": poison})
+                assert counts["rejected"] == 1, (way, counts)
+                # Twice, and twice before where the first chunk is looked at to plan the run.
+                assert counts["worker_restarts"] in (2, 4), (way, counts)
+                assert counts["rows"] == whole["rows"] + 1, (way, counts)
+                found = list(csv.DictReader(io.StringIO(desk.read("out.csv.rejects.csv").decode())))
+                assert [(row["line"], row["reason"]) for row in found] == [("1236", "poison")], (way, found)
+                assert desk.read("out.csv") == desk.read("wanted.csv"), way
+
+
+if __name__ == "__main__":
+    harness.main(broken_archives, rejects, rejected_results, kills, resumes, interrupts, deadly_rows)
