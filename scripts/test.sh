@@ -1,11 +1,10 @@
 #!/bin/bash
 # Everything that is tested, in phases; stops at the first phase that fails. Without
-# arguments all but tidy and asan_process, the longest and most important one last.
+# arguments all but tidy, the longest and most important one last.
 #
 # usage: scripts/test.sh [--quick | PHASE...]
 #   dev     all tests but the slow ones
-#   asan    unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
-#   asan_process  the process tests under them; not part of the run without arguments
+#   asan    the same under AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan    what has threads under ThreadSanitizer
 #   clang   everything with clang, the fuzz targets over their corpora, headers alone
 #   tidy    clang-tidy over everything; minutes, and not part of the run without arguments
@@ -52,13 +51,7 @@ phase_dev() {
 phase_asan() {
   export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
   configure_and_build asan
-  run_tests asan -L '^unit$'
-}
-
-phase_asan_process() {
-  export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
-  configure_and_build asan
-  run_tests asan -L '^process$'
+  run_tests asan -LE slow
 }
 
 # Two threads on one mapping: the rings; the threads of the MQTT client; the loop.
@@ -93,7 +86,7 @@ case "${1:-}" in
 esac
 for phase in "${phases[@]}"; do
   if ! declare -F "phase_$phase" >/dev/null; then
-    sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
     exit 2
   fi
 done

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 #include <unistd.h>
+#include <algorithm>
 
 #include <cerrno>
 #include <cstdio>
@@ -94,7 +95,7 @@ class OutArea final : public BatchSink {
     *at = static_cast<char>(kind);
     std::memcpy(at + 1, &number, sizeof number);
     std::memcpy(at + 5, &size, sizeof size);
-    std::memcpy(at + kFrameHead, bytes.data(), bytes.size());
+    std::copy(bytes.begin(), bytes.end(), at + kFrameHead);
     used_ += kFrameHead + bytes.size();
   }
   void HandOver() {

@@ -125,27 +125,45 @@ inline bool CountOne(StateRegion::Ref ref, std::int32_t bucket, StateRegion& reg
   return true;
 }
 
-// A store for the values of one sign (1 or -1), all of them at once. It gets a block as large
-// as that of the exact list where that is enough: what one key gives back the next one takes.
-void MakeStore(StateRegion::Ref& ref, const double* values, const std::int32_t* buckets,
-               std::uint64_t count, int sign, StateRegion& region) {
-  constexpr std::uint32_t kAtLeast = (Sketch::kExactMax * sizeof(double) - sizeof(Store)) / 2;
-  std::int64_t low = INT64_MAX;
-  std::int64_t high = INT64_MIN;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    if (values[i] * sign < kSmallest) continue;
-    low = std::min<std::int64_t>(low, buckets[i]);
-    high = std::max<std::int64_t>(high, buckets[i]);
+// The buckets that values of one sign are in.
+struct Reached {
+  std::int32_t low = INT32_MAX;
+  std::int32_t high = INT32_MIN;
+
+  void Add(std::int32_t bucket) {
+    low = std::min(low, bucket);
+    high = std::max(high, bucket);
   }
-  if (low > high) return;
-  const std::int64_t span = high - low + 1;
+  bool IsEmpty() const { return low > high; }
+};
+
+// Narrow counters, one for each of the buckets that are asked for; or none.
+struct Counters {
+  std::uint16_t* first = nullptr;
+  std::int32_t bucket = 0;  // of the first
+
+  std::uint16_t& Of(std::int32_t of) const { return first[of - bucket]; }
+};
+
+// A new store for all of these buckets. It gets a block as large as that of the exact list
+// where that is enough: what one key gives back the next one takes. No counters where not all
+// buckets have one: then AddToStore does what can be done.
+Counters MakeStore(StateRegion::Ref& ref, const Reached& reached, StateRegion& region) {
+  constexpr std::uint32_t kAtLeast = (Sketch::kExactMax * sizeof(double) - sizeof(Store)) / 2;
+  if (reached.IsEmpty()) return {};
+  const std::int64_t span = std::int64_t{reached.high} - reached.low + 1;
   const std::int64_t capacity =
       std::clamp<std::int64_t>(span + span / 4, kAtLeast, Sketch::kBucketsMax);
   // The lowest collapse where there are too many; else room is left at both ends.
-  const std::int64_t first = high + 1 - capacity + std::max<std::int64_t>(0, capacity - span) / 2;
-  // Where the region has no room AddToStore does what can be done.
-  static_cast<void>(Rebuild(ref, static_cast<std::int32_t>(first),
-                            static_cast<std::uint32_t>(capacity), 2, region));
+  const std::int64_t first =
+      reached.high + 1 - capacity + std::max<std::int64_t>(0, capacity - span) / 2;
+  if (!Rebuild(ref, static_cast<std::int32_t>(first), static_cast<std::uint32_t>(capacity), 2,
+               region) ||
+      first > reached.low) {
+    return {};
+  }
+  return {reinterpret_cast<std::uint16_t*>(region.Get<Store>(ref) + 1),
+          static_cast<std::int32_t>(first)};
 }
 
 // Values move from the exact list to the buckets.
@@ -153,17 +171,24 @@ void ToBuckets(SketchState& state, StateRegion& region) {
   if (state.exact == StateRegion::kNone) return;
   const double* const values = region.Get<double>(state.exact);
   std::int32_t buckets[Sketch::kExactMax] = {};
+  Reached positive;
+  Reached negative;
   for (std::uint64_t i = 0; i < state.count; ++i) {
-    if (std::fabs(values[i]) >= kSmallest) buckets[i] = BucketOf(std::fabs(values[i]));
+    const double magnitude = std::fabs(values[i]);
+    if (magnitude < kSmallest) continue;
+    buckets[i] = BucketOf(magnitude);
+    (values[i] > 0 ? positive : negative).Add(buckets[i]);
   }
-  MakeStore(state.positive, values, buckets, state.count, 1, region);
-  MakeStore(state.negative, values, buckets, state.count, -1, region);
+  const Counters above = MakeStore(state.positive, positive, region);
+  const Counters below = MakeStore(state.negative, negative, region);
   for (std::uint64_t i = 0; i < state.count; ++i) {
+    const bool is_above = values[i] > 0;
     if (std::fabs(values[i]) < kSmallest) {
       ++state.zeros;
+    } else if (const Counters& counters = is_above ? above : below; counters.first != nullptr) {
+      ++counters.Of(buckets[i]);
     } else {
-      StateRegion::Ref& ref = values[i] > 0 ? state.positive : state.negative;
-      if (!CountOne(ref, buckets[i], region)) AddToStore(ref, buckets[i], 1, region);
+      AddToStore(is_above ? state.positive : state.negative, buckets[i], 1, region);
     }
   }
   region.Free(state.exact, Sketch::kExactMax * sizeof(double));
