@@ -91,6 +91,7 @@ class Run final {
   StopSignals stop_;
   Registry registry_;
   std::optional<Prepared> prepared_;
+  StandardInput standard_;
   std::optional<BatchState> state_;
   std::optional<WorkPool> pool_;
   Fd lock_;
@@ -164,7 +165,7 @@ Status Run::MakeState() {
   const std::uint64_t fixed = (options_.workers + 1) * slot_bytes_ + options_.workers * (16 << 20);
   const std::uint64_t spool_memory =
       std::max<std::uint64_t>(options_.memory > fixed ? options_.memory - fixed : 0, 4 << 20);
-  state_.emplace(Chunker(prepared_->inputs, prepared_->chunks),
+  state_.emplace(Chunker(prepared_->inputs, prepared_->chunks, standard_),
                  Spool(Beside("spool"), spool_memory), OutputFile(output, Beside("part")),
                  Rejects(rejects, rejects_part));
   state_->errors_max = options_.errors_max;
@@ -200,16 +201,11 @@ Status Run::Probe() {
     if (Status started = pool_->Start(prepared_->spec.Encode()); !started.ok()) return started;
   }
   if (!groups && !prepared_->needs_columns) return {};
-  const bool readable = !prepared_->inputs[0].IsStdin();
-  if (!readable && !prepared_->needs_columns) return {};
-  if (!readable) {
-    return Error{ErrorKind::kFix,
-                 "the columns of the output are not known before standard input is read\n"
-                 "  hint: name them: `encode: { csv: { columns: [a, b] } }`, or `--format ndjson`"};
-  }
-  Chunker chunker(prepared_->inputs, prepared_->chunks);
+  standard_.looking = true;
+  Chunker chunker(prepared_->inputs, prepared_->chunks, standard_);
   ProbePhase probe(chunker);
   if (Status run = pool_->Run(probe); !run.ok() || pool_->stopped()) return run;
+  standard_.looking = false;
   const batch::Reply& reply = probe.reply();
   spread_ = groups && reply.counts.rows >= kSpreadRows && 2 * reply.groups > reply.counts.rows;
   if (!prepared_->needs_columns) return {};

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 namespace runnel {
@@ -19,30 +20,35 @@ constexpr std::size_t kPackedBytes = 256 * 1024;
 class File final {
  public:
   File(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  File(Fd fd, StandardInput& standard) : File(std::move(fd), "standard input") {
+    if (standard.looking) {
+      seen_ = &standard.seen;
+    } else {
+      head_ = std::exchange(standard.seen, {});
+      consumed_ = head_.size();
+    }
+  }
   const std::string& path() const { return path_; }
   std::uint64_t consumed() const { return consumed_; }
 
   Result<std::size_t> Read(char* to, std::size_t size) {
-    if (!head_.empty()) {
-      const std::size_t taken = std::min(size, head_.size());
-      std::memcpy(to, head_.data(), taken);
-      head_.erase(0, taken);
-      return taken;
-    }
-    return ReadFresh(to, size);
+    if (head_.empty()) return ReadFresh(to, size);
+    const std::size_t taken = std::min(size, head_.size() - taken_);
+    std::memcpy(to, head_.data() + taken_, taken);
+    taken_ += taken;
+    if (taken_ == head_.size()) std::string().swap(head_);
+    return taken;
   }
   // The first four bytes, which stay to be read.
   Result<std::string> Peek() {
     char first[4];
-    std::size_t size = 0;
-    while (size < sizeof first) {
-      const Result<std::size_t> read = ReadFresh(first + size, sizeof first - size);
+    while (head_.size() < sizeof first) {
+      const Result<std::size_t> read = ReadFresh(first, sizeof first - head_.size());
       if (!read.ok()) return read.error();
       if (read.value() == 0) break;
-      size += read.value();
+      head_.append(first, read.value());
     }
-    head_.assign(first, size);
-    return head_;
+    return head_.substr(0, sizeof first);
   }
 
  private:
@@ -52,12 +58,15 @@ class File final {
     }
     if (got < 0) return Errno("reading `" + path_ + "`");
     consumed_ += static_cast<std::uint64_t>(got);
+    if (seen_ != nullptr) seen_->append(to, static_cast<std::size_t>(got));
     return static_cast<std::size_t>(got);
   }
 
   Fd fd_;
   std::string path_;
-  std::string head_;
+  std::string head_;             // read again
+  std::size_t taken_ = 0;        // of head_
+  std::string* seen_ = nullptr;  // where all that is read is kept
   std::uint64_t consumed_ = 0;
 };
 
@@ -163,12 +172,14 @@ class Zstd final : public ByteSource {
 
 }  // namespace
 
-Result<std::unique_ptr<ByteSource>> ByteSource::Open(const std::string& path) {
-  Fd fd(path == "-" ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+Result<std::unique_ptr<ByteSource>> ByteSource::Open(const std::string& path,
+                                                     StandardInput& standard) {
+  const bool is_standard = path == "-";
+  Fd fd(is_standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
                     : open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return Errno("opening `" + path + "`");
   posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
-  File file(std::move(fd), path == "-" ? "standard input" : path);
+  File file = is_standard ? File(std::move(fd), standard) : File(std::move(fd), path);
   const Result<std::string> first = file.Peek();
   if (!first.ok()) return first.error();
   if (first.value().starts_with("\x1f\x8b")) {

@@ -13,6 +13,12 @@
 
 namespace runnel {
 
+// Standard input, which is there once, for who looks at its beginning before it is worked on.
+struct StandardInput {
+  bool looking = false;
+  std::string seen;  // what was read while looking, packed as it was; read again afterwards
+};
+
 class ByteSource {
  public:
   virtual ~ByteSource() = default;
@@ -21,8 +27,8 @@ class ByteSource {
   // Bytes of the file itself that have been read, for progress.
   virtual std::uint64_t consumed() const = 0;
 
-  // `-` is standard input.
-  static Result<std::unique_ptr<ByteSource>> Open(const std::string& path);
+  // `-` is standard input; `standard` outlives the source.
+  static Result<std::unique_ptr<ByteSource>> Open(const std::string& path, StandardInput& standard);
 };
 
 }  // namespace runnel

@@ -35,8 +35,9 @@ struct Chunk {
 
 class Chunker final {
  public:
-  Chunker(std::vector<InputFile> inputs, const ChunkOptions& options)
-      : inputs_(std::move(inputs)), options_(options) {}
+  // `standard` outlives the chunker.
+  Chunker(std::vector<InputFile> inputs, const ChunkOptions& options, StandardInput& standard)
+      : inputs_(std::move(inputs)), options_(options), standard_(&standard) {}
 
   // Bytes that a slot must have.
   static std::size_t SlotBytes(const ChunkOptions& options);
@@ -57,6 +58,7 @@ class Chunker final {
 
   std::vector<InputFile> inputs_;
   ChunkOptions options_;
+  StandardInput* standard_;
   std::unique_ptr<ByteSource> source_;
   std::size_t file_ = 0;      // of source_, or the next one
   std::uint64_t number_ = 0;  // of the next chunk

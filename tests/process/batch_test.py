@@ -96,6 +96,25 @@ def inputs(programs):
         check_results(desk.read("json.csv").decode(), rows)
 
 
+def standard_input(programs):
+    """What a pipe gives is the same as a file, although its beginning is looked at first."""
+    source = harness.pick_seed()
+    with Desk(programs) as desk:
+        rows = as_csv(rows_of(source, 60_000, devices=100_000, minutes=3)).encode()
+        desk.write("in.csv", rows)
+        desk.write("f.yaml", "steps:\n  - filter: temp > 15\n")
+        for pipeline, spread in (("p.yaml", 1), ("f.yaml", 0)):
+            for text in (rows, b"ts,device,temp,hum\n"):
+                desk.write("in.csv", text)
+                whole = desk.ledger(pipeline, "-i", "in.csv", "-o", "file.csv", "--chunk", "512KiB")
+                for piped in (text, gzip.compress(text)):
+                    counts = desk.ledger(pipeline, "-i", "-", "-o", "out.csv", "--chunk", "512KiB",
+                                         "--input-format", "csv", stdin=piped)
+                    assert desk.read("out.csv") == desk.read("file.csv"), pipeline
+                    assert {**counts, "seconds": 0} == {**whole, "seconds": 0}, (counts, whole)
+                assert counts["spread"] == (spread if text == rows else 0), counts
+
+
 def stateless_rows_keep_their_order(programs):
     source = harness.pick_seed()
     with Desk(programs) as desk:
@@ -257,5 +276,5 @@ def real_series(programs):
 
 if __name__ == "__main__":
     harness.main(same_for_any_workers, same_for_any_chunks, shapes_of_files, inputs,
-                 stateless_rows_keep_their_order, order_matters, as_stream, spills, topics, mistakes, explained,
+                 standard_input, stateless_rows_keep_their_order, order_matters, as_stream, spills, topics, mistakes, explained,
                  walk_through, real_series)
