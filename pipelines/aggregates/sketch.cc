@@ -321,8 +321,9 @@ bool AddNarrow(Store& into, const Store& other, const UsedPart& used, StateRegio
   for (std::uint32_t i = 0; i < count; ++i) all |= unsigned{sums[i]} + counters[i];
   if (all > 0xffff) return false;
   region.Touch(sums, count * sizeof *sums);
-  for (std::uint32_t i = 0; i < count; ++i)
+  for (std::uint32_t i = 0; i < count; ++i) {
     sums[i] = static_cast<std::uint16_t>(sums[i] + counters[i]);
+  }
   return true;
 }
 

@@ -171,8 +171,7 @@ def deadly_rows(programs):
             for way in which:
                 words = ways[way]
                 good = desk.read(words[2]).decode().split("\n")
-                desk.write("good.csv", "\n".join(good))
-                whole = desk.ledger(*words[:2], "good.csv", *words[3:], "-o", "wanted.csv")
+                whole = desk.ledger(*words, "-o", "wanted.csv")
                 desk.write("bad.csv", "\n".join(good[:1235] + [f"{BEGIN},DEADLY,20,2"] + good[1235:]))
                 counts = desk.ledger(*words[:2], "bad.csv", *words[3:], "-o", "out.csv", "--row-timeout", "1s",
                                      environment={"RUNNEL_TEST_POISON": poison})

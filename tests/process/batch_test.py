@@ -276,5 +276,5 @@ def real_series(programs):
 
 if __name__ == "__main__":
     harness.main(same_for_any_workers, same_for_any_chunks, shapes_of_files, inputs,
-                 standard_input, stateless_rows_keep_their_order, order_matters, as_stream, spills, topics, mistakes, explained,
-                 walk_through, real_series)
+                 standard_input, stateless_rows_keep_their_order, order_matters, as_stream, spills, topics,
+                 mistakes, explained, walk_through, real_series)

@@ -66,6 +66,15 @@ class SketchTest : public testing::Test {
     }
   }
 
+  // Of values so far apart that the smallest share a bucket.
+  void ExpectLargestClose(const SketchState& state, const std::vector<double>& values) {
+    for (const double q : {0.97, 0.99, 1.0}) {
+      const double exact = ExactQuantile(values, q);
+      EXPECT_NEAR(Sketch::Quantile(state, q, region_), exact,
+                  exact * Sketch::kRelativeError * 1.001);
+    }
+  }
+
   StateRegion region_ = StateRegion::InMemory(4 << 20);
 };
 
@@ -151,10 +160,7 @@ TEST_F(SketchTest, CollapsesTheSmallestMagnitudes) {
     for (int i = 0; i < 10; ++i) values.push_back(std::pow(10.0, exponent));
   }
   Add(state, values);
-  for (const double q : {0.97, 0.99, 1.0}) {
-    const double exact = ExactQuantile(values, q);
-    EXPECT_NEAR(Sketch::Quantile(state, q, region_), exact, exact * Sketch::kRelativeError * 1.001);
-  }
+  ExpectLargestClose(state, values);
   EXPECT_LE(region_.used(), std::size_t{1} << 20);
 }
 
@@ -186,11 +192,7 @@ TEST_F(SketchTest, MergingCollapsesTheSmallestMagnitudesToo) {
     Sketch::Free(piece, region_);
   }
   EXPECT_EQ(merged.count, values.size());
-  for (const double q : {0.97, 0.99, 1.0}) {
-    const double exact = ExactQuantile(values, q);
-    EXPECT_NEAR(Sketch::Quantile(merged, q, region_), exact,
-                exact * Sketch::kRelativeError * 1.001);
-  }
+  ExpectLargestClose(merged, values);
 }
 
 TEST_F(SketchTest, AFullRegionLosesNoCount) {
