@@ -1,10 +1,11 @@
 #include "daemon/posix/doorbell.h"
 
-#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
 #include <algorithm>
+
+#include "daemon/posix/files.h"
 
 namespace runnel {
 
@@ -16,10 +17,11 @@ Result<Doorbell> Doorbell::Create() {
 }
 
 Result<Doorbell> Doorbell::Duplicate() const {
-  Fd event(fcntl(event_.get(), F_DUPFD_CLOEXEC, 0));
-  Fd timer(fcntl(timer_.get(), F_DUPFD_CLOEXEC, 0));
-  if (!event.valid() || !timer.valid()) return Errno("duplicating a doorbell");
-  return Doorbell(std::move(event), std::move(timer));
+  Result<Fd> event = runnel::Duplicate(event_.get());
+  if (!event.ok()) return event.error();
+  Result<Fd> timer = runnel::Duplicate(timer_.get());
+  if (!timer.ok()) return timer.error();
+  return Doorbell(std::move(event).value(), std::move(timer).value());
 }
 
 void Doorbell::Ring() const {

@@ -111,4 +111,10 @@ Result<Fd> ReopenReadOnly(int fd) {
   return OpenFile("/proc/self/fd/" + std::to_string(fd), O_RDONLY);
 }
 
+Result<Fd> Duplicate(int fd) {
+  Fd copy(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!copy.valid()) return Errno("duplicating a descriptor");
+  return copy;
+}
+
 }  // namespace runnel

@@ -31,5 +31,7 @@ Result<Fd> MakeMemoryFile(const char* name, std::uint64_t size);
 // The same file, open for reading only, with a description of its own: what is
 // mapped from it can never be made writable.
 Result<Fd> ReopenReadOnly(int fd);
+// The same description once more; closed on exec.
+Result<Fd> Duplicate(int fd);
 
 }  // namespace runnel

@@ -1,19 +1,11 @@
 #include "daemon/service/switchboard.h"
 
-#include <fcntl.h>
-
 #include <utility>
 
 #include "daemon/posix/files.h"
 
 namespace runnel {
 namespace {
-
-Result<Fd> Duplicate(int fd) {
-  Fd copy(fcntl(fd, F_DUPFD_CLOEXEC, 0));
-  if (!copy.valid()) return Errno("duplicating a descriptor for a child");
-  return copy;
-}
 
 template <typename T>
 Status Put(Result<T> made, T& place) {
