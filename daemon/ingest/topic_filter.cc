@@ -122,6 +122,7 @@ Status TopicFilter::ParseLevels(std::string_view filter) {
       wire_ += level;
     }
   }
+  PrepareMatch();
   return {};
 }
 
@@ -142,16 +143,23 @@ Status TopicFilter::ParseCapture(std::string_view level) {
   return {};
 }
 
-bool TopicFilter::Match(const TopicLevels& topic) const {
-  if (levels_.empty() || topic.size() == 0) return false;
-  if (topic.IsSystem() && levels_[0].kind != LevelKind::kLiteral) return false;
+void TopicFilter::PrepareMatch() {
+  const bool open = levels_.back().kind == LevelKind::kRest;
+  levels_least_ = std::max<std::size_t>(1, levels_.size() - (open ? 1 : 0));
+  levels_most_ = open ? SIZE_MAX : levels_.size();
+  wild_first_ = levels_[0].kind != LevelKind::kLiteral;
   for (std::size_t i = 0; i < levels_.size(); ++i) {
-    const Level& wanted = levels_[i];
-    if (wanted.kind == LevelKind::kRest) return true;
-    if (i == topic.size()) return false;
-    if (wanted.kind == LevelKind::kLiteral && !SameBytes(wanted.literal, topic[i])) return false;
+    if (levels_[i].kind == LevelKind::kLiteral) literals_.push_back({i, levels_[i].literal});
   }
-  return levels_.size() == topic.size();
+}
+
+bool TopicFilter::Match(const TopicLevels& topic) const {
+  if (topic.size() < levels_least_ || topic.size() > levels_most_) return false;
+  if (wild_first_ && topic.IsSystem()) return false;
+  for (const Literal& literal : literals_) {
+    if (!SameBytes(literal.text, topic[literal.level])) return false;
+  }
+  return true;
 }
 
 // Whether every topic level that `narrow` takes is taken by `wide`; neither is `#`.

@@ -54,8 +54,15 @@ class TopicFilter final {
     std::string literal;
   };
 
+  // A level of a topic that must be just this.
+  struct Literal {
+    std::size_t level = 0;
+    std::string text;
+  };
+
   Status ParseLevels(std::string_view filter);
   Status ParseCapture(std::string_view level);
+  void PrepareMatch();
   static bool SameOrWild(const Level& wide, const Level& narrow, bool first);
 
   std::string text_;
@@ -64,6 +71,11 @@ class TopicFilter final {
   std::vector<std::string> captures_;
   std::vector<std::size_t> capture_levels_;
   std::vector<Level> levels_;
+  // What Match() looks at.
+  std::size_t levels_least_ = 1;  // of a topic
+  std::size_t levels_most_ = 0;
+  bool wild_first_ = false;
+  std::vector<Literal> literals_;
 };
 
 bool Overlaps(const TopicFilter& a, const TopicFilter& b);

@@ -1,53 +1,49 @@
 #include "daemon/ingest/topic_levels.h"
 
 #include <bit>
-#include <cstring>
+
+#include "pipelines/base/scan.h"
 
 namespace runnel {
 namespace {
 
-constexpr std::uint64_t kOnes = 0x0101010101010101;
-constexpr std::uint64_t kLows = 0x7f7f7f7f7f7f7f7f;
+constexpr std::size_t kBlock = 16;
 
-// The top bit of each byte of `word` that is a slash; exact for every byte.
-std::uint64_t Slashes(std::uint64_t word) {
-  const std::uint64_t zero = word ^ (kOnes * '/');
-  return ~(((zero & kLows) + kLows) | zero | kLows);
-}
-
-// The bytes from `at` on, fewer than eight, in the low end of a word; the rest is zero.
-std::uint64_t Tail(std::string_view topic, std::size_t at) {
-  std::uint64_t word = 0;
-  if (topic.size() >= 8) {
-    std::memcpy(&word, topic.data() + topic.size() - 8, 8);
-    return word >> (8 * (8 - (topic.size() - at)));
-  }
-  std::memcpy(&word, topic.data() + at, topic.size() - at);
-  return word;
+// The slashes of a topic shorter than a block.
+std::uint32_t SlashesOfShort(std::string_view topic) {
+  char block[kBlock] = {};
+  topic.copy(block, kBlock);
+  return scan::Find16(block, '/');
 }
 
 }  // namespace
 
-// Slashes in the eight bytes at `at`.
-inline void TopicLevels::Note(std::size_t at, std::uint64_t slashes) {
-  for (; slashes != 0 && size_ < kTopicLevelsMax; slashes &= slashes - 1) {
-    ends_[size_++] =
-        static_cast<std::uint16_t>(at + static_cast<std::size_t>(std::countr_zero(slashes)) / 8);
+// Slashes of the block at `at`, behind the first `size` levels.
+inline std::size_t TopicLevels::Note(std::size_t at, std::uint32_t slashes, std::size_t size) {
+  for (; slashes != 0 && size < kTopicLevelsMax; slashes &= slashes - 1) {
+    ends_[size++] =
+        static_cast<std::uint16_t>(at + static_cast<std::size_t>(std::countr_zero(slashes)));
   }
+  return size;
 }
 
 void TopicLevels::Split(std::string_view topic) {
-  static_assert(std::endian::native == std::endian::little);
   topic_ = topic;
   size_ = 0;
   if (topic.empty()) return;
-  std::size_t at = 0;
-  for (std::uint64_t word = 0; at + 8 <= topic.size(); at += 8) {
-    std::memcpy(&word, topic.data() + at, 8);
-    Note(at, Slashes(word));
+  std::size_t size = 0;
+  if (topic.size() < kBlock) {
+    size = Note(0, SlashesOfShort(topic), size);
+  } else {
+    const std::size_t last = topic.size() - kBlock;
+    std::size_t at = 0;
+    for (; at < last; at += kBlock) size = Note(at, scan::Find16(topic.data() + at, '/'), size);
+    // The last block ends with the topic: without what the one before has had of it.
+    const std::uint32_t seen = (1U << (at - last)) - 1;
+    size = Note(last, scan::Find16(topic.data() + last, '/') & ~seen, size);
   }
-  if (at < topic.size()) Note(at, Slashes(Tail(topic, at)));
-  ends_[size_++] = static_cast<std::uint16_t>(topic.size());
+  ends_[size++] = static_cast<std::uint16_t>(topic.size());
+  size_ = size;
 }
 
 }  // namespace runnel

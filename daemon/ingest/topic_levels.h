@@ -28,7 +28,7 @@ class TopicLevels final {
   bool IsSystem() const { return topic_.starts_with('$'); }
 
  private:
-  void Note(std::size_t at, std::uint64_t slashes);
+  std::size_t Note(std::size_t at, std::uint32_t slashes, std::size_t size);
 
   std::string_view topic_;
   std::size_t size_ = 0;

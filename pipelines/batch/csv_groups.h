@@ -11,10 +11,10 @@
 #include <string_view>
 #include <vector>
 
+#include "pipelines/base/scan.h"
 #include "pipelines/batch/batch_plan.h"
 #include "pipelines/batch/group_feed.h"
 #include "pipelines/codecs/json_reader.h"
-#include "pipelines/codecs/scan.h"
 
 namespace runnel {
 

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "pipelines/base/scan.h"
 #include "pipelines/batch/row_reader.h"
 #include "pipelines/codecs/fields.h"
 #include "pipelines/codecs/json_reader.h"
-#include "pipelines/codecs/scan.h"
 #include "pipelines/codecs/text_values.h"
 #include "pipelines/codecs/utf8.h"
 

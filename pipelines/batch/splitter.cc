@@ -1,6 +1,6 @@
 #include "pipelines/batch/splitter.h"
 
-#include "pipelines/codecs/scan.h"
+#include "pipelines/base/scan.h"
 
 namespace runnel {
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "pipelines/base/arena.h"
-#include "pipelines/codecs/scan.h"
+#include "pipelines/base/scan.h"
 #include "pipelines/value/value.h"
 
 namespace runnel {

@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "pipelines/base/scan.h"
 #include "pipelines/codecs/json.h"
-#include "pipelines/codecs/scan.h"
 #include "pipelines/codecs/utf8.h"
 
 namespace runnel {

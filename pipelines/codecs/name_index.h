@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "pipelines/codecs/scan.h"
+#include "pipelines/base/scan.h"
 #include "pipelines/value/record.h"
 
 namespace runnel {

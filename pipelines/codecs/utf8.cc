@@ -1,6 +1,6 @@
 #include "pipelines/codecs/utf8.h"
 
-#include "pipelines/codecs/scan.h"
+#include "pipelines/base/scan.h"
 
 namespace runnel {
 namespace {

@@ -55,7 +55,7 @@ LIBRARIES = {
 # Of the operating system, in pipelines/: instructions for checksums and for scanning.
 SYSTEM_IN_PIPELINES = {
     "pipelines/base/crc32c.cc": {"nmmintrin.h", "arm_acle.h", "sys/auxv.h"},
-    "pipelines/codecs/scan.h": {"emmintrin.h", "arm_neon.h"},
+    "pipelines/base/scan.h": {"emmintrin.h", "arm_neon.h"},
 }
 
 

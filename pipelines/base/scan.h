@@ -1,4 +1,4 @@
-// Scanning text several bytes at a time, for codecs.
+// Scanning text several bytes at a time.
 //
 // Each function looks at a fixed number of bytes from where it starts, whether
 // they belong to the text or not: the caller has that many readable bytes
@@ -74,6 +74,22 @@ inline bool SamePrefix(const char* a, const char* b, unsigned size) {
   if (size <= 8) return low << (64 - 8 * size) == 0;
   const std::uint64_t high = Load8(a + 8) ^ Load8(b + 8);
   return low == 0 && high << (128 - 8 * size) == 0;
+#endif
+}
+
+// Which of the 16 bytes at `at` are `wanted`, a bit each, the first byte lowest.
+inline std::uint32_t Find16(const char* at, char wanted) {
+#if defined(__SSE2__)
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+  return static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(wanted))));
+#else
+  const auto find8 = [wanted](std::uint64_t word) {
+    const std::uint64_t zero = word ^ (kOnes * static_cast<unsigned char>(wanted));
+    // The top bit of each byte that is zero, exact for every byte; then the bits side by side.
+    const std::uint64_t found = ~(((zero & ~kTops) + ~kTops) | zero | ~kTops);
+    return static_cast<std::uint32_t>((found >> 7) * 0x0102040810204080 >> 56);
+  };
+  return find8(Load8(at)) | find8(Load8(at + 8)) << 8;
 #endif
 }
 
