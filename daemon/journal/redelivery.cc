@@ -1,7 +1,5 @@
 #include "daemon/journal/redelivery.h"
 
-#include <bit>
-
 #include "pipelines/base/hash.h"
 
 namespace runnel {
@@ -36,8 +34,7 @@ void Redelivery::Note(std::uint16_t session, std::uint16_t packet_id, std::uint3
   if (entries_.empty()) return;
   // A division takes longer than all the rest.
   const std::size_t size = entries_.size();
-  RedeliveryEntry& entry =
-      entries_[std::has_single_bit(size) ? *next_ & (size - 1) : *next_ % size];
+  RedeliveryEntry& entry = entries_[(size & (size - 1)) == 0 ? *next_ & (size - 1) : *next_ % size];
   entry.packet_id = 0;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   entry.position = position;
