@@ -44,6 +44,13 @@ inline std::uint64_t SpecialBytes(std::uint64_t word) {
   return (zero | word) & kTops;
 }
 
+// Which of the 8 bytes of `word` are zero, a bit each, the lowest byte lowest.
+inline std::uint32_t ZeroBytes(std::uint64_t word) {
+  // The top bit of each, exact for every byte; then the bits side by side.
+  const std::uint64_t found = ~(((word & ~kTops) + ~kTops) | word | ~kTops);
+  return static_cast<std::uint32_t>((found >> 7) * 0x0102040810204080 >> 56);
+}
+
 // How many of the 16 bytes at `at` are plain text before the first that is not.
 inline int PlainPrefix(const char* at) {
 #if defined(__SSE2__)
@@ -62,18 +69,14 @@ inline int PlainPrefix(const char* at) {
 #endif
 }
 
-// Whether the first `size` (1 to 16) bytes at `a` and `b` are the same.
-inline bool SamePrefix(const char* a, const char* b, unsigned size) {
+// Which of the 16 bytes at `a` and at `b` are the same, a bit each, the first byte lowest.
+inline std::uint32_t Same16(const char* a, const char* b) {
 #if defined(__SSE2__)
   const __m128i left = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a));
   const __m128i right = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b));
-  const unsigned same = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(left, right)));
-  return (~same << (32 - size)) == 0;
+  return static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(left, right)));
 #else
-  const std::uint64_t low = Load8(a) ^ Load8(b);
-  if (size <= 8) return low << (64 - 8 * size) == 0;
-  const std::uint64_t high = Load8(a + 8) ^ Load8(b + 8);
-  return low == 0 && high << (128 - 8 * size) == 0;
+  return ZeroBytes(Load8(a) ^ Load8(b)) | ZeroBytes(Load8(a + 8) ^ Load8(b + 8)) << 8;
 #endif
 }
 
@@ -83,13 +86,8 @@ inline std::uint32_t Find16(const char* at, char wanted) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
   return static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(wanted))));
 #else
-  const auto find8 = [wanted](std::uint64_t word) {
-    const std::uint64_t zero = word ^ (kOnes * static_cast<unsigned char>(wanted));
-    // The top bit of each byte that is zero, exact for every byte; then the bits side by side.
-    const std::uint64_t found = ~(((zero & ~kTops) + ~kTops) | zero | ~kTops);
-    return static_cast<std::uint32_t>((found >> 7) * 0x0102040810204080 >> 56);
-  };
-  return find8(Load8(at)) | find8(Load8(at + 8)) << 8;
+  const std::uint64_t all = kOnes * static_cast<unsigned char>(wanted);
+  return ZeroBytes(Load8(at) ^ all) | ZeroBytes(Load8(at + 8) ^ all) << 8;
 #endif
 }
 

@@ -1,5 +1,6 @@
 #include "pipelines/codecs/json.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <vector>
@@ -12,7 +13,7 @@ namespace runnel {
 namespace {
 
 // What a name means to the plan.
-enum class Use : std::uint8_t { kKnown, kKept, kSkipped };
+enum class Use : std::uint8_t { kKnown, kKept, kSkipped, kNothing };
 
 // A field's name where it stands in a payload.
 struct Name {
@@ -28,13 +29,13 @@ struct Name {
 // alone decides what it means, so whatever is remembered gives the same record.
 struct alignas(64) Segment {
   static constexpr std::size_t kSizeMax = 48;
-  static constexpr std::uint32_t kNothing = UINT32_MAX;  // more than a payload has
 
   char text[kSizeMax] = {};
-  std::uint32_t size = kNothing;
+  std::uint16_t head = 0xffff;  // a bit for each of the first 16 bytes that the text has
+  std::uint16_t size = kSizeMax;
   std::uint16_t field = Record::kUnknown;
-  Use use = Use::kSkipped;
-  std::uint8_t bit = 0;  // of the name's hash, 0 to 63
+  Use use = Use::kNothing;  // nothing is remembered here
+  std::uint8_t bit = 0;     // of the name's hash, 0 to 63
   std::uint8_t name_at = 0;
   std::uint8_t name_size = 0;
   std::uint8_t next = 0;  // number of the segment that followed the last time
@@ -76,17 +77,23 @@ class JsonDecoder final : public Decoder {
   std::vector<std::string_view> names_;  // of KeptTwice; keeps its memory
 };
 
-// The segment is there, all of it (no blank follows), and the payload goes on.
+// The segment is there. Perhaps not in the payload but behind its end; then the value
+// that is read next does not begin in it either.
 inline bool JsonDecoder::Matches(const Segment& segment, const char* at) const {
   static_assert(Segment::kSizeMax < kPadding);
-  if (reader_.end() - at <= std::int64_t{segment.size}) return false;
-  if (static_cast<unsigned char>(at[segment.size]) <= ' ') return false;
-  if (segment.size > 16) return MatchesLong(segment, at);
-  return scan::SamePrefix(at, segment.text, segment.size);
+  if ((~scan::Same16(at, segment.text) & segment.head) != 0) return false;
+  return segment.size <= 16 || MatchesLong(segment, at);
 }
 
 bool JsonDecoder::MatchesLong(const Segment& segment, const char* at) const {
   return std::memcmp(at, segment.text, segment.size) == 0;
+}
+
+[[gnu::always_inline]] inline const char* JsonDecoder::ReadKnown(const char* at,
+                                                                 std::uint16_t field,
+                                                                 Record& record) {
+  if (!record.Get(field).IsMissing()) return reader_.Fail(at, "json_duplicate_field");
+  return reader_.ReadValue(at, 1, record.Add(field));
 }
 
 Outcome JsonDecoder::Next(std::string_view payload, DecodeCursor& cursor, Arena& arena,
@@ -99,7 +106,7 @@ Outcome JsonDecoder::Next(std::string_view payload, DecodeCursor& cursor, Arena&
   std::uint8_t* next = &first_;
   do {
     Segment& expected = segments_[*next];
-    if (!Matches(expected, at)) [[unlikely]] {
+    if (!Matches(expected, at) || expected.use == Use::kNothing) [[unlikely]] {
       at = ReadUnpredicted(at, at == payload.data(), next, record);
     } else {
       const char* const start = at;
@@ -171,21 +178,19 @@ std::uint8_t JsonDecoder::Learn(const char* start, const char* end, const Name& 
   const std::uint64_t hash = NameDigest({start, size}).hash;
   const auto number = static_cast<std::uint8_t>(1 + hash % (segments_.size() - 1));
   Segment& segment = segments_[number];
-  if (segment.size == size && Matches(segment, start)) return number;
+  if (segment.use != Use::kNothing && segment.size == size && Matches(segment, start)) {
+    return number;
+  }
   segment = {};
   std::memcpy(segment.text, start, size);
   segment.bit = name.bit;
   segment.field = name.field;
   segment.use = name.use;
-  segment.size = static_cast<std::uint32_t>(size);
+  segment.head = static_cast<std::uint16_t>((1U << std::min<std::size_t>(size, 16)) - 1);
+  segment.size = static_cast<std::uint16_t>(size);
   segment.name_at = static_cast<std::uint8_t>(name_at);
   segment.name_size = static_cast<std::uint8_t>(name.text.size());
   return number;
-}
-
-const char* JsonDecoder::ReadKnown(const char* at, std::uint16_t field, Record& record) {
-  if (!record.Get(field).IsMissing()) return reader_.Fail(at, "json_duplicate_field");
-  return reader_.ReadValue(at, 1, record.Add(field));
 }
 
 const char* JsonDecoder::ReadKept(const char* at, std::string_view name, std::uint8_t bit,

@@ -267,6 +267,10 @@ const char* JsonReader::ReadLiteral(const char* at, Value& value) {
 }
 
 const char* JsonReader::ReadOther(const char* at, int depth, Value& value) {
+  if (static_cast<unsigned char>(*at) <= ' ') {
+    const char* const first = SkipSpace(at);
+    if (first != at) return ReadValue(first, depth, value);
+  }
   if (!Is(at, '[') && !Is(at, '{')) return ReadLiteral(at, value);
   if (depth == kDepthMax) return Fail(at, "json_too_deep");
   const std::size_t from = open_.size();
@@ -383,6 +387,7 @@ const char* JsonReader::SkipName(const char* at) {
 }
 
 const char* JsonReader::SkipAnyValue(const char* at, int depth) {
+  at = SkipSpace(at);
   if (!Is(at, '[') && !Is(at, '{')) return SkipScalar(at);
   std::uint64_t objects = 0;  // bit i: the container i levels out is an object
   const int outer = depth;

@@ -38,14 +38,14 @@ class JsonReader final {
     return nullptr;
   }
   // Whether `at` is inside the payload and holds `character`.
-  bool Is(const char* at, char character) const { return at < end_ && *at == character; }
+  bool Is(const char* at, char character) const { return *at == character && at < end_; }
   const char* SkipSpace(const char* at) const {
     while (at < end_ && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) ++at;
     return at;
   }
 
-  // A value whose container is `depth` deep. Text without escapes is borrowed from
-  // the payload, all else that needs memory is in the arena.
+  // A value whose container is `depth` deep, with blanks before it. Text without escapes is
+  // borrowed from the payload, all else that needs memory is in the arena.
   const char* ReadValue(const char* at, int depth, Value& value) {
     if (at >= end_) return Fail(at, nullptr);
     const char first = *at;
@@ -60,8 +60,8 @@ class JsonReader final {
       return ReadNumber(at, value);
     return ReadOther(at, depth, value);
   }
-  // Checks the grammar of a value without making it; neither the range of numbers
-  // nor that names are unique.
+  // Checks the grammar of a value, and of blanks before it, without making it; neither the range of
+  // numbers nor that names are unique.
   const char* SkipValue(const char* at, int depth) {
     if (Is(at, '"')) {
       const char* const close = at + 1 + scan::PlainPrefix(at + 1);
