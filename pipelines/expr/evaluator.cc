@@ -80,6 +80,17 @@ inline Value Logic(Machine& machine, const Node& node, bool decides) {
   return right.IsError() ? right : Value::Error(kNoOverload);
 }
 
+// Two comparisons of one field, which is a double in nearly every record.
+Value LogicOfField(Machine& machine, const Node& node) {
+  const Value& value = machine.record.Get(node.field);
+  if (value.type() != Type::kDouble) return Run(machine, machine.program.nodes[node.third]);
+  const double number = value.AsDouble();
+  const int first = RelationOf(number, node.number) & node.detail;
+  const int second = RelationOf(number, node.constant.AsDouble()) & node.detail >> 4;
+  if (node.code == Code::kBothField) return Value::Bool(first != 0 && second != 0);
+  return Value::Bool((first | second) != 0);
+}
+
 Value Ternary(Machine& machine, const Node& node) {
   const Value condition = Operand(machine, node.operands[0]);
   if (condition.IsError()) return condition;
@@ -222,6 +233,9 @@ Value Run(Machine& machine, const Node& node) {
       return Logic(machine, node, false);
     case Code::kOr:
       return Logic(machine, node, true);
+    case Code::kBothField:
+    case Code::kEitherField:
+      return LogicOfField(machine, node);
     case Code::kTernary:
       return Ternary(machine, node);
     case Code::kCall:
@@ -251,13 +265,16 @@ Value Run(Machine& machine, const Node& node) {
 }
 
 Value Evaluate(const Program& program, std::uint32_t index, const Record& record, Arena& arena) {
+  const Node& node = program.nodes[index];
   Machine machine{program, record, arena, nullptr, program.cost_max};
-  if (program.locals == 0) return Run(machine, program.nodes[index]);
+  // What most filters are.
+  if (node.code == Code::kBothField) return LogicOfField(machine, node);
+  if (program.locals == 0) return Run(machine, node);
   // Each variable is set before it is read; setting them here first would cost more
   // than many an expression.
   alignas(Value) std::array<std::byte, kLocalsMax * sizeof(Value)> locals;
   machine.locals = reinterpret_cast<Value*>(locals.data());
-  return Run(machine, program.nodes[index]);
+  return Run(machine, node);
 }
 
 }  // namespace runnel::expr

@@ -240,7 +240,20 @@ class Lowerer final {
     }
     const bool constant = IsConstant(node.operands[0]) && IsConstant(node.operands[1]);
     const std::uint32_t index = Push(node);
-    return constant ? Fold(index, mark, from.at) : index;
+    if (constant) return Fold(index, mark, from.at);
+    const Node left = At(node.operands[0]);
+    const Node right = At(node.operands[1]);
+    if (left.code != Code::kCompareField || right.code != Code::kCompareField ||
+        left.field != right.field) {
+      return index;
+    }
+    Node fused = Make(from.op == Op::kAnd ? Code::kBothField : Code::kEitherField);
+    fused.detail = static_cast<std::uint8_t>(left.detail | right.detail << 4);
+    fused.field = left.field;
+    fused.third = index;
+    fused.number = left.number;
+    fused.constant = Value::Double(right.number);
+    return Push(fused);
   }
 
   std::uint32_t Ternary(const ExprNode& from) {

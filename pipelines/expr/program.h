@@ -33,6 +33,8 @@ enum class Code : std::uint8_t {
   kArithmetic,
   kAnd,
   kOr,
+  kBothField,    // field REL number && the same field REL number, as in kCompareField
+  kEitherField,  // the same with ||
   kNot,
   kTernary,
   kCall,
@@ -56,10 +58,12 @@ inline constexpr std::uint8_t kIsUnordered = 8;
 
 struct Node {
   Code code = Code::kConstant;
-  // kCompare…, kEqualText: the relation; kArithmetic…: the Op.
+  // kCompare…, kEqualText: the relation; kBothField, kEitherField: two, the second in the
+  // upper half; kArithmetic…: the Op.
   std::uint8_t detail = 0;
   std::uint16_t field = 0;  // kField, kCompareField, …: its number; kLocal, kBind: the variable's
   // Of a node with one operand or a number: the operand. kTernary: the third operand.
+  // kBothField, kEitherField: the plain node, for values that are no doubles.
   // kList, kMap: how many children. kCall, kMacro: the place in `calls`, `loops`.
   std::uint32_t third = 0;
   union {
@@ -68,7 +72,7 @@ struct Node {
     std::uint32_t operands[2] = {0, 0};
     double number;  // kCompareField, kCompareNumber, kArithmetic…: the constant as a double
   };
-  Value constant;
+  Value constant;  // kBothField, kEitherField: the second number; `number` is the first
 };
 static_assert(sizeof(Node) == 32);
 
