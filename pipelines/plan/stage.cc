@@ -1,81 +1,14 @@
 #include "pipelines/plan/stage.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <optional>
-#include <utility>
 
-#include "pipelines/codecs/codecs.h"
-#include "pipelines/codecs/json.h"
+#include "pipelines/base/scan.h"
 #include "pipelines/plan/admission.h"
 
 namespace runnel {
-namespace {
-
-constexpr int kStateRoot = 0;
-constexpr int kFirstStepRoot = 1;
-constexpr std::size_t kArenaBytes = 256 * 1024;
-constexpr std::int64_t kNever = INT64_MIN;
-
-}  // namespace
-
-Result<std::unique_ptr<Pipeline>> Pipeline::Create(const Plan& plan, std::size_t stage,
-                                                   StateRegion& region, const Ledger& ledger) {
-  return Stage::Create(static_cast<const CompiledPlan&>(plan), stage, region, ledger);
-}
-
-Stage::Stage(const CompiledPlan& plan, std::size_t stage, StateRegion& region)
-    : plan_(&plan),
-      stage_(stage),
-      region_(&region),
-      arena_(kArenaBytes),
-      captures_(plan.captures.size()) {}
-
-Result<std::unique_ptr<Pipeline>> Stage::Create(const CompiledPlan& plan, std::size_t stage,
-                                                StateRegion& region, const Ledger& ledger) {
-  std::unique_ptr<Stage> created(new Stage(plan, stage, region));
-  created->ledger_ = ledger;
-  const FieldTable& table = plan.TableOf(stage);
-  if (stage == 0) {
-    created->decoder_ = plan.decode_format->MakeDecoder(table, plan.unmentioned);
-  } else {
-    created->from_exchange_ = std::make_unique<ExchangeDecoder>(table, table, plan.unmentioned);
-  }
-  if (!created->last()) {
-    created->to_exchange_ = std::make_unique<ExchangeEncoder>(plan.TableOf(stage + 1));
-  }
-  created->encoder_ = plan.encode_format->MakeEncoder();
-  for (const auto& fields : plan.tables) {
-    created->records_.push_back(std::make_unique<Record>(*fields));
-  }
-  if (Status started = created->StartRuns(); !started.ok()) return started.error();
-  return std::unique_ptr<Pipeline>(std::move(created));
-}
-
-Status Stage::StartRuns() {
-  state_block_ = region_->root(kStateRoot);
-  if (state_block_ == StateRegion::kNone) {
-    state_block_ = region_->Allocate(sizeof(State));
-    if (state_block_ == StateRegion::kNone) {
-      return Error{ErrorKind::kFix, "limits.state has no room for a pipeline"};
-    }
-    auto* fresh = region_->Get<State>(state_block_);
-    fresh->now = kNever;
-    std::fill(std::begin(fresh->sources), std::end(fresh->sources), kNever);
-    region_->SetRoot(kStateRoot, state_block_);
-  } else if (!region_->Contains(state_block_, sizeof(State))) {
-    return Error{ErrorKind::kGiveUp, "the state of a pipeline is out of the region"};
-  }
-  for (std::size_t i = plan_->FirstStep(stage_); i < plan_->EndStep(stage_); ++i) {
-    Result<std::unique_ptr<OperatorRun>> run =
-        plan_->steps[i].op->Start(*region_, kFirstStepRoot + static_cast<int>(i));
-    if (!run.ok()) return run.error();
-    runs_.push_back(std::move(run).value());
-    if (plan_->steps[i].op->ProducesRecords()) stateful_.push_back(runs_.back().get());
-  }
-  pending_ = FindPending();
-  return {};
-}
 
 Stage::State& Stage::ChangeState() { return *region_->Change<State>(state_block_); }
 
@@ -83,11 +16,9 @@ void Stage::Push(const Input& input, const TurnMode& mode, OutputSink& out) {
   arena_.Reset();
   input_ = &input;
   switch (input.kind) {
-    case InputKind::kMessage:
-    case InputKind::kExchange:
-    case InputKind::kOversize:
-      PushMessage(input, mode, out);
-      break;
+    [[likely]] case InputKind::kMessage : case InputKind::kExchange : case InputKind::kOversize
+        : PushMessage(input, mode, out);
+    break;
     case InputKind::kTick:
     case InputKind::kPause:
     case InputKind::kResume:
@@ -125,7 +56,8 @@ inline void Stage::PushMessage(const Input& input, const TurnMode& mode, OutputS
 }
 
 // A record that has been decoded, or could not be.
-void Stage::TakeRecord(const char* reason, const TurnMode& mode, OutputSink& out) {
+[[gnu::always_inline]] inline void Stage::TakeRecord(const char* reason, const TurnMode& mode,
+                                                     OutputSink& out) {
   const Origin origin = InputRecord().is_result ? Origin::kResult : Origin::kInput;
   Count(origin, &Ledger::received, &Ledger::results_received);
   if (reason != nullptr) {
@@ -135,72 +67,89 @@ void Stage::TakeRecord(const char* reason, const TurnMode& mode, OutputSink& out
   RunSteps(0, InputRecord(), origin, out);
 }
 
-const char* Stage::Decode(const Input& input, DecodeCursor& cursor) {
+[[gnu::always_inline]] inline const char* Stage::Decode(const Input& input, DecodeCursor& cursor) {
   Record& record = InputRecord();
   record.Clear();
   record.sink = 0;
   record.is_result = false;
-  if (plan_->whole_record && plan_->InputTable(stage_) == 0) {
-    for (const std::uint16_t field : plan_->capture_fields) record.SetHidden(field, Value());
-  }
-  if (input.kind == InputKind::kExchange) {
-    cursor.at = DecodeCursor::kEnd;
-    const Outcome outcome = from_exchange_->Decode(input.payload, arena_, record);
-    if (outcome.ok() && plan_->whole_record) ApplyCaptures(record.topic);
-    return outcome.reason();
-  }
+  if (hides_captures_) HideCaptures();
+  if (input.kind == InputKind::kExchange) return DecodeExchange(input, cursor);
   const Outcome outcome = decoder_->Next(input.payload, cursor, arena_, record);
   if (!outcome.ok()) return outcome.reason();
   record.arrival = input.arrival;
   record.time = input.arrival;
   record.topic = input.topic;
-  ApplyCaptures(input.topic);
+  if (has_captures_) ApplyCaptures(input.topic);
   if (const char* reason = ApplySchema(*plan_, record)) return reason;
   return SetEventTime(*plan_, record, ZonelessText::kRefused);
 }
 
+const char* Stage::DecodeExchange(const Input& input, DecodeCursor& cursor) {
+  Record& record = InputRecord();
+  cursor.at = DecodeCursor::kEnd;
+  const Outcome outcome = from_exchange_->Decode(input.payload, arena_, record);
+  if (outcome.ok() && hides_captures_) ApplyCaptures(record.topic);
+  return outcome.reason();
+}
+
+// What the last record has left.
+void Stage::HideCaptures() {
+  for (const std::uint16_t field : plan_->capture_fields) records_[0]->SetHidden(field, Value());
+}
+
+// Where the level of `topic` that begins at `at` ends.
+inline std::size_t EndOfLevel(std::string_view topic, std::size_t at) {
+  constexpr std::size_t kBlock = 16;
+  if (topic.size() - at >= kBlock) {
+    const std::uint32_t slashes = scan::Find16(topic.data() + at, '/');
+    if (slashes != 0) return at + static_cast<std::size_t>(std::countr_zero(slashes));
+  }
+  return std::min(topic.find('/', at), topic.size());
+}
+
 // Captures win over fields of the payload of the same name. Where the record passes on
 // whole they are seen by expressions and not by the output.
-inline void Stage::ApplyCaptures(std::string_view topic) {
-  if (plan_->captures.empty() || plan_->InputTable(stage_) != 0) return;
+[[gnu::always_inline]] inline void Stage::ApplyCaptures(std::string_view topic) {
   Record& record = *records_[0];
+  const std::size_t captures = plan_->capture_levels.size();
   std::size_t capture = 0;
   std::size_t at = std::min(plan_->captures_at, topic.size());
   for (std::uint32_t level = plan_->captures_from;; ++level) {
     const std::size_t begin = at;
-    at = std::min(topic.find('/', begin), topic.size());
+    at = EndOfLevel(topic, begin);
     if (level == plan_->capture_levels[capture]) {
-      const std::uint16_t field = plan_->capture_fields[capture++];
+      const std::uint16_t field = plan_->capture_fields[capture];
       const Value value = Value::String({topic.data() + begin, at - begin});
-      if (plan_->whole_record && record.Get(field).IsMissing()) {
+      if (hides_captures_ && record.Get(field).IsMissing()) {
         record.SetHidden(field, value);
       } else if (stage_ == 0) {
         record.Set(field, value);
       }
+      if (++capture == captures) return;
     }
-    if (at == topic.size() || capture == plan_->captures.size()) return;
+    if (at == topic.size()) return;
     ++at;
   }
 }
 
 // Time as this stage sees it: of its journal, or of the slowest of its sources.
-void Stage::Advance(const Input& input) {
-  const std::int64_t arrival = Microseconds(input.arrival);
-  std::int64_t now = arrival;
-  if (stage_ > 0) {
-    State& changed = ChangeState();
-    if (input.source < kSourcesMax) {
-      std::int64_t& source = changed.sources[input.source];
-      source = std::max(source, arrival);
-    }
-    const std::size_t sources = std::min<std::size_t>(plan_->partitions(stage_ - 1), kSourcesMax);
-    now = *std::min_element(changed.sources, changed.sources + sources);
-  }
+inline void Stage::Advance(const Input& input) {
+  const std::int64_t now = stage_ == 0 ? Microseconds(input.arrival) : SlowestSource(input);
   if (now == kNever || (now == advanced_ && input.kind == InputKind::kMessage)) return;
   advanced_ = now;
   for (OperatorRun* run : stateful_) {
     run->AdvanceTo(TimeFromMicroseconds(now), state().paused == 0);
   }
+}
+
+std::int64_t Stage::SlowestSource(const Input& input) {
+  State& changed = ChangeState();
+  if (input.source < kSourcesMax) {
+    std::int64_t& source = changed.sources[input.source];
+    source = std::max(source, Microseconds(input.arrival));
+  }
+  const std::size_t sources = std::min<std::size_t>(plan_->partitions(stage_ - 1), kSourcesMax);
+  return *std::min_element(changed.sources, changed.sources + sources);
 }
 
 void Stage::PushTime(const Input& input, OutputSink& out) {
@@ -226,7 +175,7 @@ void Stage::PassTime(InputKind kind, Time time, OutputSink& out) {
   out.Write(tick);
 }
 
-void Stage::RunSteps(std::size_t from, Record& record, Origin origin, OutputSink& out) {
+inline void Stage::RunSteps(std::size_t from, Record& record, Origin origin, OutputSink& out) {
   for (std::size_t i = from; i < runs_.size(); ++i) {
     const Verdict verdict = runs_[i]->Apply(record, arena_);
     if (verdict.kind == Verdict::Kind::kAbsorbed) {
@@ -337,39 +286,82 @@ std::optional<Time> Stage::NextDeadline() const {
   return next;
 }
 
-void Stage::Save(ByteWriter& writer) const {
-  writer.Raw({reinterpret_cast<const char*>(&ledger_), sizeof(Ledger)});
-  writer.Raw({reinterpret_cast<const char*>(&state()), sizeof(State)});
-  writer.Varint(runs_.size());
-  for (const auto& run : runs_) {
-    ByteWriter inner;
-    run->Save(inner);
-    writer.String(inner.bytes());
-  }
+// Keeps what is left of a payload for the turns to come.
+bool Stage::KeepBatch(const Input& input, const DecodeCursor& cursor) {
+  const std::size_t size =
+      sizeof(Batch) + input.topic.size() + input.payload.size() + Decoder::kPadding;
+  const StateRegion::Ref ref = region_->Allocate(size);
+  if (ref == StateRegion::kNone) return false;
+  auto* batch = region_->Get<Batch>(ref);
+  *batch = {cursor, Microseconds(input.arrival), static_cast<std::uint32_t>(input.topic.size()),
+            static_cast<std::uint32_t>(input.payload.size())};
+  auto* bytes = reinterpret_cast<char*>(batch + 1);
+  std::memcpy(bytes, input.topic.data(), input.topic.size());
+  std::memcpy(bytes + input.topic.size(), input.payload.data(), input.payload.size());
+  State& changed = ChangeState();
+  changed.batch = ref;
+  changed.batch_size = static_cast<std::uint32_t>(size);
+  return true;
 }
 
-// Steps without state may differ; the one with state must be the same.
-Status Stage::Load(ByteReader& reader) {
-  const std::string_view counts = reader.Raw(sizeof(Ledger));
-  const std::string_view saved = reader.Raw(sizeof(State));
-  std::vector<std::string_view> with_state;
-  for (std::uint64_t i = reader.Varint(); i > 0 && reader.ok(); --i) {
-    const std::string_view inner = reader.String();
-    if (!inner.empty()) with_state.push_back(inner);
+void Stage::NextOfBatch(const TurnMode& mode, OutputSink& out) {
+  auto* batch = region_->Change<Batch>(state().batch);
+  const auto* bytes = reinterpret_cast<const char*>(batch + 1);
+  Input input;
+  input.arrival = TimeFromMicroseconds(batch->arrival);
+  input.topic = {bytes, batch->topic_size};
+  input.payload = {bytes + batch->topic_size, batch->payload_size};
+  input_ = &input;
+  if (mode.poison) {
+    // Which record it was nobody knows: the rest of the payload goes with it.
+    InputRecord().Clear();
+    TakeRecord("poison", mode, out);
+    EndBatch();
+  } else {
+    const char* reason = Decode(input, batch->cursor);
+    TakeRecord(reason, mode, out);
+    if (batch->cursor.AtEnd()) EndBatch();
   }
-  if (!reader.ok()) return Error{ErrorKind::kGiveUp, "a saved pipeline is cut off"};
-  std::memcpy(&ledger_, counts.data(), sizeof(Ledger));
-  std::memcpy(&ChangeState(), saved.data(), sizeof(State));
-  advanced_ = kNever;
-  std::size_t next = 0;
-  for (std::size_t i = 0; i < runs_.size(); ++i) {
-    if (plan_->steps[plan_->FirstStep(stage_) + i].op->StateMark().empty()) continue;
-    if (next == with_state.size()) return Error{ErrorKind::kFix, "a step with state is new"};
-    ByteReader inner(with_state[next++]);
-    if (Status loaded = runs_[i]->Load(inner); !loaded.ok()) return loaded;
+  input_ = nullptr;
+}
+
+void Stage::EndBatch() {
+  State& changed = ChangeState();
+  region_->Free(changed.batch, changed.batch_size);
+  changed.batch = StateRegion::kNone;
+}
+
+void Stage::Step(const TurnMode& mode, OutputSink& out) {
+  DoStep(mode, out);
+  pending_ = FindPending();
+}
+
+void Stage::DoStep(const TurnMode& mode, OutputSink& out) {
+  arena_.Reset();
+  // Later steps first: what one produces in several turns is behind them in order.
+  for (std::size_t i = runs_.size(); i-- > 0;) {
+    if (!runs_[i]->HasPending()) continue;
+    const CompiledStep& step = plan_->steps[plan_->FirstStep(stage_) + i];
+    Record& result = *records_[step.produced_table];
+    result.Clear();
+    result.sink = 0;
+    result.is_result = true;
+    result_ = &result;
+    const OperatorRun::Product product =
+        mode.poison ? runs_[i]->Discard(result, arena_) : runs_[i]->Produce(result, arena_);
+    if (!product.made) return;
+    Count(Origin::kResult, &Ledger::received, &Ledger::results);
+    if (mode.poison || product.failure != nullptr) {
+      Count(Origin::kResult, &Ledger::dead_lettered, &Ledger::results_dead_lettered);
+      return DeadLetter(mode.poison ? "poison" : product.failure, step.label, mode.signal, out);
+    }
+    return RunSteps(i + 1, result, Origin::kResult, out);
   }
-  if (next != with_state.size()) return Error{ErrorKind::kFix, "a step with state is gone"};
-  return {};
+  if (state().batch != StateRegion::kNone) return NextOfBatch(mode, out);
+  if (state().forward == 0) return;
+  const auto kind = static_cast<InputKind>(state().forward);
+  PassTime(kind, TimeFromMicroseconds(state().forward_time), out);
+  ChangeState().forward = 0;
 }
 
 }  // namespace runnel

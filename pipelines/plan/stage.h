@@ -26,6 +26,7 @@ class Stage final : public Pipeline {
 
  private:
   static constexpr std::size_t kSourcesMax = 64;
+  static constexpr std::int64_t kNever = INT64_MIN;
   struct State {
     std::uint32_t paused;
     StateRegion::Ref batch;             // a payload with more records
@@ -46,7 +47,13 @@ class Stage final : public Pipeline {
 
   Stage(const CompiledPlan& plan, std::size_t stage, StateRegion& region);
   Status StartRuns();
-  bool FindPending() const;
+  bool FindPending() const {
+    if (state().batch != StateRegion::kNone || state().forward != 0) return true;
+    for (const OperatorRun* run : stateful_) {
+      if (run->HasPending()) return true;
+    }
+    return false;
+  }
   void DoStep(const TurnMode& mode, OutputSink& out);
   State& ChangeState();
   const State& state() const { return *region_->Get<State>(state_block_); }
@@ -55,14 +62,17 @@ class Stage final : public Pipeline {
   void PushMessage(const Input& input, const TurnMode& mode, OutputSink& out);
   void PushTime(const Input& input, OutputSink& out);
   const char* Decode(const Input& input, DecodeCursor& cursor);
+  const char* DecodeExchange(const Input& input, DecodeCursor& cursor);
   bool KeepBatch(const Input& input, const DecodeCursor& cursor);
   void NextOfBatch(const TurnMode& mode, OutputSink& out);
   void EndBatch();
   void TakeRecord(const char* reason, const TurnMode& mode, OutputSink& out);
   void PassTime(InputKind kind, Time time, OutputSink& out);
-  Record& InputRecord() { return *records_[plan_->InputTable(stage_)]; }
+  Record& InputRecord() { return *input_record_; }
+  void HideCaptures();
   void ApplyCaptures(std::string_view topic);
   void Advance(const Input& input);
+  std::int64_t SlowestSource(const Input& input);
   void RunSteps(std::size_t from, Record& record, Origin origin, OutputSink& out);
   void Finish(const Verdict& verdict, std::size_t step, Record& record, Origin origin,
               OutputSink& out);
@@ -76,6 +86,8 @@ class Stage final : public Pipeline {
 
   const CompiledPlan* plan_;
   std::size_t stage_;
+  bool has_captures_;    // a record of this stage takes values of its topic
+  bool hides_captures_;  // which expressions see and the output does not
   StateRegion* region_;
   StateRegion::Ref state_block_ = StateRegion::kNone;
   Ledger ledger_;
@@ -88,12 +100,12 @@ class Stage final : public Pipeline {
   std::unique_ptr<ExchangeEncoder> to_exchange_;    // all but the last
   std::unique_ptr<Encoder> encoder_;
   std::vector<std::unique_ptr<Record>> records_;  // one per table
+  Record* input_record_ = nullptr;                // the one of what comes into this stage
   Arena arena_;
-  std::vector<std::string_view> captures_;  // scratch
-  std::string topic_;                       // scratch of Publish
-  std::string payload_;                     // scratch
-  const Input* input_ = nullptr;            // of the turn; for dead letters
-  const Record* result_ = nullptr;          // that the turn has produced; for dead letters
+  std::string topic_;               // scratch of Publish
+  std::string payload_;             // scratch
+  const Input* input_ = nullptr;    // of the turn; for dead letters
+  const Record* result_ = nullptr;  // that the turn has produced; for dead letters
 };
 
 }  // namespace runnel

@@ -1,0 +1,113 @@
+// What a Stage does once: it begins, takes up its state, and gives it to a successor.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "pipelines/codecs/codecs.h"
+#include "pipelines/plan/stage.h"
+
+namespace runnel {
+namespace {
+
+constexpr int kStateRoot = 0;
+constexpr int kFirstStepRoot = 1;
+constexpr std::size_t kArenaBytes = 256 * 1024;
+
+}  // namespace
+
+Result<std::unique_ptr<Pipeline>> Pipeline::Create(const Plan& plan, std::size_t stage,
+                                                   StateRegion& region, const Ledger& ledger) {
+  return Stage::Create(static_cast<const CompiledPlan&>(plan), stage, region, ledger);
+}
+
+Stage::Stage(const CompiledPlan& plan, std::size_t stage, StateRegion& region)
+    : plan_(&plan),
+      stage_(stage),
+      has_captures_(!plan.captures.empty() && plan.InputTable(stage) == 0),
+      hides_captures_(has_captures_ && plan.whole_record),
+      region_(&region),
+      arena_(kArenaBytes) {}
+
+Result<std::unique_ptr<Pipeline>> Stage::Create(const CompiledPlan& plan, std::size_t stage,
+                                                StateRegion& region, const Ledger& ledger) {
+  std::unique_ptr<Stage> created(new Stage(plan, stage, region));
+  created->ledger_ = ledger;
+  const FieldTable& table = plan.TableOf(stage);
+  if (stage == 0) {
+    created->decoder_ = plan.decode_format->MakeDecoder(table, plan.unmentioned);
+  } else {
+    created->from_exchange_ = std::make_unique<ExchangeDecoder>(table, table, plan.unmentioned);
+  }
+  if (!created->last()) {
+    created->to_exchange_ = std::make_unique<ExchangeEncoder>(plan.TableOf(stage + 1));
+  }
+  created->encoder_ = plan.encode_format->MakeEncoder();
+  for (const auto& fields : plan.tables) {
+    created->records_.push_back(std::make_unique<Record>(*fields));
+  }
+  created->input_record_ = created->records_[plan.InputTable(stage)].get();
+  if (Status started = created->StartRuns(); !started.ok()) return started.error();
+  return std::unique_ptr<Pipeline>(std::move(created));
+}
+
+Status Stage::StartRuns() {
+  state_block_ = region_->root(kStateRoot);
+  if (state_block_ == StateRegion::kNone) {
+    state_block_ = region_->Allocate(sizeof(State));
+    if (state_block_ == StateRegion::kNone) {
+      return Error{ErrorKind::kFix, "limits.state has no room for a pipeline"};
+    }
+    auto* fresh = region_->Get<State>(state_block_);
+    fresh->now = kNever;
+    std::fill(std::begin(fresh->sources), std::end(fresh->sources), kNever);
+    region_->SetRoot(kStateRoot, state_block_);
+  } else if (!region_->Contains(state_block_, sizeof(State))) {
+    return Error{ErrorKind::kGiveUp, "the state of a pipeline is out of the region"};
+  }
+  for (std::size_t i = plan_->FirstStep(stage_); i < plan_->EndStep(stage_); ++i) {
+    Result<std::unique_ptr<OperatorRun>> run =
+        plan_->steps[i].op->Start(*region_, kFirstStepRoot + static_cast<int>(i));
+    if (!run.ok()) return run.error();
+    runs_.push_back(std::move(run).value());
+    if (plan_->steps[i].op->ProducesRecords()) stateful_.push_back(runs_.back().get());
+  }
+  pending_ = FindPending();
+  return {};
+}
+
+void Stage::Save(ByteWriter& writer) const {
+  writer.Raw({reinterpret_cast<const char*>(&ledger_), sizeof(Ledger)});
+  writer.Raw({reinterpret_cast<const char*>(&state()), sizeof(State)});
+  writer.Varint(runs_.size());
+  for (const auto& run : runs_) {
+    ByteWriter inner;
+    run->Save(inner);
+    writer.String(inner.bytes());
+  }
+}
+
+// Steps without state may differ; the one with state must be the same.
+Status Stage::Load(ByteReader& reader) {
+  const std::string_view counts = reader.Raw(sizeof(Ledger));
+  const std::string_view saved = reader.Raw(sizeof(State));
+  std::vector<std::string_view> with_state;
+  for (std::uint64_t i = reader.Varint(); i > 0 && reader.ok(); --i) {
+    const std::string_view inner = reader.String();
+    if (!inner.empty()) with_state.push_back(inner);
+  }
+  if (!reader.ok()) return Error{ErrorKind::kGiveUp, "a saved pipeline is cut off"};
+  std::memcpy(&ledger_, counts.data(), sizeof(Ledger));
+  std::memcpy(&ChangeState(), saved.data(), sizeof(State));
+  advanced_ = kNever;
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    if (plan_->steps[plan_->FirstStep(stage_) + i].op->StateMark().empty()) continue;
+    if (next == with_state.size()) return Error{ErrorKind::kFix, "a step with state is new"};
+    ByteReader inner(with_state[next++]);
+    if (Status loaded = runs_[i]->Load(inner); !loaded.ok()) return loaded;
+  }
+  if (next != with_state.size()) return Error{ErrorKind::kFix, "a step with state is gone"};
+  return {};
+}
+
+}  // namespace runnel
