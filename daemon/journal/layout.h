@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "pipelines/plan/ledger.h"
 
@@ -45,6 +46,20 @@ struct RecordHeader {
                            // outputs: out_seq
   std::int64_t time;       // microseconds; inputs: arrival, outputs: Output::time
   std::uint64_t tag;       // inputs of an exchange: source task; outputs: sink or shard
+
+  // Field by field, so that a compiler need not have the whole in memory.
+  void CopyFrom(const std::byte* at) {
+    const auto copy = [at](auto& field, std::size_t offset) {
+      std::memcpy(&field, at + offset, sizeof field);
+    };
+    copy(size, offsetof(RecordHeader, size));
+    copy(kind, offsetof(RecordHeader, kind));
+    copy(flags, offsetof(RecordHeader, flags));
+    copy(topic_size, offsetof(RecordHeader, topic_size));
+    copy(sequence, offsetof(RecordHeader, sequence));
+    copy(time, offsetof(RecordHeader, time));
+    copy(tag, offsetof(RecordHeader, tag));
+  }
 };
 static_assert(sizeof(RecordHeader) == 32);
 

@@ -11,45 +11,11 @@
 
 #include "daemon/journal/dead_letter.h"
 #include "daemon/workers/test_hooks.h"
-#include "pipelines/base/bytes.h"
-#include "pipelines/spec/node.h"
 
 namespace runnel {
 namespace {
 
-constexpr int kPlanRoot = StateRegion::kRoots - 1;  // the host's; pipelines use the others
-constexpr std::size_t kReasonRoom = 1024;           // of a dead letter, beside the original bytes
-
-struct StoredPlan {
-  std::uint64_t fingerprint;
-  std::uint64_t size;  // bytes of the encoded Node, which follow
-};
-
-// Puts the encoded plan into the region, in the host's root.
-bool StorePlan(StateRegion& region, std::uint64_t fingerprint, std::string_view encoded) {
-  const StateRegion::Ref ref = region.Allocate(sizeof(StoredPlan) + encoded.size());
-  if (ref == StateRegion::kNone) return false;
-  auto* stored = region.Get<StoredPlan>(ref);
-  stored->fingerprint = fingerprint;
-  stored->size = encoded.size();
-  std::memcpy(stored + 1, encoded.data(), encoded.size());
-  region.SetRoot(kPlanRoot, ref);
-  return true;
-}
-
-Result<std::unique_ptr<const Plan>> Compile(std::string_view encoded, const TaskId& id,
-                                            const Registry& registry, const PlanLimits& limits) {
-  Result<Node> node = Node::Decode(encoded);
-  if (!node.ok()) return std::move(node.error()).In("the plan in the journal");
-  Diagnostics diagnostics;
-  std::unique_ptr<const Plan> plan =
-      CompilePlan(node.value(), id.pipeline, registry, limits, diagnostics);
-  if (plan == nullptr) {
-    return Error{ErrorKind::kFix,
-                 "the plan in the journal does not compile: " + diagnostics.Format()};
-  }
-  return plan;
-}
+constexpr std::size_t kReasonRoom = 1024;  // of a dead letter, beside the original bytes
 
 }  // namespace
 
@@ -189,28 +155,6 @@ Status Task::Restart(const std::string& why) {
   return {};
 }
 
-Status Task::StartStoredPlan() {
-  const StateRegion::Ref ref = region_->root(kPlanRoot);
-  if (ref == StateRegion::kNone) return {};
-  if (!region_->Contains(ref, sizeof(StoredPlan))) {
-    return Error{ErrorKind::kGiveUp, "the stored plan is out of the region"};
-  }
-  const auto* stored = region_->Get<StoredPlan>(ref);
-  if (!region_->Contains(ref, sizeof(StoredPlan) + stored->size)) {
-    return Error{ErrorKind::kGiveUp, "the stored plan is cut off"};
-  }
-  Result<std::unique_ptr<const Plan>> plan = Compile(
-      {reinterpret_cast<const char*>(stored + 1), stored->size}, id_, *registry_, options_.limits);
-  if (!plan.ok()) return plan.error();
-  plan_ = std::move(plan).value();
-  plan_fingerprint_ = stored->fingerprint;
-  Result<std::unique_ptr<Pipeline>> pipeline =
-      Pipeline::Create(*plan_, id_.stage, *region_, current_.ledger);
-  if (!pipeline.ok()) return pipeline.error();
-  pipeline_ = std::move(pipeline).value();
-  return {};
-}
-
 // What is in the ring of outputs already: a replay writes it again, and it must not
 // stand there twice.
 void Task::FindLastOutput() {
@@ -269,6 +213,16 @@ bool Task::Fail(Error error) {
   return false;
 }
 
+bool Task::FailOfKind(int kind) {
+  return Fail({ErrorKind::kGiveUp, "a record of unknown kind " + std::to_string(kind)});
+}
+
+bool Task::FailOfDamage() { return Fail(reader_->Damage()); }
+
+bool Task::FailWithoutPlan() {
+  return Fail({ErrorKind::kGiveUp, "a record stands in the journal before any plan"});
+}
+
 // One turn: a step of what is pending, or one record. False after a failure.
 inline bool Task::Turn() {
   if (pipeline_ != nullptr && pipeline_->HasPending()) [[unlikely]] {
@@ -279,29 +233,24 @@ inline bool Task::Turn() {
   }
   RecordView record;
   const RingReader::Found found = reader_->Peek(record);
-  if (found == RingReader::Found::kDamaged) return Fail(reader_->Damage());
+  if (found == RingReader::Found::kDamaged) [[unlikely]]
+    return FailOfDamage();
   if (found == RingReader::Found::kNothing) return true;
-  if (static_cast<InputKind>(record.header.kind) == InputKind::kPlan) {
-    Status planned = PlanRecord(record);
-    return planned.ok() || Fail(std::move(planned.error()));
+  if (static_cast<InputKind>(record.header.kind) == InputKind::kPlan) [[unlikely]] {
+    return PlanTurn();
   }
-  if (pipeline_ == nullptr) {
-    return Fail({ErrorKind::kGiveUp, "a record stands in the journal before any plan"});
-  }
+  if (pipeline_ == nullptr) [[unlikely]]
+    return FailWithoutPlan();
   return PushRecord(record);
 }
 
-inline bool Task::PushRecord(const RecordView& record) {
-  Input input;
-  input.kind = static_cast<InputKind>(record.header.kind);
-  if (input.kind < InputKind::kMessage || input.kind > InputKind::kPause) {
-    return Fail(
-        {ErrorKind::kGiveUp, "a record of unknown kind " + std::to_string(record.header.kind)});
+[[gnu::always_inline]] inline bool Task::PushRecord(const RecordView& record) {
+  const auto kind = static_cast<InputKind>(record.header.kind);
+  if (kind < InputKind::kMessage || kind > InputKind::kPause) [[unlikely]] {
+    return FailOfKind(record.header.kind);
   }
-  input.arrival = TimeFromMicroseconds(record.header.time);
-  input.topic = record.topic;
-  input.payload = record.payload;
-  input.source = static_cast<std::uint32_t>(record.header.tag);
+  const Input input{kind, TimeFromMicroseconds(record.header.time), record.topic, record.payload,
+                    static_cast<std::uint32_t>(record.header.tag)};
   const TurnMode mode = BeginTurn();
 #ifdef RUNNEL_TEST_HOOKS
   if (!mode.poison) DieOfPoison(input.payload, options_.poison_text);
@@ -316,6 +265,16 @@ inline bool Task::PushRecord(const RecordView& record) {
   work_->consumed.store(reader_->position(), std::memory_order_release);
   EndTurn();
   return true;
+}
+
+// A turn in which everything that is open becomes due.
+void Task::EndWindows(Time now) {
+  Input end;
+  end.kind = InputKind::kEnd;
+  end.arrival = now;
+  const TurnMode mode = BeginTurn();
+  pipeline_->Push(end, mode, *this);
+  EndTurn();
 }
 
 inline TurnMode Task::BeginTurn() {
@@ -395,98 +354,5 @@ bool Task::DeadlineIsEarlier() const {
 }
 
 bool Task::TakePublished() { return std::exchange(published_, false); }
-
-// A plan in the journal: the first, the one that runs already, or a changed one.
-Status Task::PlanRecord(const RecordView& record) {
-  const std::uint64_t fingerprint = record.header.tag;
-  if (pipeline_ != nullptr && fingerprint != plan_fingerprint_) {
-    if (Status switched = SwitchPlan(record); !switched.ok()) return switched;
-    if (ending_) return {};  // the old plan closes its windows first; the record comes again
-  } else if (pipeline_ == nullptr) {
-    if (!StorePlan(*region_, fingerprint, record.payload)) {
-      return Error{ErrorKind::kFix, "limits.state is too small for the plan"};
-    }
-    if (Status started = StartStoredPlan(); !started.ok()) return started;
-  }
-  reader_->Pass(record);
-  work_->consumed.store(reader_->position(), std::memory_order_release);
-  ++turn_;
-  Checkpoint();
-  return {};
-}
-
-Status Task::SwitchPlan(const RecordView& record) {
-  const std::string_view encoded = record.payload;
-  Result<std::unique_ptr<const Plan>> plan = Compile(encoded, id_, *registry_, options_.limits);
-  if (!plan.ok()) return plan.error();
-  StateRegion fresh = StateRegion::InMemory(2 * region_->used() + (1 << 20) + encoded.size());
-  if (!StorePlan(fresh, record.header.tag, encoded)) {
-    return Error{ErrorKind::kFix, "limits.state is too small for the plan"};
-  }
-  Result<std::unique_ptr<Pipeline>> next = Pipeline::Create(*plan.value(), id_.stage, fresh, {});
-  if (!next.ok()) return next.error();
-  ByteWriter saved;
-  pipeline_->Save(saved);
-  ByteReader reader(saved.bytes());
-  if (!ending_ && !next.value()->Load(reader).ok()) {
-    // Not the same windows: what is open is emitted as it is.
-    Input end;
-    end.kind = InputKind::kEnd;
-    end.arrival = TimeFromMicroseconds(record.header.time);
-    const TurnMode mode = BeginTurn();
-    pipeline_->Push(end, mode, *this);
-    EndTurn();
-    ending_ = true;
-    return {};
-  }
-  ending_ = false;
-  const Ledger ledger = pipeline_->ledger();
-  next.value().reset();
-  return InstallImage(fresh, ledger);
-}
-
-// Replaces the region by `image` in two steps, either of which a kill may cut short:
-// first the image lies behind the old contents and a checkpoint says so, then it is
-// copied to its place.
-Status Task::InstallImage(const StateRegion& image, const Ledger& ledger) {
-  const std::size_t bytes = (image.used() + 63) / 64 * 64;
-  const std::size_t at = (std::max(region_->used(), bytes) + 63) / 64 * 64;
-  if (at + bytes > state_.size() || !state_.Populate(at + bytes)) {
-    return Error{ErrorKind::kFix, "limits.state has no room to change the plan"};
-  }
-  std::memcpy(state_.data() + at, image.data(), image.used());
-  CheckpointSlot slot = current_;
-  ++slot.number;
-  slot.in_position = reader_->position();
-  slot.out_sequence = out_sequence_;
-  slot.turn = turn_;
-  slot.ledger = ledger;
-  slot.image_at = at;
-  slot.image_bytes = bytes;
-  WriteCheckpoint(slot);
-  region_->Forget(slot.number);
-  pipeline_.reset();
-  region_.reset();
-  if (Status attached = AttachRegion(); !attached.ok()) return attached;
-  return StartStoredPlan();
-}
-
-Status Task::FinishImage(CheckpointSlot& slot) {
-  if (slot.image_bytes == 0) return {};
-  if (slot.image_at > state_.size() || slot.image_bytes > slot.image_at ||
-      slot.image_bytes > state_.size() - slot.image_at) {
-    return Error{ErrorKind::kGiveUp, "the image of the new state is out of the region"};
-  }
-  std::memcpy(state_.data(), state_.data() + slot.image_at, slot.image_bytes);
-  CheckpointSlot done = slot;
-  ++done.number;
-  done.image_at = 0;
-  done.image_bytes = 0;
-  WriteCheckpoint(done);
-  auto& undo = *reinterpret_cast<UndoLog*>(undo_.data());
-  undo.count.store(0, std::memory_order_release);
-  undo.checkpoint.store(done.number, std::memory_order_release);
-  return {};
-}
 
 }  // namespace runnel

@@ -81,6 +81,7 @@ class Task final : private OutputSink {
   Status AttachRegion();
   Status Restart(const std::string& why);
   Status FinishImage(CheckpointSlot& slot);
+  static bool StorePlan(StateRegion& region, std::uint64_t fingerprint, std::string_view encoded);
   Status StartStoredPlan();
   void FindLastOutput();
   void LoadPoisonTurns();
@@ -88,10 +89,16 @@ class Task final : private OutputSink {
   bool HasWork() { return (pipeline_ != nullptr && pipeline_->HasPending()) || reader_->HasMore(); }
   bool Turn();
   bool PushRecord(const RecordView& record);
+  // Apart, so that a turn keeps its record in registers.
+  bool FailOfKind(int kind);
+  bool FailOfDamage();
+  bool FailWithoutPlan();
   bool Fail(Error error);
+  bool PlanTurn();
   Status PlanRecord(const RecordView& record);
   Status SwitchPlan(const RecordView& record);
   Status InstallImage(const StateRegion& image, const Ledger& ledger);
+  void EndWindows(Time now);
   TurnMode BeginTurn();
   void EndTurn();
   bool HasRoomForTurn() { return writer_->HasRoom(out_room_) || AskForRoom(); }
