@@ -185,26 +185,26 @@ void StateRegion::Clear() {
 }
 
 void StateRegion::SaveLines(std::size_t first, std::size_t last) {
-  std::uint64_t count = undo_->count.load(std::memory_order_relaxed);
+  UndoLog& undo = *undo_;
+  std::uint64_t count = undo.count.load(std::memory_order_relaxed);
   std::uint64_t* const dirty = dirty_.data();
-  const UndoLog::Entry* const end = undo_->entries + undo_->capacity;
-  UndoLog::Entry* entry = undo_->entries + count;
-  for (std::size_t line = first; line <= last; ++line) {
+  UndoLog::Entry* entry = undo.entries + count;
+  const std::byte* from = base_ + first * UndoLog::kLine;
+  for (std::size_t line = first; line <= last; ++line, from += UndoLog::kLine) {
     std::uint64_t& word = dirty[line / 64];
-    const std::uint64_t with = word | std::uint64_t{1} << (line % 64);
-    if (word == with) continue;
-    word = with;
-    if (entry < end) [[likely]] {
-      std::memcpy(entry->old, base_ + line * UndoLog::kLine, UndoLog::kLine);
-      entry->line = static_cast<std::uint32_t>(line);
-      entry->guard = ~entry->line;
-      ++entry;
-    }
-    ++count;
+    const std::uint64_t bit = std::uint64_t{1} << (line % 64);
+    if ((word & bit) != 0) continue;
+    word |= bit;
+    if (count++ >= undo.capacity) [[unlikely]]
+      continue;
+    std::memcpy(entry->old, from, UndoLog::kLine);
+    entry->line = static_cast<std::uint32_t>(line);
+    entry->guard = ~entry->line;
+    ++entry;
   }
   // The entries before their count, the count before the change that they lead back from.
   // A count above the capacity says that there is no way back from this turn.
-  undo_->count.store(count, std::memory_order_release);
+  undo.count.store(count, std::memory_order_release);
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 

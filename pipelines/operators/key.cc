@@ -24,11 +24,8 @@ void AppendFixed(KeyBuffer& out, char tag, std::uint64_t bits) {
 }
 
 // 1 and 1.0 are one key, and not "1".
-const char* AppendKeyPart(const Value& value, KeyBuffer& out) {
+const char* AppendOther(const Value& value, KeyBuffer& out) {
   switch (value.type()) {
-    case Type::kString:
-      KeyPlan::AppendText(value.AsString(), out);
-      return nullptr;
     case Type::kInt:
       AppendFixed(out, kIntTag, static_cast<std::uint64_t>(value.AsInt()));
       return nullptr;
@@ -69,12 +66,26 @@ void KeyBuffer::Grow(std::size_t bytes) {
   capacity_ = capacity;
 }
 
+// The name of a device has 8 to 16 bytes in most systems.
+inline void CopyText(char* to, std::string_view text) {
+  const std::size_t size = text.size();
+  if (size < 8 || size > 16) {
+    text.copy(to, size);
+    return;
+  }
+  char both[16];
+  std::memcpy(both, text.data(), 8);
+  std::memcpy(both + 8, text.data() + size - 8, 8);
+  std::memcpy(to, both, 8);
+  std::memcpy(to + size - 8, both + 8, 8);
+}
+
 void KeyPlan::AppendText(std::string_view text, KeyBuffer& key) {
   const auto size = static_cast<std::uint32_t>(text.size());
   char* const at = key.Extend(kTextHead + text.size());
   *at = kTextTag;
   std::memcpy(at + 1, &size, sizeof size);
-  if (size != 0) std::memcpy(at + kTextHead, text.data(), text.size());
+  CopyText(at + kTextHead, text);
 }
 
 Value KeyPlan::TakePart(std::string_view& key) {
@@ -107,7 +118,11 @@ const char* KeyPlan::Encode(const Record& record, Arena& arena, KeyBuffer& key) 
     const int field = part.expression->AsField();
     const Value value = field >= 0 ? record.Get(static_cast<std::uint16_t>(field))
                                    : part.expression->Evaluate(record, arena);
-    if (const char* reason = AppendKeyPart(value, key)) return reason;
+    if (value.type() == Type::kString) [[likely]] {
+      AppendText(value.AsString(), key);
+    } else if (const char* reason = AppendOther(value, key)) {
+      return reason;
+    }
   }
   return nullptr;
 }

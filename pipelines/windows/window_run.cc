@@ -197,9 +197,10 @@ inline void WindowRun::AddTo(Ref ref, std::int64_t time) {
   region_->Touch(block, plan_->block_size);
   std::byte* states = States(ref);
   const Value* values = values_.data();
+  const bool all_usual = all_usual_;
   for (const Feed& feed : feeds_) {
     // A filter is one of the values, and no number.
-    if (!all_usual_ && IsSkipped(feed)) continue;
+    if (!all_usual && IsSkipped(feed)) continue;
     feed.aggregate->Add(states + feed.offset, values + feed.values, TimeFromMicroseconds(time),
                         *region_);
   }
@@ -212,7 +213,9 @@ inline void WindowRun::AddTo(Ref ref, std::int64_t time) {
 }
 
 inline void WindowRun::KeepTime(Ref key_ref, std::int64_t time, std::int64_t arrival) {
-  WindowKey* key = ChangeKey(key_ref);
+  WindowKey* key = Key(key_ref);
+  // Less than the whole key: that may reach into another line.
+  region_->Touch(&key->time_max, sizeof *key - offsetof(WindowKey, time_max));
   key->last_arrival = std::max(key->last_arrival, arrival);
   key->time_max = std::max(key->time_max, time);
 }
