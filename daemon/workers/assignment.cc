@@ -9,14 +9,16 @@ Result<std::unique_ptr<Host>> BuildHost(Assignment assignment, const Registry& r
   Result<std::unique_ptr<Host>> host =
       Host::Create(std::move(assignment.links), assignment.settings.max_delay);
   if (!host.ok()) return host;
+  PlanLimits limits;
+  limits.record_max = assignment.settings.record_max;
+  const auto plans = std::make_shared<PlanCache>(registry, limits);
   for (Assignment::OneTask& one : assignment.tasks) {
     TaskOptions options;
-    options.limits.record_max = assignment.settings.record_max;
     options.plan = std::move(one.settings.plan);
     options.plan_fingerprint = one.settings.plan_fingerprint;
     options.poison_text = assignment.settings.poison_text;
     Result<std::unique_ptr<Task>> task =
-        Task::Open(std::move(one.settings.id), std::move(one.files), registry, options);
+        Task::Open(std::move(one.settings.id), std::move(one.files), plans, options);
     if (!task.ok()) {
       report(task.error());
       continue;

@@ -19,12 +19,12 @@ constexpr std::size_t kReasonRoom = 1024;  // of a dead letter, beside the origi
 
 }  // namespace
 
-Task::Task(TaskId id, const Registry& registry, TaskOptions options)
-    : id_(std::move(id)), registry_(&registry), options_(std::move(options)) {}
+Task::Task(TaskId id, std::shared_ptr<PlanCache> plans, TaskOptions options)
+    : id_(std::move(id)), plans_(std::move(plans)), options_(std::move(options)) {}
 
-Result<std::unique_ptr<Task>> Task::Open(TaskId id, TaskDescriptors files, const Registry& registry,
-                                         TaskOptions options) {
-  std::unique_ptr<Task> task(new Task(std::move(id), registry, std::move(options)));
+Result<std::unique_ptr<Task>> Task::Open(TaskId id, TaskDescriptors files,
+                                         std::shared_ptr<PlanCache> plans, TaskOptions options) {
+  std::unique_ptr<Task> task(new Task(std::move(id), std::move(plans), std::move(options)));
   while (flock(files.work.get(), LOCK_EX) != 0) {
     if (errno != EINTR) return Errno("locking the files of `" + task->id_.Name() + "`");
   }
@@ -159,7 +159,7 @@ Status Task::Restart(const std::string& why) {
 // stand there twice.
 void Task::FindLastOutput() {
   const std::uint64_t turn_outputs = static_cast<std::uint64_t>(Pipeline::kOutputsMax);
-  out_room_ = turn_outputs * RingBytes(0, options_.limits.record_max + kReasonRoom);
+  out_room_ = turn_outputs * RingBytes(0, plans_->limits().record_max + kReasonRoom);
   out_room_ = std::min<std::uint64_t>(out_room_, out_ring_.size() * 3 / 4);
   const SettleState& settled = CurrentState(*settle_);
   out_written_ = settled.sequence;

@@ -15,9 +15,9 @@
 #include "daemon/journal/ring.h"
 #include "daemon/journal/task_files.h"
 #include "daemon/posix/mapping.h"
+#include "daemon/workers/plan_cache.h"
 #include "pipelines/base/state.h"
 #include "pipelines/plan/pipeline.h"
-#include "pipelines/plan/registry.h"
 
 namespace runnel {
 
@@ -29,7 +29,6 @@ struct TaskDescriptors {
 };
 
 struct TaskOptions {
-  PlanLimits limits;
   // The encoded plan, for a task that finds its state damaged; otherwise the plan
   // comes from the journal.
   std::string plan;
@@ -41,10 +40,9 @@ struct TaskOptions {
 
 class Task final : private OutputSink {
  public:
-  // Waits until no other process hosts the task, then takes it over. `registry`
-  // outlives the task.
+  // Waits until no other process hosts the task, then takes it over.
   static Result<std::unique_ptr<Task>> Open(TaskId id, TaskDescriptors files,
-                                            const Registry& registry, TaskOptions options);
+                                            std::shared_ptr<PlanCache> plans, TaskOptions options);
 
   enum class Progress {
     kIdle,     // nothing to read
@@ -73,7 +71,7 @@ class Task final : private OutputSink {
   const std::string& incident() const { return incident_; }
 
  private:
-  Task(TaskId id, const Registry& registry, TaskOptions options);
+  Task(TaskId id, std::shared_ptr<PlanCache> plans, TaskOptions options);
 
   Status MapFiles(const TaskDescriptors& files);
   Status TakeOver();
@@ -108,7 +106,7 @@ class Task final : private OutputSink {
   void AnnounceDeadline();
 
   TaskId id_;
-  const Registry* registry_;
+  std::shared_ptr<PlanCache> plans_;  // of the process
   TaskOptions options_;
   std::string incident_;
 
@@ -127,7 +125,7 @@ class Task final : private OutputSink {
   std::optional<RingWriter> writer_;
 
   std::optional<StateRegion> region_;
-  std::unique_ptr<const Plan> plan_;
+  std::shared_ptr<LoadedPlan> plan_;
   std::uint64_t plan_fingerprint_ = 0;
   std::unique_ptr<Pipeline> pipeline_;
 

@@ -5,7 +5,6 @@
 
 #include "daemon/workers/task.h"
 #include "pipelines/base/bytes.h"
-#include "pipelines/spec/node.h"
 
 namespace runnel {
 namespace {
@@ -17,18 +16,8 @@ struct StoredPlan {
   std::uint64_t size;  // bytes of the encoded Node, which follow
 };
 
-Result<std::unique_ptr<const Plan>> Compile(std::string_view encoded, const TaskId& id,
-                                            const Registry& registry, const PlanLimits& limits) {
-  Result<Node> node = Node::Decode(encoded);
-  if (!node.ok()) return std::move(node.error()).In("the plan in the journal");
-  Diagnostics diagnostics;
-  std::unique_ptr<const Plan> plan =
-      CompilePlan(node.value(), id.pipeline, registry, limits, diagnostics);
-  if (plan == nullptr) {
-    return Error{ErrorKind::kFix,
-                 "the plan in the journal does not compile: " + diagnostics.Format()};
-  }
-  return plan;
+Error NoSuchStage() {
+  return Error{ErrorKind::kGiveUp, "the plan in the journal does not have the stage of this task"};
 }
 
 }  // namespace
@@ -55,13 +44,14 @@ Status Task::StartStoredPlan() {
   if (!region_->Contains(ref, sizeof(StoredPlan) + stored->size)) {
     return Error{ErrorKind::kGiveUp, "the stored plan is cut off"};
   }
-  Result<std::unique_ptr<const Plan>> plan = Compile(
-      {reinterpret_cast<const char*>(stored + 1), stored->size}, id_, *registry_, options_.limits);
+  Result<std::shared_ptr<LoadedPlan>> plan =
+      plans_->Get(id_.pipeline, {reinterpret_cast<const char*>(stored + 1), stored->size});
   if (!plan.ok()) return plan.error();
+  if (id_.stage >= plan.value()->plan().stages()) return NoSuchStage();
   plan_ = std::move(plan).value();
   plan_fingerprint_ = stored->fingerprint;
-  Result<std::unique_ptr<Pipeline>> pipeline =
-      Pipeline::Create(*plan_, id_.stage, *region_, current_.ledger);
+  Result<std::unique_ptr<Pipeline>> pipeline = Pipeline::Create(
+      plan_->plan(), id_.stage, *region_, current_.ledger, plan_->ToolsOf(id_.stage));
   if (!pipeline.ok()) return pipeline.error();
   pipeline_ = std::move(pipeline).value();
   return {};
@@ -95,13 +85,15 @@ Status Task::PlanRecord(const RecordView& record) {
 
 Status Task::SwitchPlan(const RecordView& record) {
   const std::string_view encoded = record.payload;
-  Result<std::unique_ptr<const Plan>> plan = Compile(encoded, id_, *registry_, options_.limits);
+  Result<std::shared_ptr<LoadedPlan>> plan = plans_->Get(id_.pipeline, encoded);
   if (!plan.ok()) return plan.error();
+  if (id_.stage >= plan.value()->plan().stages()) return NoSuchStage();
   StateRegion fresh = StateRegion::InMemory(2 * region_->used() + (1 << 20) + encoded.size());
   if (!StorePlan(fresh, record.header.tag, encoded)) {
     return Error{ErrorKind::kFix, "limits.state is too small for the plan"};
   }
-  Result<std::unique_ptr<Pipeline>> next = Pipeline::Create(*plan.value(), id_.stage, fresh, {});
+  Result<std::unique_ptr<Pipeline>> next = Pipeline::Create(plan.value()->plan(), id_.stage, fresh,
+                                                            {}, plan.value()->ToolsOf(id_.stage));
   if (!next.ok()) return next.error();
   ByteWriter saved;
   pipeline_->Save(saved);

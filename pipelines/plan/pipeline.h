@@ -78,13 +78,23 @@ struct TurnMode {
   int signal = 0;
 };
 
+struct StageTools;
+
 class Pipeline {
  public:
   // Starts on `region`: takes up the state that is in it or begins anew; `ledger` belongs
   // to that state. `plan` and `region` outlive the pipeline. Fails when the state is not
   // of this plan.
   static Result<std::unique_ptr<Pipeline>> Create(const Plan& plan, std::size_t stage,
-                                                  StateRegion& region, const Ledger& ledger);
+                                                  StateRegion& region, const Ledger& ledger) {
+    return Create(plan, stage, region, ledger, MakeTools(plan, stage));
+  }
+  // The same with tools that other pipelines of this stage and this thread have too.
+  static Result<std::unique_ptr<Pipeline>> Create(const Plan& plan, std::size_t stage,
+                                                  StateRegion& region, const Ledger& ledger,
+                                                  std::shared_ptr<StageTools> tools);
+  // `plan` outlives them.
+  static std::shared_ptr<StageTools> MakeTools(const Plan& plan, std::size_t stage);
   virtual ~Pipeline() = default;
 
   // Takes one record. REQUIRES: !HasPending(). Writes at most kOutputsMax outputs.

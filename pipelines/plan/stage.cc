@@ -13,7 +13,7 @@ namespace runnel {
 Stage::State& Stage::ChangeState() { return *region_->Change<State>(state_block_); }
 
 void Stage::Push(const Input& input, const TurnMode& mode, OutputSink& out) {
-  arena_.Reset();
+  tools_->arena.Reset();
   input_ = &input;
   switch (input.kind) {
     [[likely]] case InputKind::kMessage : case InputKind::kExchange : case InputKind::kOversize
@@ -74,7 +74,7 @@ inline void Stage::PushMessage(const Input& input, const TurnMode& mode, OutputS
   record.is_result = false;
   if (hides_captures_) HideCaptures();
   if (input.kind == InputKind::kExchange) return DecodeExchange(input, cursor);
-  const Outcome outcome = decoder_->Next(input.payload, cursor, arena_, record);
+  const Outcome outcome = tools_->decoder->Next(input.payload, cursor, tools_->arena, record);
   if (!outcome.ok()) return outcome.reason();
   record.arrival = input.arrival;
   record.time = input.arrival;
@@ -87,14 +87,15 @@ inline void Stage::PushMessage(const Input& input, const TurnMode& mode, OutputS
 const char* Stage::DecodeExchange(const Input& input, DecodeCursor& cursor) {
   Record& record = InputRecord();
   cursor.at = DecodeCursor::kEnd;
-  const Outcome outcome = from_exchange_->Decode(input.payload, arena_, record);
+  const Outcome outcome = tools_->from_exchange->Decode(input.payload, tools_->arena, record);
   if (outcome.ok() && hides_captures_) ApplyCaptures(record.topic);
   return outcome.reason();
 }
 
 // What the last record has left.
 void Stage::HideCaptures() {
-  for (const std::uint16_t field : plan_->capture_fields) records_[0]->SetHidden(field, Value());
+  for (const std::uint16_t field : plan_->capture_fields)
+    tools_->records[0]->SetHidden(field, Value());
 }
 
 // Where the level of `topic` that begins at `at` ends.
@@ -110,7 +111,7 @@ inline std::size_t EndOfLevel(std::string_view topic, std::size_t at) {
 // Captures win over fields of the payload of the same name. Where the record passes on
 // whole they are seen by expressions and not by the output.
 [[gnu::always_inline]] inline void Stage::ApplyCaptures(std::string_view topic) {
-  Record& record = *records_[0];
+  Record& record = *tools_->records[0];
   const std::size_t captures = plan_->capture_levels.size();
   std::size_t capture = 0;
   std::size_t at = std::min(plan_->captures_at, topic.size());
@@ -177,7 +178,7 @@ void Stage::PassTime(InputKind kind, Time time, OutputSink& out) {
 
 inline void Stage::RunSteps(std::size_t from, Record& record, Origin origin, OutputSink& out) {
   for (std::size_t i = from; i < runs_.size(); ++i) {
-    const Verdict verdict = runs_[i]->Apply(record, arena_);
+    const Verdict verdict = runs_[i]->Apply(record, tools_->arena);
     if (verdict.kind == Verdict::Kind::kAbsorbed) {
       return Count(origin, &Ledger::absorbed, &Ledger::results_absorbed);
     }
@@ -221,35 +222,37 @@ void Stage::Deliver(Record& record, Origin origin, OutputSink& out) {
 }
 
 const char* Stage::Publish(Record& record, std::uint16_t sink, OutputSink& out) {
-  if (const char* reason = plan_->compiled_sinks[sink].topic.Render(record, topic_)) return reason;
-  payload_.clear();
-  if (const Outcome encoded = encoder_->Encode(record, payload_); !encoded.ok()) {
+  if (const char* reason = plan_->compiled_sinks[sink].topic.Render(record, tools_->topic))
+    return reason;
+  tools_->payload.clear();
+  if (const Outcome encoded = tools_->encoder->Encode(record, tools_->payload); !encoded.ok()) {
     return encoded.reason();
   }
-  if (topic_.size() + payload_.size() > plan_->limits.record_max) return "result_too_large";
+  if (tools_->topic.size() + tools_->payload.size() > plan_->limits.record_max)
+    return "result_too_large";
   Output output;
   output.sink = sink;
   output.time = record.time;
-  output.topic = topic_;
-  output.payload = payload_;
+  output.topic = tools_->topic;
+  output.payload = tools_->payload;
   out.Write(output);
   return nullptr;
 }
 
 const char* Stage::PassOn(Record& record, OutputSink& out) {
   const Result<std::uint64_t> hash =
-      plan_->steps[plan_->FirstStep(stage_ + 1)].op->KeyHash(record, arena_);
+      plan_->steps[plan_->FirstStep(stage_ + 1)].op->KeyHash(record, tools_->arena);
   if (!hash.ok()) return "key_is_missing";
-  payload_.clear();
-  if (const Outcome encoded = to_exchange_->Encode(record, payload_); !encoded.ok()) {
+  tools_->payload.clear();
+  if (const Outcome encoded = tools_->to_exchange->Encode(record, tools_->payload); !encoded.ok()) {
     return encoded.reason();
   }
-  if (payload_.size() > plan_->limits.record_max) return "result_too_large";
+  if (tools_->payload.size() > plan_->limits.record_max) return "result_too_large";
   Output output;
   output.kind = OutputKind::kExchange;
   output.shard = hash.value();
   output.time = record.arrival;
-  output.payload = payload_;
+  output.payload = tools_->payload;
   out.Write(output);
   return nullptr;
 }
@@ -267,12 +270,13 @@ void Stage::DeadLetter(const char* reason, std::string_view stage, int signal, O
     output.payload = input_->payload;
   } else {
     const Record& record = input_ == nullptr ? *result_ : InputRecord();
-    payload_.clear();
-    static_cast<void>(encoder_->Encode(record, payload_).ok());
-    if (payload_.size() > plan_->limits.record_max) payload_.resize(plan_->limits.record_max);
+    tools_->payload.clear();
+    static_cast<void>(tools_->encoder->Encode(record, tools_->payload).ok());
+    if (tools_->payload.size() > plan_->limits.record_max)
+      tools_->payload.resize(plan_->limits.record_max);
     output.time = record.arrival;
     output.topic = input_ == nullptr ? std::string_view() : record.topic;
-    output.payload = payload_;
+    output.payload = tools_->payload;
   }
   out.Write(output);
 }
@@ -337,18 +341,18 @@ void Stage::Step(const TurnMode& mode, OutputSink& out) {
 }
 
 void Stage::DoStep(const TurnMode& mode, OutputSink& out) {
-  arena_.Reset();
+  tools_->arena.Reset();
   // Later steps first: what one produces in several turns is behind them in order.
   for (std::size_t i = runs_.size(); i-- > 0;) {
     if (!runs_[i]->HasPending()) continue;
     const CompiledStep& step = plan_->steps[plan_->FirstStep(stage_) + i];
-    Record& result = *records_[step.produced_table];
+    Record& result = *tools_->records[step.produced_table];
     result.Clear();
     result.sink = 0;
     result.is_result = true;
     result_ = &result;
-    const OperatorRun::Product product =
-        mode.poison ? runs_[i]->Discard(result, arena_) : runs_[i]->Produce(result, arena_);
+    const OperatorRun::Product product = mode.poison ? runs_[i]->Discard(result, tools_->arena)
+                                                     : runs_[i]->Produce(result, tools_->arena);
     if (!product.made) return;
     Count(Origin::kResult, &Ledger::received, &Ledger::results);
     if (mode.poison || product.failure != nullptr) {

@@ -5,16 +5,17 @@
 #include <string>
 #include <vector>
 
-#include "pipelines/codecs/exchange.h"
 #include "pipelines/plan/compiled_plan.h"
 #include "pipelines/plan/pipeline.h"
+#include "pipelines/plan/stage_tools.h"
 
 namespace runnel {
 
 class Stage final : public Pipeline {
  public:
   static Result<std::unique_ptr<Pipeline>> Create(const CompiledPlan& plan, std::size_t stage,
-                                                  StateRegion& region, const Ledger& ledger);
+                                                  StateRegion& region, const Ledger& ledger,
+                                                  std::shared_ptr<StageTools> tools);
 
   void Push(const Input& input, const TurnMode& mode, OutputSink& out) override;
   bool HasPending() const override { return pending_; }
@@ -45,7 +46,8 @@ class Stage final : public Pipeline {
   };
   enum class Origin { kInput, kResult };
 
-  Stage(const CompiledPlan& plan, std::size_t stage, StateRegion& region);
+  Stage(const CompiledPlan& plan, std::size_t stage, StateRegion& region,
+        std::shared_ptr<StageTools> tools);
   Status StartRuns();
   bool FindPending() const {
     if (state().batch != StateRegion::kNone || state().forward != 0) return true;
@@ -68,7 +70,7 @@ class Stage final : public Pipeline {
   void EndBatch();
   void TakeRecord(const char* reason, const TurnMode& mode, OutputSink& out);
   void PassTime(InputKind kind, Time time, OutputSink& out);
-  Record& InputRecord() { return *input_record_; }
+  Record& InputRecord() { return *tools_->input; }
   void HideCaptures();
   void ApplyCaptures(std::string_view topic);
   void Advance(const Input& input);
@@ -95,15 +97,7 @@ class Stage final : public Pipeline {
   std::vector<OperatorRun*> stateful_;              // those that make records of their own
   bool pending_ = false;                            // whether one of these has something due
   std::int64_t advanced_ = INT64_MIN;               // what AdvanceTo was called with last
-  std::unique_ptr<Decoder> decoder_;                // first stage
-  std::unique_ptr<ExchangeDecoder> from_exchange_;  // later stages
-  std::unique_ptr<ExchangeEncoder> to_exchange_;    // all but the last
-  std::unique_ptr<Encoder> encoder_;
-  std::vector<std::unique_ptr<Record>> records_;  // one per table
-  Record* input_record_ = nullptr;                // the one of what comes into this stage
-  Arena arena_;
-  std::string topic_;               // scratch of Publish
-  std::string payload_;             // scratch
+  std::shared_ptr<StageTools> tools_;
   const Input* input_ = nullptr;    // of the turn; for dead letters
   const Record* result_ = nullptr;  // that the turn has produced; for dead letters
 };

@@ -15,37 +15,46 @@ constexpr std::size_t kArenaBytes = 256 * 1024;
 
 }  // namespace
 
-Result<std::unique_ptr<Pipeline>> Pipeline::Create(const Plan& plan, std::size_t stage,
-                                                   StateRegion& region, const Ledger& ledger) {
-  return Stage::Create(static_cast<const CompiledPlan&>(plan), stage, region, ledger);
+StageTools::StageTools(const CompiledPlan& plan, std::size_t stage) : arena(kArenaBytes) {
+  const FieldTable& table = plan.TableOf(stage);
+  if (stage == 0) {
+    decoder = plan.decode_format->MakeDecoder(table, plan.unmentioned);
+  } else {
+    from_exchange = std::make_unique<ExchangeDecoder>(table, table, plan.unmentioned);
+  }
+  if (stage + 1 < plan.stages()) {
+    to_exchange = std::make_unique<ExchangeEncoder>(plan.TableOf(stage + 1));
+  }
+  encoder = plan.encode_format->MakeEncoder();
+  for (const auto& fields : plan.tables) records.push_back(std::make_unique<Record>(*fields));
+  input = records[plan.InputTable(stage)].get();
 }
 
-Stage::Stage(const CompiledPlan& plan, std::size_t stage, StateRegion& region)
+std::shared_ptr<StageTools> Pipeline::MakeTools(const Plan& plan, std::size_t stage) {
+  return std::make_shared<StageTools>(static_cast<const CompiledPlan&>(plan), stage);
+}
+
+Result<std::unique_ptr<Pipeline>> Pipeline::Create(const Plan& plan, std::size_t stage,
+                                                   StateRegion& region, const Ledger& ledger,
+                                                   std::shared_ptr<StageTools> tools) {
+  return Stage::Create(static_cast<const CompiledPlan&>(plan), stage, region, ledger,
+                       std::move(tools));
+}
+
+Stage::Stage(const CompiledPlan& plan, std::size_t stage, StateRegion& region,
+             std::shared_ptr<StageTools> tools)
     : plan_(&plan),
       stage_(stage),
       has_captures_(!plan.captures.empty() && plan.InputTable(stage) == 0),
       hides_captures_(has_captures_ && plan.whole_record),
       region_(&region),
-      arena_(kArenaBytes) {}
+      tools_(std::move(tools)) {}
 
 Result<std::unique_ptr<Pipeline>> Stage::Create(const CompiledPlan& plan, std::size_t stage,
-                                                StateRegion& region, const Ledger& ledger) {
-  std::unique_ptr<Stage> created(new Stage(plan, stage, region));
+                                                StateRegion& region, const Ledger& ledger,
+                                                std::shared_ptr<StageTools> tools) {
+  std::unique_ptr<Stage> created(new Stage(plan, stage, region, std::move(tools)));
   created->ledger_ = ledger;
-  const FieldTable& table = plan.TableOf(stage);
-  if (stage == 0) {
-    created->decoder_ = plan.decode_format->MakeDecoder(table, plan.unmentioned);
-  } else {
-    created->from_exchange_ = std::make_unique<ExchangeDecoder>(table, table, plan.unmentioned);
-  }
-  if (!created->last()) {
-    created->to_exchange_ = std::make_unique<ExchangeEncoder>(plan.TableOf(stage + 1));
-  }
-  created->encoder_ = plan.encode_format->MakeEncoder();
-  for (const auto& fields : plan.tables) {
-    created->records_.push_back(std::make_unique<Record>(*fields));
-  }
-  created->input_record_ = created->records_[plan.InputTable(stage)].get();
   if (Status started = created->StartRuns(); !started.ok()) return started.error();
   return std::unique_ptr<Pipeline>(std::move(created));
 }

@@ -63,6 +63,7 @@ class Compiler final {
     CompileKey();
     CompileAggregates();
     if (!ok_) return nullptr;
+    SetFeeds();
     SetFields();
     CompileTrigger();
     if (!ok_) return nullptr;
@@ -306,6 +307,19 @@ class Compiler final {
       } else {
         ok_ = false;
       }
+    }
+  }
+
+  void SetFeeds() {
+    for (const auto& argument : plan_.arguments) plan_.fields.push_back(argument->AsField());
+    for (const AggregateColumn& column : plan_.columns) {
+      const bool any = column.argument >= 0;
+      plan_.feeds.push_back(
+          {column.aggregate.get(), static_cast<std::uint32_t>(column.offset),
+           static_cast<std::uint16_t>(any ? static_cast<std::size_t>(column.argument)
+                                          : plan_.arguments.size()),
+           static_cast<std::uint16_t>(any ? column.arguments : 0),
+           static_cast<std::int16_t>(column.filter)});
     }
   }
 

@@ -20,7 +20,7 @@ Ref WindowRun::NewBlock(std::int64_t start) {
   if (ref == StateRegion::kNone) return ref;
   BlockAt(ref)->start = start;
   if (HasLast()) BlockAt(ref)->last = start;
-  for (const Feed& feed : feeds_) feed.aggregate->Init(States(ref) + feed.offset);
+  for (const ColumnFeed& feed : plan_->feeds) feed.aggregate->Init(States(ref) + feed.offset);
   return ref;
 }
 
@@ -37,7 +37,8 @@ Ref WindowRun::InsertBlock(Ref key_ref, Ref previous, std::int64_t start) {
 
 void WindowRun::FreeBlock(Ref ref) {
   region_->Touch(BlockAt(ref), plan_->block_size);
-  for (const Feed& feed : feeds_) feed.aggregate->Free(States(ref) + feed.offset, *region_);
+  for (const ColumnFeed& feed : plan_->feeds)
+    feed.aggregate->Free(States(ref) + feed.offset, *region_);
   region_->Free(ref, plan_->block_size);
 }
 
@@ -53,7 +54,7 @@ void WindowRun::MergeBlock(Ref to, Ref from) {
   Block* block = BlockAt(to);
   const Block* more = BlockAt(from);
   region_->Touch(block, plan_->block_size);
-  for (const Feed& feed : feeds_) {
+  for (const ColumnFeed& feed : plan_->feeds) {
     feed.aggregate->Merge(States(to) + feed.offset, *region_, States(from) + feed.offset, *region_);
   }
   if (HasLast() && more->records > 0) {

@@ -30,6 +30,15 @@ struct AggregateColumn {
   std::size_t offset = 0;  // of its state in the window's block
 };
 
+// What each record needs of a column, in a row.
+struct ColumnFeed {
+  const Aggregate* aggregate;
+  std::uint32_t offset;
+  std::uint16_t values;     // where its values begin among those of the arguments
+  std::uint16_t arguments;  // how many they are; 0: one value that is always there
+  std::int16_t filter;
+};
+
 struct WindowPlan {
   WindowKind kind = WindowKind::kGrid;
   Grid grid;                         // kGrid: of the panes
@@ -55,9 +64,11 @@ struct WindowPlan {
   KeyPlan key;
   std::vector<std::unique_ptr<Expression>> arguments;  // of aggregates, and their filters
   std::vector<AggregateColumn> columns;
-  bool takes_numbers = true;   // all aggregates take every finite double
-  std::size_t head_size = 0;   // of a block, before the states
-  std::size_t block_size = 0;  // of a window or a pane: head and all states
+  std::vector<int> fields;        // of the arguments that are just a field; of others -1
+  std::vector<ColumnFeed> feeds;  // of the columns
+  bool takes_numbers = true;      // all aggregates take every finite double
+  std::size_t head_size = 0;      // of a block, before the states
+  std::size_t block_size = 0;     // of a window or a pane: head and all states
   std::uint16_t start_field = 0;
   std::uint16_t end_field = 0;
   std::uint16_t partial_field = 0;

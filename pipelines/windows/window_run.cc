@@ -40,15 +40,6 @@ WindowRun::WindowRun(const WindowPlan& plan, StateRegion& region, Ref root_block
       keys_(region, root_block, offsetof(Root, keys), sizeof(WindowKey)),
       values_(plan.arguments.size() + 1) {
   values_.back() = Value::Bool(true);
-  for (const auto& argument : plan.arguments) fields_.push_back(argument->AsField());
-  for (const AggregateColumn& column : plan.columns) {
-    const bool any = column.argument >= 0;
-    feeds_.push_back({column.aggregate.get(), static_cast<std::uint32_t>(column.offset),
-                      static_cast<std::uint16_t>(any ? column.argument
-                                                     : static_cast<int>(plan.arguments.size())),
-                      static_cast<std::uint16_t>(any ? column.arguments : 0),
-                      static_cast<std::int16_t>(column.filter)});
-  }
 }
 
 Result<std::unique_ptr<OperatorRun>> WindowRun::Start(const WindowPlan& plan, StateRegion& region,
@@ -89,8 +80,9 @@ Result<std::unique_ptr<OperatorRun>> WindowRun::Start(const WindowPlan& plan, St
 
 inline const char* WindowRun::EvaluateArguments(const Record& record, Arena& arena) {
   bool all_usual = true;
-  for (std::size_t i = 0; i < fields_.size(); ++i) {
-    if (const int field = fields_[i]; field >= 0) {
+  const std::vector<int>& fields = plan_->fields;
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    if (const int field = fields[i]; field >= 0) {
       values_[i] = record.Get(static_cast<std::uint16_t>(field));
       all_usual &= IsUsual(values_[i]);
       continue;
@@ -107,7 +99,7 @@ inline const char* WindowRun::EvaluateArguments(const Record& record, Arena& are
 }
 
 const char* WindowRun::AskAggregates() const {
-  for (const Feed& feed : feeds_) {
+  for (const ColumnFeed& feed : plan_->feeds) {
     if (feed.filter >= 0) {
       const Value& filter = values_[static_cast<std::size_t>(feed.filter)];
       if (filter.type() != Type::kBool) return filter.IsMissing() ? "no_such_field" : "not_a_bool";
@@ -118,7 +110,7 @@ const char* WindowRun::AskAggregates() const {
   return nullptr;
 }
 
-bool WindowRun::IsSkipped(const Feed& feed) const {
+bool WindowRun::IsSkipped(const ColumnFeed& feed) const {
   if (feed.filter >= 0 && !values_[static_cast<std::size_t>(feed.filter)].AsBool()) return true;
   for (std::size_t i = 0; i < feed.arguments; ++i) {
     const Value& value = values_[feed.values + i];
@@ -198,7 +190,7 @@ inline void WindowRun::AddTo(Ref ref, std::int64_t time) {
   std::byte* states = States(ref);
   const Value* values = values_.data();
   const bool all_usual = all_usual_;
-  for (const Feed& feed : feeds_) {
+  for (const ColumnFeed& feed : plan_->feeds) {
     // A filter is one of the values, and no number.
     if (!all_usual && IsSkipped(feed)) continue;
     feed.aggregate->Add(states + feed.offset, values + feed.values, TimeFromMicroseconds(time),

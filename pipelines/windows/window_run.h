@@ -135,14 +135,6 @@ class WindowRun : public OperatorRun {
     std::int64_t swept;              // time of the last sweep
     std::int64_t next_sweep;         // kForever: none
   };
-  // What each record needs of a column, in a row.
-  struct Feed {
-    const Aggregate* aggregate;
-    std::uint32_t offset;
-    std::uint16_t values;     // where its values begin in values_
-    std::uint16_t arguments;  // how many they are; 0: one value that is always there
-    std::int16_t filter;
-  };
 
   const Root& root() const { return *region_->Get<Root>(root_block_); }
   Root* ChangeRoot() {
@@ -151,7 +143,7 @@ class WindowRun : public OperatorRun {
   }
   const char* EvaluateArguments(const Record& record, Arena& arena);
   const char* AskAggregates() const;
-  bool IsSkipped(const Feed& feed) const;
+  bool IsSkipped(const ColumnFeed& feed) const;
   Ref AddKey(std::uint64_t hash, const char*& refusal);
   void AddTo(Ref block, std::int64_t time);
   void KeepTime(Ref key_ref, std::int64_t time, std::int64_t arrival);
@@ -172,8 +164,6 @@ class WindowRun : public OperatorRun {
   KeyBuffer key_;                  // scratch: of the record
   std::vector<Value> values_;      // scratch: of the arguments; the last is always there
   bool all_usual_ = false;         // scratch: finite doubles, each of them
-  std::vector<int> fields_;        // of the arguments that are just a field; of others -1
-  std::vector<Feed> feeds_;        // of the columns
   // Something that NextWork() looks at may have changed since it found nothing.
   mutable bool stirred_ = true;
 };
