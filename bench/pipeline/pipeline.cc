@@ -161,6 +161,7 @@ std::unique_ptr<TaskSet> OpenTasks(const std::string& folder) {
   for (const RunningTask& task : tasks.tasks()) {
     TaskSettings settings;
     settings.id = task.id;
+    settings.appends = task.appends;
     settings.plan_fingerprint = tasks.pipelines()[0].plan->fingerprint();
     settings.plan = tasks.pipelines()[0].encoded;
     TaskDescriptors files;
@@ -298,6 +299,7 @@ Costs Measure(TaskSet& tasks, Switchboard& board, clockid_t worker, std::vector<
 Costs OneRun(const std::string& folder, std::vector<Message>& messages, std::uint64_t count) {
   std::unique_ptr<TaskSet> tasks = OpenTasks(folder);
   std::unique_ptr<Switchboard> board = Need(Switchboard::Create(1), "switchboard");
+  tasks->CountAppends(board->append_counts());
   for (const RunningTask& task : tasks->tasks()) {
     const RunningPipeline& pipeline = tasks->pipelines()[0];
     task.journal->AppendPlan(pipeline.plan->fingerprint(), pipeline.encoded, WallClock());

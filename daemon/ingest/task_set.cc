@@ -65,6 +65,7 @@ Result<std::unique_ptr<TaskSet>> TaskSet::Open(std::vector<RunningPipeline> pipe
         task.pipeline = pipeline;
         task.last_stage = stage + 1 == plan.stages();
         task.worker = set->tasks_.size() % options.workers;
+        task.appends = set->tasks_.size();
         task.folder = TasksFolder(options.runtime) + task.id.Name();
         wanted.insert(task.folder);
         if (Status opened = set->OpenOne(std::move(task), options); !opened.ok()) {
@@ -94,6 +95,12 @@ Status TaskSet::OpenOne(RunningTask task, const TaskSetOptions& options) {
   task.journal = std::move(journal).value();
   tasks_.push_back(std::move(task));
   return {};
+}
+
+void TaskSet::CountAppends(std::span<std::atomic<std::uint32_t>> counts) {
+  for (RunningTask& task : tasks_) {
+    if (task.appends < counts.size()) task.journal->CountAppendsIn(counts[task.appends]);
+  }
 }
 
 void TaskSet::ChangePlan(std::size_t pipeline, std::string encoded, std::uint64_t fingerprint) {

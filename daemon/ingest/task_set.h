@@ -4,8 +4,11 @@
 // the loop. What ChangePlan changes is the loop's alone.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,7 +29,8 @@ struct RunningTask {
   TaskId id;
   std::size_t pipeline = 0;  // index into TaskSet::pipelines
   bool last_stage = true;
-  std::size_t worker = 0;  // index of the worker that hosts it
+  std::size_t worker = 0;   // index of the worker that hosts it
+  std::size_t appends = 0;  // its place among the counts of CountAppends
   std::string folder;
   TaskFiles files;
   std::unique_ptr<InJournal> journal;
@@ -56,6 +60,10 @@ class TaskSet final {
   RunningTask& at(std::size_t pipeline, std::size_t stage, std::uint32_t partition) {
     return tasks_[first_[pipeline][stage] + partition];
   }
+
+  // From now on each task's journal counts its records in `counts`, at the task's place; of
+  // those behind the last nobody counts. Outlives the set. Before the first append.
+  void CountAppends(std::span<std::atomic<std::uint32_t>> counts);
 
   // Of a plan that differs from the one at start in its lookup tables alone. Nothing is
   // told to the tasks.

@@ -52,6 +52,7 @@ inline void InJournal::Append(RecordHeader header, Time arrival, std::string_vie
   writer_->Append(header, topic, {payload});
   ++in_->sequence;
   writer_->Publish();
+  appends_->store(appends_->load(std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
 Appended InJournal::AppendMessage(std::string_view topic, std::string_view payload, Time arrival,

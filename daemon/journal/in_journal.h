@@ -9,6 +9,7 @@
 // word copied once and checked against what the daemon knows.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -67,6 +68,9 @@ class InJournal final {
                           Time arrival, std::string_view payload);
   // The plan from here on, unless it is the one already.
   Appended AppendPlan(std::uint64_t fingerprint, std::string_view encoded, Time arrival);
+  // A counter that changes with every record appended from now on, behind its head: tells
+  // a worker that hosts many tasks which of them to look at. Outlives the journal.
+  void CountAppendsIn(std::atomic<std::uint32_t>& count) { appends_ = &count; }
   // Counts a message that `overload: drop_newest` dropped.
   void CountOverloadDrop();
 
@@ -115,6 +119,8 @@ class InJournal final {
   std::mutex mutex_;  // guards all below, and what the daemon writes in the file
   std::optional<RingWriter> writer_;
   std::optional<Redelivery> redelivery_;
+  std::atomic<std::uint32_t> nobodys_appends_{0};
+  std::atomic<std::uint32_t>* appends_ = &nobodys_appends_;
 };
 
 }  // namespace runnel

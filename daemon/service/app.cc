@@ -102,6 +102,7 @@ Status App::Build() {
   Result<std::unique_ptr<Switchboard>> board = Switchboard::Create(HostCount(options_.device));
   if (!board.ok()) return board.error();
   board_ = std::move(board).value();
+  tasks_->CountAppends(board_->append_counts());
   std::vector<const Doorbell*> bells;
   for (std::size_t i = 0; i < HostCount(options_.device); ++i) {
     bells.push_back(&board_->worker_bell(i));

@@ -37,6 +37,7 @@ TaskSettings SettingsOf(const RunningTask& task, const TaskSet& set) {
   TaskSettings settings;
   settings.id = task.id;
   settings.last_stage = task.last_stage;
+  settings.appends = task.appends;
   settings.plan_fingerprint = pipeline.fingerprint;
   settings.plan = pipeline.encoded;
   return settings;

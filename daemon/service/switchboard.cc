@@ -83,6 +83,10 @@ Result<Switchboard::UplinkLinks> Switchboard::LinksOfUplink() const {
   return links;
 }
 
+std::span<std::atomic<std::uint32_t>> Switchboard::append_counts() {
+  return reinterpret_cast<DaemonPage*>(daemon_.page.data())->appends;
+}
+
 bool Switchboard::WorkerSleeps(std::size_t index) const {
   return (workers_[index].word->sleeps.load(std::memory_order_acquire) & 1) != 0;
 }

@@ -1,10 +1,14 @@
-// Switchboard: the bells and sleep words of all processes, made once by the daemon.
+// Switchboard: the bells and sleep words of all processes, and the counts of what was
+// appended for the workers; made once by the daemon.
 //
 // They outlive every child: a successor gets the same ones. Each process may write
 // its own sleep word only.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "daemon/posix/doorbell.h"
@@ -33,6 +37,8 @@ class Switchboard final {
   const Doorbell& uplink_bell() const { return *uplink_.bell; }
   const Doorbell& daemon_bell() const { return *daemon_.bell; }
   SleepWord& daemon_word() { return *daemon_.word; }
+  // For TaskSet::CountAppends.
+  std::span<std::atomic<std::uint32_t>> append_counts();
   const Doorbell& room_bell() const { return *room_; }
   bool WorkerSleeps(std::size_t index) const;
 

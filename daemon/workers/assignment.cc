@@ -26,7 +26,7 @@ Result<std::unique_ptr<Host>> BuildHost(Assignment assignment, const Registry& r
     if (!task.value()->incident().empty()) {
       report(Error{ErrorKind::kGiveUp, task.value()->incident()});
     }
-    host.value()->Add({std::move(task).value(), one.settings.last_stage});
+    host.value()->Add({std::move(task).value(), one.settings.last_stage, one.settings.appends});
   }
   return host;
 }

@@ -40,8 +40,8 @@ Result<std::unique_ptr<Host>> Host::Create(HostLinks links, std::chrono::nanosec
   reinterpret_cast<SleepWord*>(host->own_page_.data())->Reset();
   host->uplink_ = std::make_unique<Ringer>(
       *reinterpret_cast<const SleepWord*>(host->uplink_page_.data()), host->links_.uplink_bell);
-  host->exchange_ = std::make_unique<Ringer>(
-      *reinterpret_cast<const SleepWord*>(host->daemon_page_.data()), host->links_.daemon_bell);
+  host->daemon_ = reinterpret_cast<const DaemonPage*>(host->daemon_page_.data());
+  host->exchange_ = std::make_unique<Ringer>(host->daemon_->sleep, host->links_.daemon_bell);
   return host;
 }
 
@@ -67,35 +67,55 @@ void Host::Run(const std::function<void(const Error&)>& report,
   for (HostedTask& hosted : tasks_) hosted.task->Checkpoint();
 }
 
+// REQUIRES: the task is one of those that are counted.
+std::uint32_t Host::AppendsOf(const HostedTask& hosted) const {
+  return daemon_->appends[hosted.appends].load(std::memory_order_acquire);
+}
+
+bool Host::MayHaveWork(HostedTask& hosted) const {
+  return hosted.rests ? AppendsOf(hosted) != hosted.seen : hosted.task->CanWork();
+}
+
 bool Host::Round() {
   bool worked = false;
   for (std::size_t i = 0; i < tasks_.size(); ++i) {
-    Result<Task::Progress> progress = tasks_[i].task->Run(kTurnsInARow);
+    HostedTask& hosted = tasks_[i];
+    const bool counted = hosted.appends < DaemonPage::kTasksMax;
+    const std::uint32_t appends = counted ? AppendsOf(hosted) : 0;
+    if (hosted.rests && appends == hosted.seen) {
+      // Others may keep this host from its sleep, where it checkpoints.
+      if (hosted.moved && hosted.task->RoomWaiters() != 0) CheckpointAndRing(hosted);
+      continue;
+    }
+    Result<Task::Progress> progress = hosted.task->Run(kTurnsInARow);
     if (!progress.ok()) {
       // Its files stay as they are for a human; the other tasks go on.
       report_(progress.error());
       tasks_.erase(tasks_.begin() + static_cast<std::ptrdiff_t>(i--));
       continue;
     }
-    worked |= progress.value() == Task::Progress::kWorked;
-    if (tasks_[i].task->TakePublished()) {
-      if (tasks_[i].last_stage) {
+    hosted.seen = appends;
+    hosted.rests = counted && progress.value() == Task::Progress::kIdle;
+    if (progress.value() == Task::Progress::kWorked) worked = hosted.moved = true;
+    if (hosted.task->TakePublished()) {
+      if (hosted.last_stage) {
         uplink_->Notify(ResultDelay(max_delay_));
       } else {
         exchange_->Notify(max_delay_);
       }
     }
     // Results that wait for others must not make these wait.
-    if (progress.value() == Task::Progress::kBlocked && tasks_[i].last_stage) uplink_->Hurry();
-    if (tasks_[i].task->RoomWaiters() != 0) CheckpointAndRing(*tasks_[i].task);
+    if (progress.value() == Task::Progress::kBlocked && hosted.last_stage) uplink_->Hurry();
+    if (hosted.task->RoomWaiters() != 0) CheckpointAndRing(hosted);
   }
   return worked;
 }
 
-void Host::CheckpointAndRing(Task& task) {
-  if (!task.Checkpoint()) return;
+void Host::CheckpointAndRing(HostedTask& hosted) {
+  hosted.moved = false;
+  if (!hosted.task->Checkpoint()) return;
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  const std::uint32_t waiters = task.RoomWaiters();
+  const std::uint32_t waiters = hosted.task->RoomWaiters();
   if ((waiters & kSourceWaits) != 0) links_.room_bell.Ring();
   if ((waiters & kExchangeWaits) != 0) links_.daemon_bell.Ring();
 }
@@ -103,14 +123,15 @@ void Host::CheckpointAndRing(Task& task) {
 void Host::Sleep() {
   bool earlier = false;
   for (HostedTask& hosted : tasks_) {
-    CheckpointAndRing(*hosted.task);
+    if (!hosted.moved) continue;
+    CheckpointAndRing(hosted);
     earlier |= hosted.task->DeadlineIsEarlier();
   }
   if (earlier) links_.daemon_bell.Ring();
   auto* word = reinterpret_cast<SleepWord*>(own_page_.data());
   word->GoToSleep();
   const bool work = std::any_of(tasks_.begin(), tasks_.end(),
-                                [](HostedTask& hosted) { return hosted.task->CanWork(); });
+                                [this](HostedTask& hosted) { return MayHaveWork(hosted); });
   if (!work) {
     const auto [event, timer] = links_.own_bell.sources();
     pollfd sources[] = {{links_.stop.get(), POLLIN, 0}, event, timer};

@@ -5,7 +5,10 @@
 // always done; a task without room for its outputs never stops the others.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -16,6 +19,17 @@
 
 namespace runnel {
 
+// What the daemon writes for all hosts: whether its loop sleeps, and for each task a count
+// of the records appended to its journal. A host that wakes up for three messages reads
+// one line of it, not the journals of all its tasks.
+struct DaemonPage {
+  static constexpr std::size_t kTasksMax = 1000;  // those behind them are always looked at
+
+  SleepWord sleep;
+  alignas(64) std::array<std::atomic<std::uint32_t>, kTasksMax> appends;
+};
+static_assert(sizeof(DaemonPage) <= 4096);
+
 // What a host shares with the other processes. Made from descriptors by the two
 // ends of a channel, see protocol.h.
 struct HostLinks {
@@ -23,7 +37,7 @@ struct HostLinks {
   Doorbell own_bell;
   Fd uplink_page;  // SleepWord of the uplink, for reading
   Doorbell uplink_bell;
-  Fd daemon_page;  // SleepWord of the daemon's loop, for reading
+  Fd daemon_page;  // DaemonPage, for reading
   Doorbell daemon_bell;
   Doorbell room_bell;  // wakes the daemon's source thread that waits for room
   Fd stop;             // readable or closed: finish
@@ -35,7 +49,12 @@ std::chrono::nanoseconds ResultDelay(std::chrono::nanoseconds max_delay);
 
 struct HostedTask {
   std::unique_ptr<Task> task;
-  bool last_stage = true;  // outputs go to the uplink, else to the exchange
+  bool last_stage = true;   // outputs go to the uplink, else to the exchange
+  std::size_t appends = 0;  // its place in DaemonPage
+  // Nothing is to be done unless `seen` is not the count any more.
+  bool rests = false;
+  std::uint32_t seen = 0;
+  bool moved = true;  // since the last checkpoint
 };
 
 class Host final {
@@ -54,7 +73,9 @@ class Host final {
   Host(HostLinks links, std::chrono::nanoseconds max_delay);
 
   bool Round();  // whether there may be more to do at once
-  void CheckpointAndRing(Task& task);
+  std::uint32_t AppendsOf(const HostedTask& hosted) const;
+  bool MayHaveWork(HostedTask& hosted) const;
+  void CheckpointAndRing(HostedTask& hosted);
   void Sleep();
   bool StopRequested() const;
 
@@ -66,6 +87,7 @@ class Host final {
   Mapping own_page_;
   Mapping uplink_page_;
   Mapping daemon_page_;
+  const DaemonPage* daemon_ = nullptr;
   std::unique_ptr<Ringer> uplink_;
   std::unique_ptr<Ringer> exchange_;
 };

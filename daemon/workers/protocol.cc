@@ -36,6 +36,7 @@ void ReadTask(ByteReader& reader, ChannelMessage& message, Assignment& assignmen
   task.settings.id.stage = reader.U32();
   task.settings.id.partition = reader.U32();
   task.settings.last_stage = reader.U8() != 0;
+  task.settings.appends = reader.Varint();
   task.settings.plan_fingerprint = reader.U64();
   task.settings.plan = reader.String();
   Fd* const places[kTaskFds] = {&task.files.in, &task.files.work, &task.files.settle};
@@ -69,6 +70,7 @@ Status SendTask(Channel& channel, const TaskSettings& settings, const TaskDescri
   writer.U32(settings.id.stage);
   writer.U32(settings.id.partition);
   writer.U8(settings.last_stage ? 1 : 0);
+  writer.Varint(settings.appends);
   writer.U64(settings.plan_fingerprint);
   writer.String(settings.plan);
   return channel.Send(writer.bytes(), {files.in.get(), files.work.get(), files.settle.get()});

@@ -23,6 +23,7 @@ struct HostSettings {
 struct TaskSettings {
   TaskId id;
   bool last_stage = true;
+  std::size_t appends = 0;  // its place in DaemonPage
   std::uint64_t plan_fingerprint = 0;
   std::string plan;  // encoded Node
 };
