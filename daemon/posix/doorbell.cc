@@ -8,6 +8,14 @@
 #include "daemon/posix/files.h"
 
 namespace runnel {
+namespace {
+
+void Silence(int fd) {
+  std::uint64_t times;  // one read takes all of them
+  [[maybe_unused]] const ssize_t size = ::read(fd, &times, sizeof times);
+}
+
+}  // namespace
 
 Result<Doorbell> Doorbell::Create() {
   Fd event(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
@@ -38,10 +46,12 @@ void Doorbell::RingAfter(std::chrono::nanoseconds delay) const {
 }
 
 void Doorbell::Clear() const {
-  for (const int fd : fds()) {
-    std::uint64_t times;  // one read takes all of them
-    [[maybe_unused]] const ssize_t size = ::read(fd, &times, sizeof times);
-  }
+  for (const int fd : fds()) Silence(fd);
+}
+
+void Doorbell::Clear(const pollfd& event, const pollfd& timer) const {
+  if (event.revents != 0) Silence(event_.get());
+  if (timer.revents != 0) Silence(timer_.get());
 }
 
 void Ringer::RingFor(std::uint64_t sleep, std::chrono::nanoseconds delay) {

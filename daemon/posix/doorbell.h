@@ -38,6 +38,8 @@ class Doorbell final {
   void RingAfter(std::chrono::nanoseconds delay) const;
   // The sleeper has woken: the bell is silent again.
   void Clear() const;
+  // The same of what poll has said of sources(): what has not rung costs no call.
+  void Clear(const pollfd& event, const pollfd& timer) const;
 
   // Event and timer, in the order of the constructor: what to hand over.
   std::array<int, 2> fds() const { return {event_.get(), timer_.get()}; }

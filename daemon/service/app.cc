@@ -52,12 +52,13 @@ App::App(Options options, Log& log)
 App::~App() = default;
 
 int App::Run() {
-  if (const Status built = Build(); !built.ok()) {
-    log_->Error(built.error().message);
+  Status ready = Build();
+  if (ready.ok()) ready = WaitForBell();
+  if (!ready.ok()) {
+    log_->Error(ready.error().message);
     return 1;
   }
   WaitForSignals();
-  WaitForBell();
   loop_.run();
   return exit_code_;
 }
@@ -216,12 +217,15 @@ void App::FeedWatchdog() {
   });
 }
 
-void App::WaitForBell() {
+Status App::WaitForBell() {
   board_->daemon_word().GoToSleep();
   for (const int fd : board_->daemon_bell().fds()) {
-    bell_.push_back(std::make_unique<asio::posix::stream_descriptor>(loop_, dup(fd)));
+    Result<Fd> own = Duplicate(fd);
+    if (!own.ok()) return own.error();
+    bell_.push_back(std::make_unique<asio::posix::stream_descriptor>(loop_, own.value().Release()));
     WaitFor(*bell_.back());
   }
+  return {};
 }
 
 void App::WaitFor(asio::posix::stream_descriptor& bell) {

@@ -49,7 +49,7 @@ class App final {
   Status MakeSources();
   Status AppendPlans();
   void WaitForSignals();
-  void WaitForBell();
+  Status WaitForBell();
   void WaitFor(asio::posix::stream_descriptor& bell);
   void OnBell();
   void OnReady();

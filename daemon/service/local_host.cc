@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "daemon/posix/files.h"
 #include "daemon/workers/assignment.h"
 
 namespace runnel {
@@ -13,7 +14,9 @@ Result<std::unique_ptr<LocalHost>> LocalHost::Start(Assignment assignment,
   Result<std::pair<Channel, Fd>> pair = Channel::CreatePair();
   if (!pair.ok()) return pair.error();
   assignment.links.stop = std::move(pair.value().second);
-  local->stop_ = Fd(dup(pair.value().first.fd()));
+  Result<Fd> stop = Duplicate(pair.value().first.fd());
+  if (!stop.ok()) return stop.error();
+  local->stop_ = std::move(stop).value();
   Result<std::unique_ptr<Host>> host = BuildHost(std::move(assignment), local->registry_, report);
   if (!host.ok()) return host.error();
   local->host_ = std::move(host).value();

@@ -118,8 +118,12 @@ Status Supervisor::StartProcess(Child& child, const std::string& executable, std
   child.ready = false;
   child.timed_out = false;
   child.policy.Started(Clock::now());
-  child.death.emplace(*loop_, dup(child.process->pidfd()));
-  child.channel.emplace(*loop_, dup(child.process->channel().fd()));
+  Result<Fd> death = Duplicate(child.process->pidfd());
+  if (!death.ok()) return death.error();
+  Result<Fd> channel = Duplicate(child.process->channel().fd());
+  if (!channel.ok()) return channel.error();
+  child.death.emplace(*loop_, death.value().Release());
+  child.channel.emplace(*loop_, channel.value().Release());
   WaitForDeath(child, index);
   ReadChannel(child);
   return {};

@@ -35,35 +35,50 @@ struct Completion {
   std::string reason;  // kRejected
 };
 
-// Completions from the sinks' threads for the uplink's loop.
+// Completions from the sinks' threads for the uplink's loop. A loop that woke up for each
+// would take longer for that than for all it does with it: it says how many it sleeps for.
 class CompletionQueue final {
  public:
   // `bell` wakes the loop; outlives the queue.
   explicit CompletionQueue(const Doorbell& bell) : bell_(&bell) {}
 
-  // Any thread.
+  // Rings where the loop sleeps for no more than there are now, or it was no success. Any
+  // thread.
   void Push(Completion completion) {
-    bool first;
+    bool ring;
     {
       const std::lock_guard lock(mutex_);
-      first = completions_.empty();
+      const bool urgent = completion.delivered != Delivered::kAcknowledged;
       completions_.push_back(std::move(completion));
+      ring = completions_.size() == wanted_ || (urgent && wanted_ != kAwake);
     }
-    if (first) bell_->Ring();
+    if (ring) bell_->Ring();
   }
   // There may be room again. Any thread.
   void Wake() { bell_->Ring(); }
-  // Takes all. The loop's thread; `into` is emptied first and keeps its memory.
+  // Takes all. The loop's thread, as all below; `into` is emptied first and keeps its memory.
   void Take(std::vector<Completion>& into) {
     into.clear();
     const std::lock_guard lock(mutex_);
     completions_.swap(into);
+    wanted_ = kAwake;
+  }
+  // The loop goes to sleep until there are `wanted`, at least 1. False where there is one
+  // already.
+  bool SleepFor(std::size_t wanted) {
+    const std::lock_guard lock(mutex_);
+    if (!completions_.empty()) return false;
+    wanted_ = wanted;
+    return true;
   }
 
  private:
+  static constexpr std::size_t kAwake = SIZE_MAX;
+
   const Doorbell* bell_;
   std::mutex mutex_;
   std::vector<Completion> completions_;
+  std::size_t wanted_ = kAwake;
 };
 
 class Sink {

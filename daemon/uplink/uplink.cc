@@ -90,25 +90,38 @@ bool Uplink::Round() {
   return publisher_.Run() || !taken_.empty();
 }
 
+// Half of what is in flight where least is: whatever becomes of the others, these come,
+// and what is on its way meanwhile keeps the broker busy.
+std::size_t Uplink::CompletionsToSleepFor() const {
+  std::size_t least = SIZE_MAX;
+  for (const auto& sink : sinks_) {
+    if (const std::size_t in_flight = sink->InFlight(); in_flight > 0) {
+      least = std::min(least, in_flight);
+    }
+  }
+  return least == SIZE_MAX ? 1 : (least + 1) / 2;
+}
+
 bool Uplink::Sleep(const Clock::time_point* until) {
   auto* word = reinterpret_cast<SleepWord*>(page_.data());
   word->GoToSleep();
-  bool stop = false;
-  if (!publisher_.HasMore()) {
-    int milliseconds = -1;
-    if (until != nullptr) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(*until - Clock::now());
-      milliseconds = static_cast<int>(std::max<std::int64_t>(left.count(), 0));
-    }
-    // While draining, `stop` is readable all the time.
-    const auto [event, timer] = bell_.sources();
-    pollfd sources[] = {event, timer, {stop_.get(), POLLIN, 0}};
-    poll(sources, until == nullptr ? 3 : 2, milliseconds);
-    stop = sources[2].revents != 0;
+  if (publisher_.HasMore() || !completions_.SleepFor(CompletionsToSleepFor())) {
+    word->WakeUp();
+    bell_.Clear();  // perhaps it was rung for in between
+    return false;
   }
+  int milliseconds = -1;
+  if (until != nullptr) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*until - Clock::now());
+    milliseconds = static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+  }
+  // While draining, `stop` is readable all the time.
+  const auto [event, timer] = bell_.sources();
+  pollfd sources[] = {event, timer, {stop_.get(), POLLIN, 0}};
+  poll(sources, until == nullptr ? 3 : 2, milliseconds);
   word->WakeUp();
-  bell_.Clear();
-  return stop;
+  bell_.Clear(sources[0], sources[1]);
+  return sources[2].revents != 0;
 }
 
 bool Uplink::Run(std::chrono::milliseconds drain) {

@@ -34,6 +34,7 @@ class Uplink final {
   Status AddTask(UplinkAssignment::OneTask task);
   void BindSinks(const UplinkSettings& settings);
   bool Round();
+  std::size_t CompletionsToSleepFor() const;
   // Whether the loop was asked to stop. Sleeps until there is something to do or, if
   // `until` is given, until then.
   bool Sleep(const std::chrono::steady_clock::time_point* until);

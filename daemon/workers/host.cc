@@ -132,14 +132,17 @@ void Host::Sleep() {
   word->GoToSleep();
   const bool work = std::any_of(tasks_.begin(), tasks_.end(),
                                 [this](HostedTask& hosted) { return MayHaveWork(hosted); });
-  if (!work) {
-    const auto [event, timer] = links_.own_bell.sources();
-    pollfd sources[] = {{links_.stop.get(), POLLIN, 0}, event, timer};
-    poll(sources, 3, -1);
-    stop_ = sources[0].revents != 0;
+  if (work) {
+    word->WakeUp();
+    links_.own_bell.Clear();  // perhaps it was rung for in between
+    return;
   }
+  const auto [event, timer] = links_.own_bell.sources();
+  pollfd sources[] = {{links_.stop.get(), POLLIN, 0}, event, timer};
+  poll(sources, 3, -1);
+  stop_ = sources[0].revents != 0;
   word->WakeUp();
-  links_.own_bell.Clear();
+  links_.own_bell.Clear(sources[1], sources[2]);
 }
 
 bool Host::StopRequested() const {
