@@ -103,7 +103,9 @@ class CsvDecoder final : public Decoder {
         return "csv_duplicate_name";
       }
     }
-    header_ = payload.substr(begin, at - begin);
+    // Without its line end it would also be the beginning of a longer one.
+    const std::string_view header = payload.substr(begin, at - begin);
+    if (header.ends_with('\n')) header_ = header;
     return nullptr;
   }
 

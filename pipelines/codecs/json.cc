@@ -59,12 +59,14 @@ class JsonDecoder final : public Decoder {
   [[gnu::noinline]] const char* ReadUnpredicted(const char* at, bool first, std::uint8_t*& next,
                                                 Record& record);
   const char* ReadName(const char* at, bool first, Name& name);
-  std::uint8_t Learn(const char* start, const char* end, const Name& name);
+  std::uint8_t Learn(const char* start, const char* end, bool first, const Name& name);
   const char* ReadKnown(const char* at, std::uint16_t field, Record& record);
   const char* ReadKept(const char* at, std::string_view name, std::uint8_t bit, Record& record);
   Outcome Finish(const char* at, const Record& record);
   bool KeptTwice(const Record& record);
   Outcome Failed() const { return Outcome::Failed(reader_.reason()); }
+
+  static constexpr std::size_t kFirstSegments = 16;
 
   NameIndex index_;
   Unmentioned unmentioned_;
@@ -133,7 +135,7 @@ const char* JsonDecoder::ReadUnpredicted(const char* at, bool first, std::uint8_
   at = ReadName(at, first, name);
   if (at == nullptr || name.text.data() == nullptr) return at;
   if (prediction_ == Prediction::kOn) {
-    *next = Learn(start, at, name);
+    *next = Learn(start, at, first, name);
     next = &segments_[*next].next;
   }
   if (name.use == Use::kKnown) return ReadKnown(at, name.field, record);
@@ -169,14 +171,17 @@ const char* JsonDecoder::ReadName(const char* at, bool first, Name& name) {
 }
 
 // Remembers the segment [start, end), which the reader has found right, and gives its
-// number; 0 when it cannot be remembered.
-std::uint8_t JsonDecoder::Learn(const char* start, const char* end, const Name& name) {
+// number; 0 when it cannot be remembered. Those that begin an object have numbers of
+// their own: one with `{` must never be expected where one with `,` was.
+std::uint8_t JsonDecoder::Learn(const char* start, const char* end, bool first, const Name& name) {
   const auto size = static_cast<std::size_t>(end - start);
   const std::ptrdiff_t name_at = name.text.data() - start;
   // A name that had escapes is in the arena.
   if (size > Segment::kSizeMax || name_at < 0 || name_at >= end - start) return 0;
   const std::uint64_t hash = NameDigest({start, size}).hash;
-  const auto number = static_cast<std::uint8_t>(1 + hash % (segments_.size() - 1));
+  const std::uint64_t place = first ? 1 + hash % (kFirstSegments - 1)
+                                    : kFirstSegments + hash % (segments_.size() - kFirstSegments);
+  const auto number = static_cast<std::uint8_t>(place);
   Segment& segment = segments_[number];
   if (segment.use != Use::kNothing && segment.size == size && Matches(segment, start)) {
     return number;

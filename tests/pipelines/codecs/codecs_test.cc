@@ -174,6 +174,18 @@ TEST(Codecs, ReadPayloads) {
   }
 }
 
+// A decoder that has seen other payloads reads the next one as a new decoder does.
+TEST(Codecs, RememberNothingThatChangesAResult) {
+  const FieldTable table = TableOf({"a", "b", "bc"});
+  const std::unique_ptr<const Format> format = MakeFormat("csv");
+  const auto decoder = format->MakeDecoder(table, Unmentioned::kKeep);
+  EXPECT_EQ(codec_test::DecodeWith(*decoder, table, "a,b"), "csv_no_records");
+  const std::string longer = "a,bc\n1,2\n";
+  const auto fresh = format->MakeDecoder(table, Unmentioned::kKeep);
+  EXPECT_EQ(codec_test::DecodeWith(*decoder, table, longer),
+            codec_test::DecodeWith(*fresh, table, longer));
+}
+
 TEST(Codecs, RefuseNesting) {
   std::string lists = FromHex("a1 61 61");
   for (int i = 0; i < 100; ++i) lists += static_cast<char>(0x81);

@@ -150,6 +150,42 @@ TEST(JsonProperty, PredictionNeverChangesAResult) {
   }
 }
 
+// What begins an object is never taken for what goes on in one, nor the other way round:
+// of so many names some have the same place in the decoder's memory.
+TEST(JsonProperty, PredictionKnowsWhereAnObjectBegins) {
+  const FieldTable table = codec_test::TableOf({"a"});
+  const auto decoder = MakeJsonDecoder(table, Unmentioned::kSkip);
+  const auto refuse = [&](const std::string& text, const char* reason) {
+    ASSERT_EQ(codec_test::DecodeWith(*decoder, table, text), reason) << text;
+  };
+  for (int i = 0; i < 2'000; ++i) {
+    const std::string name = "\"n" + std::to_string(i) + "\":";
+    codec_test::DecodeWith(*decoder, table, R"({"a":1,"b":2})");
+    codec_test::DecodeWith(*decoder, table, "{" + name + "3}");
+    refuse(R"({"a":1{)" + name + "2}", "json_bad_object");
+    codec_test::DecodeWith(*decoder, table, R"({"a":1,)" + name + "2}");
+    refuse("," + name + "2}", "json_not_an_object");
+  }
+}
+
+// A payload that breaks off, with its own rest behind it in the ring.
+TEST(JsonProperty, WhatLiesBehindThePayloadDecidesNothing) {
+  const FieldTable table = codec_test::TableOf({"ts", "temp"});
+  const auto decoder = MakeJsonDecoder(table, Unmentioned::kKeep);
+  const std::string text = R"({"ts":1700000000000, "temp": -3.25,"n":"x","ok":true,"seq":12})";
+  const codec_test::Payload whole(text);
+  for (int round = 0; round < 2; ++round) {
+    codec_test::DecodeWith(*decoder, table, text);
+    for (std::size_t size = 0; size < text.size(); ++size) {
+      Arena arena(1 << 12);
+      Record record(table);
+      const Outcome outcome = decoder->Decode(whole.view().substr(0, size), arena, record);
+      ASSERT_FALSE(outcome.ok()) << size;
+      EXPECT_STREQ(outcome.reason(), "json_unexpected_end") << size;
+    }
+  }
+}
+
 TEST(JsonProperty, EncodedTextReadsBackTheSame) {
   const FieldTable table = TableOf({"ts", "temp", "cap"});
   Generator generator(2);
