@@ -68,10 +68,10 @@ Value ArithmeticOperands(Machine& machine, const Node& node) {
 }
 
 // An operand that decides absorbs an error of the other, on either side.
-inline Value Logic(Machine& machine, const Node& node, bool decides) {
-  const Value left = Operand(machine, node.operands[0]);
+inline Value Logic(Machine& machine, std::uint32_t first, std::uint32_t second, bool decides) {
+  const Value left = Operand(machine, first);
   if (left.type() == Type::kBool && left.AsBool() == decides) return left;
-  const Value right = Operand(machine, node.operands[1]);
+  const Value right = Operand(machine, second);
   if (right.type() == Type::kBool) {
     if (left.type() == Type::kBool || right.AsBool() == decides) return right;
   }
@@ -83,7 +83,9 @@ inline Value Logic(Machine& machine, const Node& node, bool decides) {
 // Two comparisons of one field, which is a double in nearly every record.
 Value LogicOfField(Machine& machine, const Node& node) {
   const Value& value = machine.record.Get(node.field);
-  if (value.type() != Type::kDouble) return Run(machine, machine.program.nodes[node.third]);
+  if (value.type() != Type::kDouble) [[unlikely]] {
+    return Logic(machine, node.third, node.third + 1, node.code == Code::kEitherField);
+  }
   const double number = value.AsDouble();
   const int first = RelationOf(number, node.number) & node.detail;
   const int second = RelationOf(number, node.constant.AsDouble()) & node.detail >> 4;
@@ -230,9 +232,9 @@ Value Run(Machine& machine, const Node& node) {
     case Code::kArithmetic:
       return ArithmeticOperands(machine, node);
     case Code::kAnd:
-      return Logic(machine, node, false);
+      return Logic(machine, node.operands[0], node.operands[1], false);
     case Code::kOr:
-      return Logic(machine, node, true);
+      return Logic(machine, node.operands[0], node.operands[1], true);
     case Code::kBothField:
     case Code::kEitherField:
       return LogicOfField(machine, node);

@@ -239,18 +239,17 @@ class Lowerer final {
       return PushConstant(Value::Bool(decides));
     }
     const bool constant = IsConstant(node.operands[0]) && IsConstant(node.operands[1]);
-    const std::uint32_t index = Push(node);
-    if (constant) return Fold(index, mark, from.at);
-    const Node left = At(node.operands[0]);
-    const Node right = At(node.operands[1]);
+    if (constant) return Fold(Push(node), mark, from.at);
+    const Node& left = At(node.operands[0]);
+    const Node& right = At(node.operands[1]);
     if (left.code != Code::kCompareField || right.code != Code::kCompareField ||
-        left.field != right.field) {
-      return index;
+        left.field != right.field || node.operands[1] != node.operands[0] + 1) {
+      return Push(node);
     }
     Node fused = Make(from.op == Op::kAnd ? Code::kBothField : Code::kEitherField);
     fused.detail = static_cast<std::uint8_t>(left.detail | right.detail << 4);
     fused.field = left.field;
-    fused.third = index;
+    fused.third = node.operands[0];
     fused.number = left.number;
     fused.constant = Value::Double(right.number);
     return Push(fused);

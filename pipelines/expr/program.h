@@ -63,7 +63,8 @@ struct Node {
   std::uint8_t detail = 0;
   std::uint16_t field = 0;  // kField, kCompareField, …: its number; kLocal, kBind: the variable's
   // Of a node with one operand or a number: the operand. kTernary: the third operand.
-  // kBothField, kEitherField: the plain node, for values that are no doubles.
+  // kBothField, kEitherField: the first comparison, for values that are no doubles; the
+  // second is the node behind it.
   // kList, kMap: how many children. kCall, kMacro: the place in `calls`, `loops`.
   std::uint32_t third = 0;
   union {

@@ -153,6 +153,23 @@ TEST(Expression, IsBoundedInCostAndMemory) {
   EXPECT_EQ(Evaluated("numbers + numbers", {95, {}}), "error: out_of_memory");
 }
 
+// Two comparisons of one field are one node, which changes neither what comes of them nor
+// what a macro counts.
+TEST(Expression, ComparesOneFieldTwice) {
+  for (const char* text :
+       {"temp > 1.0 && temp < 1000.0", "1.0 < temp && temp < 1000.0", "temp < 1.0 || temp > 2.0",
+        "count > 1 && count < 100", "count < 1 || count >= 2", "!(temp < 1.0 || temp > 1000.0)"}) {
+    EXPECT_EQ(Evaluated(text), "true") << text;
+  }
+  for (const char* text : {"temp > 1.0 && temp < 2.0", "temp > 1000.0 || temp < 1.0",
+                           "temp == 1.0 && temp == 2.0", "count > 100 || count < 1"}) {
+    EXPECT_EQ(Evaluated(text), "false") << text;
+  }
+  Options options;
+  options.limits.cost_max = 10'000;
+  EXPECT_EQ(Evaluated("lists.range(2400).all(i, temp > 1.0 && temp < 1000.0)", options), "true");
+}
+
 // What one call does with long text and lists counts, and what macros absorb too.
 TEST(Expression, CallsCostWhatTheyWorkOn) {
   Options options;
