@@ -27,8 +27,6 @@ class BrokerSink final : public Sink {
 
   std::size_t Room() const override;
   void Publish(const SinkRecord& record, std::uint64_t context) override;
-  // Records that no completion has been pushed for. Any thread.
-  std::size_t InFlight() const { return in_flight_.load(std::memory_order_acquire); }
   // Says goodbye; false where that did not end before `deadline`.
   bool Stop(std::chrono::steady_clock::time_point deadline);
   const std::string& client_id() const { return broker_.options.client_id; }

@@ -74,6 +74,7 @@ bool Publisher::Handle(Lane& lane, std::size_t lane_index, Entry& entry, std::ui
         OutputId(lane.source.id, lane.source.reader->incarnation(), entry.record.header.sequence);
     entry.state = State::kInFlight;
     --lane.waiting;
+    ++in_flight_[binding.sink];
     binding.sink->Publish(
         {entry.record.topic, entry.record.payload, id, binding.qos, binding.retain},
         (std::uint64_t{lane_index} << kNumberBits) | number);
@@ -97,6 +98,7 @@ void Publisher::Complete(const Completion& completion) {
   if (number < lane.first || number - lane.first >= lane.entries.size()) return;
   Entry& entry = lane.entries[number - lane.first];
   if (entry.state != State::kInFlight) return;
+  --in_flight_[BindingOf(lane, entry.record)->sink];
   switch (completion.delivered) {
     case Delivered::kRetry:
       entry.state = State::kWaiting;
@@ -133,6 +135,18 @@ void Publisher::SettleDone(Lane& lane) {
 const SinkBinding* Publisher::BindingOf(const Lane& lane, const RecordView& record) const {
   const std::vector<SinkBinding>& sinks = *lane.source.sinks;
   return record.header.tag < sinks.size() ? &sinks[record.header.tag] : nullptr;
+}
+
+void Publisher::Settle() {
+  for (const auto& lane : lanes_) SettleDone(*lane);
+}
+
+std::size_t Publisher::LeastInFlight() const {
+  std::size_t least = 0;
+  for (const auto& [sink, in_flight] : in_flight_) {
+    if (in_flight > 0 && (least == 0 || in_flight < least)) least = in_flight;
+  }
+  return least;
 }
 
 bool Publisher::HasMore() {

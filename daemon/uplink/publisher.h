@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,6 +46,10 @@ class Publisher final {
   bool Run();
   // What became of one publish.
   void Complete(const Completion& completion);
+  // Settles what is complete, without publishing more.
+  void Settle();
+  // Publishes without a completion, of the sink that has least of them but some; 0: none.
+  std::size_t LeastInFlight() const;
   // Whether a worker has written something that Run has not read.
   bool HasMore();
   // Everything written so far is settled.
@@ -74,6 +79,7 @@ class Publisher final {
 
   std::function<void(const Error&)> report_;
   std::vector<std::unique_ptr<Lane>> lanes_;
+  std::map<const Sink*, std::size_t> in_flight_;  // published and not complete
 };
 
 }  // namespace runnel

@@ -84,28 +84,23 @@ Status Uplink::AddTask(UplinkAssignment::OneTask task) {
   return {};
 }
 
-bool Uplink::Round() {
+void Uplink::TakeCompletions() {
   completions_.Take(taken_);
   for (const Completion& completion : taken_) publisher_.Complete(completion);
-  return publisher_.Run() || !taken_.empty();
 }
 
-// Half of what is in flight where least is: whatever becomes of the others, these come,
-// and what is on its way meanwhile keeps the broker busy.
-std::size_t Uplink::CompletionsToSleepFor() const {
-  std::size_t least = SIZE_MAX;
-  for (const auto& sink : sinks_) {
-    if (const std::size_t in_flight = sink->InFlight(); in_flight > 0) {
-      least = std::min(least, in_flight);
-    }
-  }
-  return least == SIZE_MAX ? 1 : (least + 1) / 2;
+bool Uplink::Round() {
+  TakeCompletions();
+  return publisher_.Run() || !taken_.empty();
 }
 
 bool Uplink::Sleep(const Clock::time_point* until) {
   auto* word = reinterpret_cast<SleepWord*>(page_.data());
   word->GoToSleep();
-  if (publisher_.HasMore() || !completions_.SleepFor(CompletionsToSleepFor())) {
+  // Half of what is in flight where least is: whatever becomes of the others, these come,
+  // and what is on its way meanwhile keeps the broker busy.
+  const std::size_t half = std::max<std::size_t>(1, (publisher_.LeastInFlight() + 1) / 2);
+  if (publisher_.HasMore() || !completions_.SleepFor(half)) {
     word->WakeUp();
     bell_.Clear();  // perhaps it was rung for in between
     return false;
@@ -134,6 +129,9 @@ bool Uplink::Run(std::chrono::milliseconds drain) {
   while (!publisher_.Drained() && Clock::now() < end) {
     if (!Round()) Sleep(&end);
   }
+  // What was acknowledged while the last sleep waited for more.
+  TakeCompletions();
+  publisher_.Settle();
   bool goodbye = true;
   for (const auto& sink : sinks_) goodbye &= sink->Stop(Clock::now() + kGoodbye);
   return goodbye;

@@ -33,8 +33,8 @@ class Uplink final {
   Uplink(Doorbell bell, Fd stop, std::function<void(const std::string&)> say);
   Status AddTask(UplinkAssignment::OneTask task);
   void BindSinks(const UplinkSettings& settings);
+  void TakeCompletions();
   bool Round();
-  std::size_t CompletionsToSleepFor() const;
   // Whether the loop was asked to stop. Sleeps until there is something to do or, if
   // `until` is given, until then.
   bool Sleep(const std::chrono::steady_clock::time_point* until);

@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <array>
+#include <vector>
+
 #include "daemon/uplink/sink.h"
 
 namespace runnel {

@@ -113,6 +113,18 @@ TEST_F(PublisherTest, KeepsToTheRoomOfTheSink) {
   EXPECT_EQ(sink_.sent.size(), 3u);
 }
 
+TEST_F(PublisherTest, CountsWhatIsInFlight) {
+  EXPECT_EQ(publisher_->LeastInFlight(), 0u);
+  for (std::uint64_t i = 0; i < 3; ++i) Write(OutputKind::kResult, i, "t", std::to_string(i));
+  publisher_->Run();
+  EXPECT_EQ(publisher_->LeastInFlight(), 3u);
+  publisher_->Complete({sink_.contexts[0], Delivered::kAcknowledged, {}});
+  publisher_->Complete({sink_.contexts[1], Delivered::kRetry, {}});
+  EXPECT_EQ(publisher_->LeastInFlight(), 1u);
+  publisher_->Settle();
+  EXPECT_EQ(CurrentState(Settle()).sequence, 1u);
+}
+
 TEST_F(PublisherTest, PublishesAgainWhatWasCutOff) {
   for (std::uint64_t i = 0; i < 3; ++i) Write(OutputKind::kResult, i, "t", std::to_string(i));
   publisher_->Run();
