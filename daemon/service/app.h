@@ -76,8 +76,8 @@ class App final {
   asio::steady_timer watchdog_;
   Fd runtime_lock_;
   Fd state_lock_;
-  std::unique_ptr<TaskSet> tasks_;
   std::unique_ptr<Switchboard> board_;
+  std::unique_ptr<TaskSet> tasks_;
   std::unique_ptr<Exchange> exchange_;
   std::unique_ptr<Ticker> ticker_;
   std::unique_ptr<LookupReload> lookups_;

@@ -1,6 +1,7 @@
 #include "daemon/service/ticker.h"
 
 #include <algorithm>
+#include <atomic>
 
 namespace runnel {
 namespace {
@@ -29,7 +30,7 @@ void Ticker::Run() {
   Time next = Time::max();
   for (std::size_t pipeline = 0; pipeline < tasks_->pipelines().size(); ++pipeline) {
     if (waiting_[pipeline]) continue;
-    const Time deadline = EarliestOf(pipeline);
+    const Time deadline = EarliestOf(pipeline, Time::min());
     if (deadline == Time::max()) continue;
     if (deadline <= now && now >= ticked_[pipeline] + kResolution) {
       // The worker announces its next deadline when it has seen the tick, and rings.
@@ -42,13 +43,12 @@ void Ticker::Run() {
   Sleep(next, now);
 }
 
-Time Ticker::EarliestOf(std::size_t pipeline) const {
+Time Ticker::EarliestOf(std::size_t pipeline, Time after) const {
   Time earliest = Time::max();
   for (const RunningTask& task : tasks_->tasks()) {
     if (task.pipeline != pipeline) continue;
-    if (const std::optional<Time> deadline = task.journal->Deadline()) {
-      earliest = std::min(earliest, *deadline);
-    }
+    const std::optional<Time> deadline = task.journal->Deadline();
+    if (deadline.has_value() && *deadline > after) earliest = std::min(earliest, *deadline);
   }
   return earliest;
 }
@@ -74,7 +74,16 @@ void Ticker::Sleep(Time until, Time now) {
   // it, and the worker rings.
   const Time armed = std::min(until, now + kLongest);
   for (RunningTask& task : tasks_->tasks()) task.journal->Arm(armed);
-  timer_.expires_after(armed - now);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  // One that was announced since it was read, by a worker that saw an older `armed`.
+  Time next = armed;
+  for (std::size_t pipeline = 0; pipeline < tasks_->pipelines().size(); ++pipeline) {
+    if (waiting_[pipeline]) continue;
+    const Time after = ticked_[pipeline] == now ? now : Time::min();
+    const Time deadline = EarliestOf(pipeline, after);
+    if (deadline < next) next = std::max({deadline, ticked_[pipeline] + kResolution, now});
+  }
+  timer_.expires_after(next - now);
   timer_.async_wait([this](const asio::error_code& error) {
     if (!error) Run();
   });

@@ -34,7 +34,8 @@ class Ticker final {
   void Stop();
 
  private:
-  Time EarliestOf(std::size_t pipeline) const;
+  // The earliest deadline of its tasks behind `after`.
+  Time EarliestOf(std::size_t pipeline, Time after) const;
   bool Tick(std::size_t pipeline, Time now);  // whether every journal had room
   void Sleep(Time until, Time now);
 

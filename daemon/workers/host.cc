@@ -96,7 +96,9 @@ bool Host::Round() {
     }
     hosted.seen = appends;
     hosted.rests = counted && progress.value() == Task::Progress::kIdle;
-    if (progress.value() == Task::Progress::kWorked) worked = hosted.moved = true;
+    worked |= progress.value() == Task::Progress::kWorked;
+    // One that is blocked now may have worked before.
+    hosted.moved |= progress.value() != Task::Progress::kIdle;
     if (hosted.task->TakePublished()) {
       if (hosted.last_stage) {
         uplink_->Notify(ResultDelay(max_delay_));

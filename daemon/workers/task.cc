@@ -202,7 +202,7 @@ Result<Task::Progress> Task::Run(int turns_max) {
     // Behind a skipped turn: the daemon's list of them is short.
     if (std::exchange(skipped_, false) || region_->dirty_lines() > kUndoLines / 2 ||
         reader_->position() - current_.in_position > in_ring_.size() / 4) {
-      Checkpoint();
+      MakeCheckpoint();
     }
   }
   return turns > 0 ? Progress::kWorked : Progress::kIdle;
@@ -315,6 +315,11 @@ void Task::Write(const Output& output) {
 }
 
 bool Task::Checkpoint() {
+  MakeCheckpoint();
+  return std::exchange(freed_, false);
+}
+
+void Task::MakeCheckpoint() {
   const std::uint64_t before = current_.in_position;
   if (turn_ != current_.turn || reader_->position() != current_.in_position) {
     CheckpointSlot slot = current_;
@@ -329,7 +334,7 @@ bool Task::Checkpoint() {
     std::erase_if(poison_, [this](const PoisonTurn& entry) { return entry.turn < turn_; });
   }
   AnnounceDeadline();
-  return current_.in_position != before;
+  freed_ |= current_.in_position != before;
 }
 
 void Task::WriteCheckpoint(const CheckpointSlot& slot) {

@@ -54,7 +54,8 @@ class Task final : private OutputSink {
   Result<Progress> Run(int turns_max);
 
   // Makes everything done so far durable and frees its inputs. Cheap when there is
-  // nothing new. Also announces the deadline. Whether inputs were freed.
+  // nothing new. Also announces the deadline. Whether inputs were freed since the last
+  // call, by Run too.
   bool Checkpoint();
 
   // Whether Run would do a turn now. Where only room is missing it asks to be rung.
@@ -102,6 +103,7 @@ class Task final : private OutputSink {
   bool HasRoomForTurn() { return writer_->HasRoom(out_room_) || AskForRoom(); }
   bool AskForRoom();
   void Write(const Output& output) override;
+  void MakeCheckpoint();
   void WriteCheckpoint(const CheckpointSlot& slot);
   void AnnounceDeadline();
 
@@ -135,6 +137,7 @@ class Task final : private OutputSink {
   std::uint64_t out_written_ = 0;   // outputs below are in the ring already
   std::uint64_t out_room_ = 0;      // bytes that one turn may need
   bool published_ = false;
+  bool freed_ = false;              // inputs, since the last Checkpoint()
   bool ending_ = false;             // kEnd was pushed because the plan changes
   std::vector<PoisonTurn> poison_;  // turns to skip
   bool skipped_ = false;            // a turn of these, since the last checkpoint

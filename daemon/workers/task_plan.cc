@@ -79,7 +79,7 @@ Status Task::PlanRecord(const RecordView& record) {
   reader_->Pass(record);
   work_->consumed.store(reader_->position(), std::memory_order_release);
   ++turn_;
-  Checkpoint();
+  MakeCheckpoint();
   return {};
 }
 

@@ -39,7 +39,7 @@ inline void Stage::PushMessage(const Input& input, const TurnMode& mode, OutputS
   DecodeCursor cursor;
   if (mode.poison) {
     reason = "poison";
-    InputRecord().Clear();
+    ForgetInput(input.arrival);
     InputRecord().is_result =
         input.kind == InputKind::kExchange && ExchangeDecoder::IsResult(input.payload);
   } else if (input.kind == InputKind::kOversize) {
@@ -67,17 +67,24 @@ inline void Stage::PushMessage(const Input& input, const TurnMode& mode, OutputS
   RunSteps(0, InputRecord(), origin, out);
 }
 
-[[gnu::always_inline]] inline const char* Stage::Decode(const Input& input, DecodeCursor& cursor) {
+// The record of what comes in was another's, perhaps of another task.
+inline void Stage::ForgetInput(Time arrival) {
   Record& record = InputRecord();
   record.Clear();
   record.sink = 0;
   record.is_result = false;
+  record.topic = {};
+  record.arrival = arrival;
+  record.time = arrival;
+}
+
+[[gnu::always_inline]] inline const char* Stage::Decode(const Input& input, DecodeCursor& cursor) {
+  Record& record = InputRecord();
+  ForgetInput(input.arrival);
   if (hides_captures_) HideCaptures();
   if (input.kind == InputKind::kExchange) return DecodeExchange(input, cursor);
   const Outcome outcome = tools_->decoder->Next(input.payload, cursor, tools_->arena, record);
   if (!outcome.ok()) return outcome.reason();
-  record.arrival = input.arrival;
-  record.time = input.arrival;
   record.topic = input.topic;
   if (has_captures_) ApplyCaptures(input.topic);
   if (const char* reason = ApplySchema(*plan_, record)) return reason;
@@ -318,7 +325,7 @@ void Stage::NextOfBatch(const TurnMode& mode, OutputSink& out) {
   input_ = &input;
   if (mode.poison) {
     // Which record it was nobody knows: the rest of the payload goes with it.
-    InputRecord().Clear();
+    ForgetInput(input.arrival);
     TakeRecord("poison", mode, out);
     EndBatch();
   } else {

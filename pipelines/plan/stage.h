@@ -71,6 +71,7 @@ class Stage final : public Pipeline {
   void TakeRecord(const char* reason, const TurnMode& mode, OutputSink& out);
   void PassTime(InputKind kind, Time time, OutputSink& out);
   Record& InputRecord() { return *tools_->input; }
+  void ForgetInput(Time arrival);
   void HideCaptures();
   void ApplyCaptures(std::string_view topic);
   void Advance(const Input& input);

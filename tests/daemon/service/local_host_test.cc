@@ -2,12 +2,17 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <random>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "config/config.h"
 #include "daemon/ingest/task_set.h"
@@ -19,12 +24,19 @@ namespace runnel {
 namespace {
 
 constexpr std::uint32_t kTasks = 8;
-constexpr char kPipeline[] = R"(
+constexpr char kWindows[] = R"(
 source: { mqtt: { topic: "in/{device}" } }
 decode: json
 partitions: 8
 steps:
   - window: { tumbling: 1h, key: device, aggregate: { n: count() } }
+sink: { mqtt: { topic: "out/{device}" } }
+)";
+// Each message is a result, and nobody takes them.
+constexpr char kResults[] = R"(
+source: { mqtt: { topic: "in/{device}" } }
+decode: json
+partitions: 8
 sink: { mqtt: { topic: "out/{device}" } }
 )";
 
@@ -45,7 +57,6 @@ class Hosting : public ::testing::Test {
     char folder[] = "/tmp/runnel-host-XXXXXX";
     ASSERT_NE(mkdtemp(folder), nullptr);
     folder_ = folder;
-    OpenTasks();
     Result<std::unique_ptr<Switchboard>> board = Switchboard::Create(1);
     ASSERT_TRUE(board.ok());
     board_ = std::move(board).value();
@@ -56,9 +67,9 @@ class Hosting : public ::testing::Test {
     std::filesystem::remove_all(folder_);
   }
 
-  void OpenTasks() {
+  void OpenTasks(const char* pipeline_text) {
     Diagnostics diagnostics;
-    std::optional<PipelineFile> file = ReadPipeline(kPipeline, "p.yaml", {}, {}, diagnostics);
+    std::optional<PipelineFile> file = ReadPipeline(pipeline_text, "p.yaml", {}, {}, diagnostics);
     ASSERT_TRUE(file.has_value()) << diagnostics.Format();
     Registry registry;
     RegisterAll(registry);
@@ -78,7 +89,8 @@ class Hosting : public ::testing::Test {
   }
 
   // Starts the host; the tasks from `counted` on are not among those that are counted.
-  void Start(std::size_t counted) {
+  void Start(std::size_t counted, const char* pipeline_text = kWindows) {
+    OpenTasks(pipeline_text);
     tasks_->CountAppends(board_->append_counts().first(counted));
     const RunningPipeline& pipeline = tasks_->pipelines()[0];
     for (const RunningTask& task : tasks_->tasks()) {
@@ -165,6 +177,41 @@ TEST_F(Hosting, NoRecordIsLeftWhereSeveralThreadsAppend) {
     messages += MessagesOf(task);
   }
   EXPECT_EQ(messages, 2U * kEach);
+}
+
+// Its inputs are free, and a source that drops what finds no room has it.
+TEST_F(Hosting, ATaskThatIsBlockedHasCheckpointedWhatItDid) {
+  Start(kTasks, kResults);
+  InJournal& journal = *tasks_->at(0, 0, 0).journal;
+  const std::string payload = R"({"v":")" + std::string(2'000, 'x') + "\"}";
+  ASSERT_TRUE(Await([&] { return board_->WorkerSleeps(0); }));
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(journal.AppendMessage("in/d", payload, Time{}, {}), Appended::kDone);
+  }
+  board_->worker_ringer(0).Notify({});
+  ASSERT_TRUE(Await([&] { return journal.WaitsForRoom() && board_->WorkerSleeps(0); }));
+  EXPECT_GT(journal.consumed(), 0U);
+  EXPECT_LT(journal.consumed(), journal.end());
+  EXPECT_EQ(journal.checkpoint().in_position, journal.consumed());
+}
+
+// Also where the host has freed it in the middle of its turns, up to the last record.
+TEST_F(Hosting, ASourceThatWaitsForRoomIsRung) {
+  Start(kTasks);
+  InJournal& journal = *tasks_->at(0, 0, 0).journal;
+  const std::string payload = R"({"v":")" + std::string(40'000, 'x') + "\"}";
+  for (int round = 0; round < 5; ++round) {
+    ASSERT_TRUE(Await([&] { return board_->WorkerSleeps(0); }));
+    board_->room_bell().Clear();
+    journal.StartWaiting(kSourceWaits);
+    for (int i = 0; i < 2; ++i) {
+      ASSERT_EQ(journal.AppendMessage("in/d", payload, Time{}, {}), Appended::kDone);
+    }
+    board_->worker_ringer(0).Notify({});
+    std::array<pollfd, 2> bell = board_->room_bell().sources();
+    EXPECT_GT(poll(bell.data(), bell.size(), 20'000), 0);
+    journal.StopWaiting(kSourceWaits);
+  }
 }
 
 }  // namespace
