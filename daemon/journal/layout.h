@@ -47,7 +47,8 @@ struct RecordHeader {
   std::int64_t time;       // microseconds; inputs: arrival, outputs: Output::time
   std::uint64_t tag;       // inputs of an exchange: source task; outputs: sink or shard
 
-  // Field by field, so that a compiler need not have the whole in memory.
+  // Field by field, so that a compiler need not have the whole in memory; and each once,
+  // whatever the writer does meanwhile: behind the fence nothing is read again.
   void CopyFrom(const std::byte* at) {
     const auto copy = [at](auto& field, std::size_t offset) {
       std::memcpy(&field, at + offset, sizeof field);
@@ -59,6 +60,7 @@ struct RecordHeader {
     copy(sequence, offsetof(RecordHeader, sequence));
     copy(time, offsetof(RecordHeader, time));
     copy(tag, offsetof(RecordHeader, tag));
+    std::atomic_signal_fence(std::memory_order_seq_cst);
   }
 };
 static_assert(sizeof(RecordHeader) == 32);

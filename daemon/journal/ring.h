@@ -91,7 +91,6 @@ class RingReader final {
     const std::uint64_t available = head_seen_ - position_;
     if (available > bytes_) return Found::kDamaged;
     const std::byte* const at = data_ + (position_ & (bytes_ - 1));
-    // Once, each of its words: the writer may be writing there.
     record.header.CopyFrom(at);
     const std::uint64_t size = record.header.size;
     const std::uint64_t taken = (size + 7) / 8 * 8;

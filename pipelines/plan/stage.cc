@@ -16,9 +16,11 @@ void Stage::Push(const Input& input, const TurnMode& mode, OutputSink& out) {
   tools_->arena.Reset();
   input_ = &input;
   switch (input.kind) {
-    [[likely]] case InputKind::kMessage : case InputKind::kExchange : case InputKind::kOversize
-        : PushMessage(input, mode, out);
-    break;
+    case InputKind::kMessage:
+    case InputKind::kExchange:
+    case InputKind::kOversize:
+      PushMessage(input, mode, out);
+      break;
     case InputKind::kTick:
     case InputKind::kPause:
     case InputKind::kResume:
