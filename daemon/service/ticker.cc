@@ -27,10 +27,13 @@ Ticker::Ticker(asio::io_context& loop, TaskSet& tasks, std::vector<Ringer*> work
 void Ticker::Run() {
   if (stopped_) return;
   const Time now = options_.now();
+  // A deadline that is announced while these are read is earlier: its worker rings.
+  Arm(Time::max());
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   Time next = Time::max();
   for (std::size_t pipeline = 0; pipeline < tasks_->pipelines().size(); ++pipeline) {
     if (waiting_[pipeline]) continue;
-    const Time deadline = EarliestOf(pipeline, Time::min());
+    const Time deadline = EarliestOf(pipeline);
     if (deadline == Time::max()) continue;
     if (deadline <= now && now >= ticked_[pipeline] + kResolution) {
       // The worker announces its next deadline when it has seen the tick, and rings.
@@ -43,12 +46,13 @@ void Ticker::Run() {
   Sleep(next, now);
 }
 
-Time Ticker::EarliestOf(std::size_t pipeline, Time after) const {
+Time Ticker::EarliestOf(std::size_t pipeline) const {
   Time earliest = Time::max();
   for (const RunningTask& task : tasks_->tasks()) {
     if (task.pipeline != pipeline) continue;
-    const std::optional<Time> deadline = task.journal->Deadline();
-    if (deadline.has_value() && *deadline > after) earliest = std::min(earliest, *deadline);
+    if (const std::optional<Time> deadline = task.journal->Deadline()) {
+      earliest = std::min(earliest, *deadline);
+    }
   }
   return earliest;
 }
@@ -69,21 +73,16 @@ bool Ticker::Tick(std::size_t pipeline, Time now) {
   return all;
 }
 
+void Ticker::Arm(Time when) {
+  for (RunningTask& task : tasks_->tasks()) task.journal->Arm(when);
+}
+
 void Ticker::Sleep(Time until, Time now) {
   // A ticked task has not announced its next deadline yet: armed is then later than
   // it, and the worker rings.
   const Time armed = std::min(until, now + kLongest);
-  for (RunningTask& task : tasks_->tasks()) task.journal->Arm(armed);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  // One that was announced since it was read, by a worker that saw an older `armed`.
-  Time next = armed;
-  for (std::size_t pipeline = 0; pipeline < tasks_->pipelines().size(); ++pipeline) {
-    if (waiting_[pipeline]) continue;
-    const Time after = ticked_[pipeline] == now ? now : Time::min();
-    const Time deadline = EarliestOf(pipeline, after);
-    if (deadline < next) next = std::max({deadline, ticked_[pipeline] + kResolution, now});
-  }
-  timer_.expires_after(next - now);
+  Arm(armed);
+  timer_.expires_after(armed - now);
   timer_.async_wait([this](const asio::error_code& error) {
     if (!error) Run();
   });

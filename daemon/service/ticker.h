@@ -34,9 +34,10 @@ class Ticker final {
   void Stop();
 
  private:
-  // The earliest deadline of its tasks behind `after`.
-  Time EarliestOf(std::size_t pipeline, Time after) const;
+  Time EarliestOf(std::size_t pipeline) const;
   bool Tick(std::size_t pipeline, Time now);  // whether every journal had room
+  // Tells the workers of all tasks when the loop looks for deadlines next.
+  void Arm(Time when);
   void Sleep(Time until, Time now);
 
   TaskSet* tasks_;
