@@ -149,15 +149,15 @@ void TopicFilter::PrepareMatch() {
   levels_most_ = open ? SIZE_MAX : levels_.size();
   wild_first_ = levels_[0].kind != LevelKind::kLiteral;
   for (std::size_t i = 0; i < levels_.size(); ++i) {
-    if (levels_[i].kind == LevelKind::kLiteral) literals_.push_back({i, levels_[i].literal});
+    if (levels_[i].kind == LevelKind::kLiteral) literals_.push_back(i);
   }
 }
 
 bool TopicFilter::Match(const TopicLevels& topic) const {
   if (topic.size() < levels_least_ || topic.size() > levels_most_) return false;
   if (wild_first_ && topic.IsSystem()) return false;
-  for (const Literal& literal : literals_) {
-    if (!SameBytes(literal.text, topic[literal.level])) return false;
+  for (const std::size_t level : literals_) {
+    if (!SameBytes(levels_[level].literal, topic[level])) return false;
   }
   return true;
 }

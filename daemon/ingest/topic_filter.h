@@ -54,12 +54,6 @@ class TopicFilter final {
     std::string literal;
   };
 
-  // A level of a topic that must be just this.
-  struct Literal {
-    std::size_t level = 0;
-    std::string text;
-  };
-
   Status ParseLevels(std::string_view filter);
   Status ParseCapture(std::string_view level);
   void PrepareMatch();
@@ -75,7 +69,7 @@ class TopicFilter final {
   std::size_t levels_least_ = 1;  // of a topic
   std::size_t levels_most_ = 0;
   bool wild_first_ = false;
-  std::vector<Literal> literals_;
+  std::vector<std::size_t> literals_;  // which of levels_
 };
 
 bool Overlaps(const TopicFilter& a, const TopicFilter& b);
