@@ -24,8 +24,8 @@ Result<std::shared_ptr<LoadedPlan>> PlanCache::Get(const std::string& pipeline,
     std::shared_ptr<LoadedPlan> plan = known.lock();
     if (plan->Is(pipeline, encoded)) return plan;
   }
-  const Result<Node> node = Node::Decode(encoded);
-  if (!node.ok()) return Error(node.error()).In("the plan in the journal");
+  Result<Node> node = Node::Decode(encoded);
+  if (!node.ok()) return std::move(node.error()).In("the plan in the journal");
   Diagnostics diagnostics;
   std::unique_ptr<const Plan> plan =
       CompilePlan(node.value(), pipeline, *registry_, limits_, diagnostics);

@@ -1,12 +1,9 @@
 #include "pipelines/base/hash.h"
 
-#include <bit>
-#include <cstring>
+#include "pipelines/base/scan.h"
 
 namespace runnel {
 namespace {
-
-static_assert(std::endian::native == std::endian::little);
 
 // Odd, half of the bits set, found by Wang Yi's search (wyhash final 4).
 constexpr std::uint64_t kSecret[4] = {0x2d358dccaa6c78a5, 0x8bb84b93962eacc9, 0x4b33a62ed433d4a3,
@@ -36,17 +33,7 @@ inline std::uint64_t Mix(std::uint64_t a, std::uint64_t b) {
   return product.low ^ product.high;
 }
 
-inline std::uint64_t Word8(const char* at) {
-  std::uint64_t word;
-  std::memcpy(&word, at, sizeof word);
-  return word;
-}
-
-inline std::uint64_t Word4(const char* at) {
-  std::uint32_t word;
-  std::memcpy(&word, at, sizeof word);
-  return word;
-}
+inline std::uint64_t Word4(const char* at) { return scan::Load4(at); }
 
 inline std::uint64_t Byte(const char* at) { return static_cast<unsigned char>(*at); }
 
@@ -72,17 +59,17 @@ std::uint64_t Hash(std::string_view bytes, std::uint64_t seed) {
       std::uint64_t seed1 = seed;
       std::uint64_t seed2 = seed;
       for (; rest >= 48; at += 48, rest -= 48) {
-        seed = Mix(Word8(at) ^ kSecret[1], Word8(at + 8) ^ seed);
-        seed1 = Mix(Word8(at + 16) ^ kSecret[2], Word8(at + 24) ^ seed1);
-        seed2 = Mix(Word8(at + 32) ^ kSecret[3], Word8(at + 40) ^ seed2);
+        seed = Mix(scan::Load8(at) ^ kSecret[1], scan::Load8(at + 8) ^ seed);
+        seed1 = Mix(scan::Load8(at + 16) ^ kSecret[2], scan::Load8(at + 24) ^ seed1);
+        seed2 = Mix(scan::Load8(at + 32) ^ kSecret[3], scan::Load8(at + 40) ^ seed2);
       }
       seed ^= seed1 ^ seed2;
     }
     for (; rest > 16; at += 16, rest -= 16) {
-      seed = Mix(Word8(at) ^ kSecret[1], Word8(at + 8) ^ seed);
+      seed = Mix(scan::Load8(at) ^ kSecret[1], scan::Load8(at + 8) ^ seed);
     }
-    a = Word8(at + rest - 16);
-    b = Word8(at + rest - 8);
+    a = scan::Load8(at + rest - 16);
+    b = scan::Load8(at + rest - 8);
   }
   const Product product = Multiply(a ^ kSecret[1], b ^ seed);
   return Mix(product.low ^ kSecret[0] ^ size, product.high ^ kSecret[1]);

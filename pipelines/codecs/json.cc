@@ -12,7 +12,7 @@
 namespace runnel {
 namespace {
 
-// What a name means to the plan.
+// What a name means to the plan; kNothing where no name is remembered.
 enum class Use : std::uint8_t { kKnown, kKept, kSkipped, kNothing };
 
 // A field's name where it stands in a payload.
@@ -34,8 +34,8 @@ struct alignas(64) Segment {
   std::uint16_t head = 0xffff;  // a bit for each of the first 16 bytes that the text has
   std::uint16_t size = kSizeMax;
   std::uint16_t field = Record::kUnknown;
-  Use use = Use::kNothing;  // nothing is remembered here
-  std::uint8_t bit = 0;     // of the name's hash, 0 to 63
+  Use use = Use::kNothing;
+  std::uint8_t bit = 0;  // of the name's hash, 0 to 63
   std::uint8_t name_at = 0;
   std::uint8_t name_size = 0;
   std::uint8_t next = 0;  // number of the segment that followed the last time
