@@ -39,19 +39,22 @@ Result<std::unique_ptr<InJournal>> InJournal::Open(const TaskFiles& files, const
   journal->redelivery_.emplace(
       std::span(reinterpret_cast<RedeliveryEntry*>(journal->pages_.data() + layout.redelivery),
                 files.in_header.extra_bytes),
-      journal->in_->redelivery_next);
-  journal->RebuildExchangeHigh();
+      journal->in_->redelivery_next, journal->writer_->end());
+  journal->AccountForTheRest();
   journal->in_->waits_for_room.store(0);
   return journal;
 }
 
 inline void InJournal::Append(RecordHeader header, Time arrival, std::string_view topic,
                               std::string_view payload) {
-  in_->arrival_max = std::max(in_->arrival_max, Microseconds(arrival));
-  header.time = in_->arrival_max;
+  header.time = std::max(in_->arrival_max, Microseconds(arrival));
   writer_->Append(header, topic, {payload});
-  ++in_->sequence;
   writer_->Publish();
+  // Killed from here on: the record says the same again to the next one who opens this.
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  Account(header);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  in_->accounted = writer_->end();
   appends_->store(appends_->load(std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
@@ -78,8 +81,7 @@ Appended InJournal::AppendMessage(std::string_view topic, std::string_view paylo
   if (acknowledged) {
     redelivery_->Note(delivery.session, delivery.packet_id, digest, writer_->end());
   }
-  header.sequence = in_->sequence;
-  ++in_->received;
+  header.sequence = in_->received;
   Append(header, arrival, topic, payload);
   return Appended::kDone;
 }
@@ -89,7 +91,7 @@ Appended InJournal::AppendTime(InputKind kind, Time arrival) {
   if (!writer_->HasRoom(RingBytes(0, 0))) return Appended::kFull;
   RecordHeader header{};
   header.kind = static_cast<std::uint8_t>(kind);
-  header.sequence = in_->sequence;
+  header.tag = kSourcesMax;
   Append(header, arrival, {}, {});
   return Appended::kDone;
 }
@@ -106,28 +108,42 @@ Appended InJournal::AppendExchange(InputKind kind, std::uint32_t source, std::ui
   header.sequence = sequence;
   header.tag = source;
   Append(header, arrival, {}, payload);
-  in_->exchange_high[source] = sequence + 1;
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  in_->exchange_noted = writer_->end();
   return Appended::kDone;
 }
 
-void InJournal::RebuildExchangeHigh() {
-  // A kill between the record and the note of it: the record is still in the ring,
-  // since nobody but the daemon overwrites it.
-  RingReader reader(ring_.data(), writer_->capacity(), in_->head, in_->exchange_noted,
+// What the page remembers of a record. Twice is as once.
+inline void InJournal::Account(const RecordHeader& header) {
+  in_->arrival_max = header.time;
+  switch (static_cast<InputKind>(header.kind)) {
+    case InputKind::kMessage:
+    case InputKind::kOversize:
+      in_->received = header.sequence + 1;
+      return;
+    case InputKind::kPlan:
+      in_->plan_fingerprint = header.tag;
+      return;
+    case InputKind::kEnd:
+      return;
+    case InputKind::kExchange:
+    case InputKind::kTick:
+    case InputKind::kPause:
+    case InputKind::kResume:
+      if (header.tag < kSourcesMax) in_->exchange_high[header.tag] = header.sequence + 1;
+      return;
+  }
+}
+
+// At most one record, which a predecessor has appended before it was killed. It is still in
+// the ring, since nobody but the daemon overwrites it.
+void InJournal::AccountForTheRest() {
+  RingReader reader(ring_.data(), writer_->capacity(), in_->head, in_->accounted,
                     writer_->capacity());
   RecordView record;
   while (reader.Peek(record) == RingReader::Found::kRecord) {
-    const auto kind = static_cast<InputKind>(record.header.kind);
-    const bool of_stage = kind == InputKind::kExchange || kind == InputKind::kTick ||
-                          kind == InputKind::kPause || kind == InputKind::kResume;
-    if (of_stage && record.header.tag < kSourcesMax) {
-      std::uint64_t& high = in_->exchange_high[record.header.tag];
-      high = std::max(high, record.header.sequence + 1);
-    }
+    Account(record.header);
     reader.Pass(record);
   }
+  in_->accounted = writer_->end();
 }
 
 Appended InJournal::AppendPlan(std::uint64_t fingerprint, std::string_view encoded, Time arrival) {
@@ -136,10 +152,8 @@ Appended InJournal::AppendPlan(std::uint64_t fingerprint, std::string_view encod
   if (!writer_->HasRoom(RingBytes(0, encoded.size()))) return Appended::kFull;
   RecordHeader header{};
   header.kind = static_cast<std::uint8_t>(InputKind::kPlan);
-  header.sequence = in_->sequence;
   header.tag = fingerprint;
   Append(header, arrival, {}, encoded);
-  in_->plan_fingerprint = fingerprint;
   return Appended::kDone;
 }
 

@@ -106,7 +106,8 @@ class InJournal final {
 
  private:
   InJournal() = default;
-  void RebuildExchangeHigh();
+  void AccountForTheRest();
+  void Account(const RecordHeader& header);
   // REQUIRES: the lock is held and there is room.
   void Append(RecordHeader header, Time arrival, std::string_view topic, std::string_view payload);
 

@@ -19,7 +19,7 @@
 
 namespace runnel {
 
-inline constexpr std::uint32_t kFormatVersion = 3;
+inline constexpr std::uint32_t kFormatVersion = 4;
 inline constexpr std::size_t kCacheLine = 64;
 
 enum class FileKind : std::uint32_t { kIn = 0x6e69, kWork = 0x6b77, kSettle = 0x7473 };
@@ -42,10 +42,11 @@ struct RecordHeader {
   std::uint8_t kind;   // InputKind or OutputKind
   std::uint8_t flags;  // 0
   std::uint16_t topic_size;
-  std::uint64_t sequence;  // inputs: count of the journal, or of the source for the exchange;
-                           // outputs: out_seq
-  std::int64_t time;       // microseconds; inputs: arrival, outputs: Output::time
-  std::uint64_t tag;       // inputs of an exchange: source task; outputs: sink or shard
+  std::uint64_t
+      sequence;       // messages: received before it; exchange: of the source; outputs: out_seq
+  std::int64_t time;  // microseconds; inputs: arrival, outputs: Output::time
+  std::uint64_t tag;  // inputs: source task of an exchange, else kSourcesMax, or a fingerprint;
+                      // outputs: sink or shard
 
   // Field by field, so that a compiler need not have the whole in memory; and each once,
   // whatever the writer does meanwhile: behind the fence nothing is read again.
@@ -83,13 +84,13 @@ inline constexpr std::uint32_t kExchangeWaits = 2;  // the daemon's loop: ring t
 struct InPage {
   FileHeader header;
   alignas(kCacheLine) std::atomic<std::uint64_t> head;  // end of the last complete record
-  std::uint64_t sequence;                               // records appended
-  std::int64_t arrival_max;                             // microseconds; arrival never goes back
-  std::uint64_t plan_fingerprint;                       // of the last kPlan record; 0: none yet
-  std::uint64_t received;                               // messages taken in
-  std::uint64_t redelivered;                            // messages that were here already, dropped
+  // Records before it are in what follows; those behind it say again what is missing.
+  std::uint64_t accounted;
+  std::int64_t arrival_max;        // microseconds; arrival never goes back
+  std::uint64_t plan_fingerprint;  // of the last kPlan record; 0: none yet
+  std::uint64_t received;          // messages taken in
+  std::uint64_t redelivered;       // messages that were here already, dropped
   std::uint64_t overload_dropped;  // messages dropped by `overload: drop_newest`
-  std::uint64_t exchange_noted;    // head when exchange_high was last right
   std::uint64_t redelivery_next;   // entries written; the next goes to this modulo their number
   std::atomic<std::uint32_t>
       waits_for_room;               // kSourceWaits, kExchangeWaits: ring when there is room

@@ -4,6 +4,17 @@
 
 namespace runnel {
 
+Redelivery::Redelivery(std::span<RedeliveryEntry> entries, std::uint64_t& next, std::uint64_t head)
+    : entries_(entries), next_(&next) {
+  if (entries_.empty()) return;
+  // The last one, or the next one if it was written and not counted. Whatever is appended
+  // from now on would make them look as if their records were there.
+  for (const std::uint64_t number : {next, next - 1}) {
+    RedeliveryEntry& entry = EntryOf(number);
+    if (entry.position >= head) entry.packet_id = 0;
+  }
+}
+
 void Redelivery::SessionBegins(std::uint16_t session, SessionState state, std::uint64_t head) {
   if (state == SessionState::kPresent) {
     repeatable_[session] = {0, head};
@@ -32,9 +43,7 @@ bool Redelivery::IsRepeat(std::uint16_t session, std::uint16_t packet_id, std::u
 void Redelivery::Note(std::uint16_t session, std::uint16_t packet_id, std::uint32_t digest,
                       std::uint64_t position) {
   if (entries_.empty()) return;
-  // A division takes longer than all the rest.
-  const std::size_t size = entries_.size();
-  RedeliveryEntry& entry = entries_[(size & (size - 1)) == 0 ? *next_ & (size - 1) : *next_ % size];
+  RedeliveryEntry& entry = EntryOf(*next_);
   entry.packet_id = 0;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   entry.position = position;

@@ -26,8 +26,9 @@ enum class SessionState {
 class Redelivery final {
  public:
   // `entries` and `next` (entries written so far) lie in the in file and outlive this.
-  Redelivery(std::span<RedeliveryEntry> entries, std::uint64_t& next)
-      : entries_(entries), next_(&next) {}
+  // A predecessor that was killed between an entry and its record has left an entry of a
+  // record that is not there: `head`, the end of the records, tells which.
+  Redelivery(std::span<RedeliveryEntry> entries, std::uint64_t& next, std::uint64_t head);
 
   void SessionBegins(std::uint16_t session, SessionState state, std::uint64_t head);
   // Whether this message is in the journal already; uses the entry up.
@@ -37,6 +38,12 @@ class Redelivery final {
             std::uint64_t position);
 
  private:
+  RedeliveryEntry& EntryOf(std::uint64_t number) {
+    // A division takes longer than all the rest of noting.
+    const std::size_t size = entries_.size();
+    return entries_[(size & (size - 1)) == 0 ? number & (size - 1) : number % size];
+  }
+
   struct Span {
     std::uint64_t from = 0;  // positions that may still be repeated
     std::uint64_t until = 0;

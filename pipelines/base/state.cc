@@ -43,10 +43,12 @@ struct StateRegion::Header {
 
 StateRegion StateRegion::InMemory(std::size_t capacity) {
   StateRegion region;
-  region.owned_.resize(capacity + UndoLog::kLine);
-  const auto address = reinterpret_cast<std::uintptr_t>(region.owned_.data());
-  const std::size_t skip = (UndoLog::kLine - address % UndoLog::kLine) % UndoLog::kLine;
-  region.base_ = region.owned_.data() + skip;
+  // Not zeroed by hand: pages that nobody touches stay with the kernel.
+  region.owned_.reset(std::calloc(1, capacity + UndoLog::kLine));
+  CHECK(region.owned_ != nullptr);
+  auto* const begin = static_cast<std::byte*>(region.owned_.get());
+  const auto address = reinterpret_cast<std::uintptr_t>(begin);
+  region.base_ = begin + (UndoLog::kLine - address % UndoLog::kLine) % UndoLog::kLine;
   region.capacity_ = capacity / UndoLog::kLine * UndoLog::kLine;
   CHECK(region.capacity_ >= sizeof(Header));
   region.populated_ = region.capacity_;

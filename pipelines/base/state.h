@@ -20,7 +20,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "pipelines/base/check.h"
@@ -66,7 +68,8 @@ class StateRegion final {
     std::function<bool(std::size_t bytes)> populate;
   };
 
-  // A region over memory of its own, for tests and batch.
+  // A region over memory of its own, which becomes real where it is used: for batch, a
+  // changed plan, tests. Ends the program where there are not even addresses.
   static StateRegion InMemory(std::size_t capacity);
 
   // Takes over `options.base`: starts an empty region where it is all zeros,
@@ -141,6 +144,9 @@ class StateRegion final {
 
  private:
   struct Header;
+  struct Freed {
+    void operator()(void* memory) const { std::free(memory); }
+  };
 
   StateRegion() = default;
   std::size_t Offset(const void* at) const {
@@ -157,8 +163,8 @@ class StateRegion final {
   std::size_t populated_ = 0;  // bytes that may be touched
   UndoLog* undo_ = nullptr;
   std::function<bool(std::size_t)> populate_;
-  std::vector<std::uint64_t> dirty_;  // one bit a line
-  std::vector<std::byte> owned_;      // InMemory only
+  std::vector<std::uint64_t> dirty_;    // one bit a line
+  std::unique_ptr<void, Freed> owned_;  // InMemory only
 };
 
 }  // namespace runnel

@@ -156,6 +156,7 @@ def daemon_kills_under_load(programs, version):
                                  f"{bed.status('kills')}")
         status = bed.status("kills")
         assert status["received"] == len(readings) + DEVICES, status
+        assert status["late"] == status["dead_lettered"] == 0, status
         check(results.once(), windows)
         print(f"  MQTT {version}: {status['redelivered']} redelivered, none counted twice", flush=True)
         bed.remember_children()

@@ -158,12 +158,6 @@ TEST_F(JournalTest, ExchangeTakesEverySequenceOnce) {
   EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 2, 0, Time{}, "a"),
             Appended::kRedelivered);
   EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 3, 0, Time{}, "b"), Appended::kDone);
-  // Killed between the record and the note of it.
-  Mapping pages = Mapping::Map(files_.in.get(), 0, PageSize(), Access::kWrite).value();
-  auto* page = reinterpret_cast<InPage*>(pages.data());
-  page->exchange_high[2] = 0;
-  page->exchange_high[3] = 0;
-  page->exchange_noted = 0;
   journal = Open();
   EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 2, 0, Time{}, "a"),
             Appended::kRedelivered);

@@ -1,0 +1,128 @@
+#include "tests/support/kill_at_every_step.h"
+
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace runnel::testing {
+namespace {
+
+// What was left behind when it was looked at last.
+class Seen final {
+ public:
+  explicit Seen(const std::vector<std::span<const std::byte>>& parts) : parts_(&parts) {
+    for (const std::span<const std::byte> part : parts)
+      copies_.emplace_back(part.begin(), part.end());
+  }
+  bool IsOld() {
+    bool old = false;
+    for (std::size_t i = 0; i < parts_->size(); ++i) {
+      const std::span<const std::byte> part = (*parts_)[i];
+      if (std::memcmp(copies_[i].data(), part.data(), part.size()) == 0) continue;
+      std::memcpy(copies_[i].data(), part.data(), part.size());
+      old = true;
+    }
+    return old;
+  }
+
+ private:
+  const std::vector<std::span<const std::byte>>* parts_;
+  std::vector<std::vector<std::byte>> copies_;
+};
+
+// Parent and child take turns: on two CPUs each step would cost three times as much.
+class OnOneCpu final {
+ public:
+  OnOneCpu() {
+    sched_getaffinity(0, sizeof before_, &before_);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<unsigned>(sched_getcpu()), &one);
+    sched_setaffinity(0, sizeof one, &one);
+  }
+  ~OnOneCpu() { sched_setaffinity(0, sizeof before_, &before_); }
+  OnOneCpu(const OnOneCpu&) = delete;
+  OnOneCpu& operator=(const OnOneCpu&) = delete;
+
+ private:
+  cpu_set_t before_;
+};
+
+// A child that stands still before `action`; it goes with this.
+class TracedChild final {
+ public:
+  explicit TracedChild(const std::function<void()>& action) : pid_(fork()) {
+    if (pid_ != 0) return;
+    if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) _exit(100);
+    raise(SIGSTOP);
+    action();
+    _exit(0);
+  }
+  ~TracedChild() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    Wait();
+  }
+  TracedChild(const TracedChild&) = delete;
+  TracedChild& operator=(const TracedChild&) = delete;
+
+  // Its status as waitpid has it; -1: there is no child.
+  int Wait() {
+    int status = -1;
+    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (WIFEXITED(status) || WIFSIGNALED(status)) pid_ = -1;
+    return status;
+  }
+  // It does not outlive this program either.
+  bool Tie() {
+    return ptrace(PTRACE_SETOPTIONS, pid_, nullptr, reinterpret_cast<void*>(PTRACE_O_EXITKILL)) ==
+           0;
+  }
+  bool Step() { return ptrace(PTRACE_SINGLESTEP, pid_, nullptr, nullptr) == 0; }
+
+ private:
+  pid_t pid_;
+};
+
+}  // namespace
+
+Stepped KillAtEveryStep(const Stepping& stepping) {
+  Stepped stepped;
+  const OnOneCpu on_one_cpu;
+  TracedChild child(stepping.action);
+  int status = child.Wait();
+  if (!WIFSTOPPED(status) || !child.Tie()) {
+    ADD_FAILURE() << "a child cannot be traced, status " << status;
+    return stepped;
+  }
+  Seen seen(stepping.left_behind);
+  stepping.look();
+  ++stepped.states;
+  while (!::testing::Test::HasFailure()) {
+    status = child.Step() ? child.Wait() : -1;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) break;
+    if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP) {
+      ADD_FAILURE() << "the child ended behind " << stepped.instructions << " instructions, status "
+                    << status;
+      break;
+    }
+    ++stepped.instructions;
+    if (!seen.IsOld()) continue;
+    stepping.look();
+    ++stepped.states;
+    if (::testing::Test::HasFailure()) {
+      ADD_FAILURE() << "after a kill behind instruction " << stepped.instructions << " (state "
+                    << stepped.states << ")";
+    }
+  }
+  return stepped;
+}
+
+}  // namespace runnel::testing
