@@ -16,19 +16,22 @@ namespace fs = std::filesystem;
 
 std::string TasksFolder(const std::string& runtime) { return runtime + "/tasks/"; }
 
-// Puts a snapshot back if there is one and the journals are gone.
-void RestoreIfNeeded(const RunningTask& task, const TaskSetOptions& options) {
+// Puts a snapshot back if there is one and the journals are gone. What only lacks room or
+// a permission is not given up.
+Status RestoreIfNeeded(const RunningTask& task, const TaskSetOptions& options) {
   const std::string snapshot = SnapshotPath(options.state, task.id);
   std::error_code ignored;
-  if (!fs::exists(snapshot, ignored)) return;
+  if (!fs::exists(snapshot, ignored)) return {};
   if (!fs::exists(task.folder + "/in", ignored)) {
-    if (const Status restored = RestoreSnapshot(snapshot, task.folder); !restored.ok()) {
-      options.warn(restored.error().message);
+    if (Status restored = RestoreSnapshot(snapshot, task.folder); !restored.ok()) {
+      if (restored.error().kind != ErrorKind::kGiveUp) return restored;
       fs::rename(snapshot, snapshot + ".damaged", ignored);
-      return;
+      options.warn(restored.error().message + "; it is kept as `" + snapshot + ".damaged`");
+      return {};
     }
   }
   fs::remove(snapshot, ignored);
+  return {};
 }
 
 // Journals of tasks that the configuration does not have any more.
@@ -79,7 +82,7 @@ Result<std::unique_ptr<TaskSet>> TaskSet::Open(std::vector<RunningPipeline> pipe
 }
 
 Status TaskSet::OpenOne(RunningTask task, const TaskSetOptions& options) {
-  RestoreIfNeeded(task, options);
+  if (Status restored = RestoreIfNeeded(task, options); !restored.ok()) return restored;
   Result<TaskFiles> files =
       TaskFiles::Prepare(task.folder, options.sizes, options.incarnation + tasks_.size());
   if (!files.ok()) return std::move(files.error()).In("preparing `" + task.id.Name() + "`");

@@ -29,6 +29,7 @@ struct ExtentHeader {
 
 constexpr std::uint64_t kMagic = 0x31706e73'6c656e72;  // "rnelsnp1"
 constexpr std::array<const char*, 3> kNames = {"/in", "/work", "/settle"};
+constexpr char kHalf[] = ".restored";  // behind a name: not known to be whole
 constexpr std::size_t kBlock = 64 * 1024;
 
 class CheckedFile final {
@@ -60,6 +61,11 @@ class CheckedFile final {
     }
     crc_ = Crc32c({static_cast<const std::byte*>(data), size}, crc_);
     return {};
+  }
+  // Back to the beginning.
+  Status Rewind() {
+    crc_ = 0;
+    return lseek(fd_.get(), 0, SEEK_SET) == 0 ? Status() : Errno("reading a snapshot");
   }
   std::uint32_t crc() const { return crc_; }
   int fd() const { return fd_.get(); }
@@ -120,6 +126,24 @@ Status WriteAll(const std::string& folder, CheckedFile& to) {
   return to.Write(&crc, sizeof crc);
 }
 
+// Before anything in it is believed: what fails behind this is not the snapshot's fault.
+Status Verify(CheckedFile& file) {
+  const Result<std::uint64_t> size = FileSize(file.fd());
+  if (!size.ok()) return size.error();
+  std::uint32_t crc = 0;
+  if (size.value() < sizeof crc) return Error{ErrorKind::kGiveUp, "the snapshot is cut off"};
+  std::vector<char> block(kBlock);
+  for (std::uint64_t left = size.value() - sizeof crc; left > 0;) {
+    const std::size_t part = std::min<std::uint64_t>(kBlock, left);
+    if (Status got = file.Read(block.data(), part); !got.ok()) return got;
+    left -= part;
+  }
+  const std::uint32_t expected = file.crc();
+  if (Status got = file.Read(&crc, sizeof crc); !got.ok()) return got;
+  if (crc != expected) return Error{ErrorKind::kGiveUp, "the snapshot's checksum is wrong"};
+  return file.Rewind();
+}
+
 Status RestoreFile(CheckedFile& from, int to, std::uint64_t size) {
   std::vector<char> block(kBlock);
   for (;;) {
@@ -146,7 +170,7 @@ Status RestoreAll(CheckedFile& from, const std::string& folder) {
   if (Status got = from.Read(&header, sizeof header); !got.ok()) return got;
   if (header.magic != kMagic) return Error{ErrorKind::kGiveUp, "not a snapshot"};
   for (std::size_t i = 0; i < kNames.size(); ++i) {
-    const std::string path = folder + kNames[i];
+    const std::string path = folder + kNames[i] + kHalf;
     unlink(path.c_str());
     Result<Fd> file = CreateAllocated(path, 1, header.sizes[i]);
     if (!file.ok()) return file.error();
@@ -154,10 +178,6 @@ Status RestoreAll(CheckedFile& from, const std::string& folder) {
       return done;
     }
   }
-  const std::uint32_t expected = from.crc();
-  std::uint32_t crc = 0;
-  if (Status got = from.Read(&crc, sizeof crc); !got.ok()) return got;
-  if (crc != expected) return Error{ErrorKind::kGiveUp, "the snapshot's checksum is wrong"};
   return {};
 }
 
@@ -182,10 +202,15 @@ Status RestoreSnapshot(const std::string& path, const std::string& folder) {
   Result<Fd> fd = OpenFile(path, O_RDONLY);
   if (!fd.ok()) return fd.error();
   CheckedFile file(std::move(fd).value());
-  Status restored = RestoreAll(file, folder);
+  Status restored = Verify(file);
+  if (restored.ok()) restored = RestoreAll(file, folder);
   if (!restored.ok()) {
-    for (const char* name : kNames) unlink((folder + name).c_str());
+    for (const char* name : kNames) unlink((folder + name + kHalf).c_str());
     return std::move(restored.error()).In("restoring `" + path + "`");
+  }
+  for (std::size_t i = kNames.size(); i-- > 0;) {
+    const std::string to = folder + kNames[i];
+    if (rename((to + kHalf).c_str(), to.c_str()) != 0) return Errno("renaming to `" + to + "`");
   }
   return {};
 }

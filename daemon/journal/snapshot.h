@@ -13,8 +13,8 @@ namespace runnel {
 
 // Writes the three files of `folder` to `path`, in one step, synced.
 Status SaveSnapshot(const std::string& folder, const std::string& path);
-// Makes the three files in `folder` from `path`. A damaged snapshot is kGiveUp and
-// changes nothing.
+// Makes the three files in `folder` from `path`, `in` last: where it is, all are. A damaged
+// snapshot is kGiveUp; it and every other failure change nothing.
 Status RestoreSnapshot(const std::string& path, const std::string& folder);
 
 }  // namespace runnel

@@ -9,9 +9,12 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace runnel::testing {
 namespace {
+
+using Request = decltype(PTRACE_TRACEME);
 
 // What was left behind when it was looked at last.
 class Seen final {
@@ -85,15 +88,16 @@ class TracedChild final {
     return ptrace(PTRACE_SETOPTIONS, pid_, nullptr, reinterpret_cast<void*>(PTRACE_O_EXITKILL)) ==
            0;
   }
-  bool Step() { return ptrace(PTRACE_SINGLESTEP, pid_, nullptr, nullptr) == 0; }
+  // Goes on to the next stop, which is Wait()'s. `request`: PTRACE_SINGLESTEP or PTRACE_SYSCALL.
+  bool GoOn(Request request) { return ptrace(request, pid_, nullptr, nullptr) == 0; }
 
  private:
   pid_t pid_;
 };
 
-}  // namespace
-
-Stepped KillAtEveryStep(const Stepping& stepping) {
+// `changed`: whether this stop shows something new.
+Stepped KillAtEvery(Request request, const Stepping& stepping,
+                    const std::function<bool()>& changed) {
   Stepped stepped;
   const OnOneCpu on_one_cpu;
   TracedChild child(stepping.action);
@@ -102,27 +106,39 @@ Stepped KillAtEveryStep(const Stepping& stepping) {
     ADD_FAILURE() << "a child cannot be traced, status " << status;
     return stepped;
   }
-  Seen seen(stepping.left_behind);
   stepping.look();
   ++stepped.states;
   while (!::testing::Test::HasFailure()) {
-    status = child.Step() ? child.Wait() : -1;
+    status = child.GoOn(request) ? child.Wait() : -1;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) break;
     if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP) {
-      ADD_FAILURE() << "the child ended behind " << stepped.instructions << " instructions, status "
-                    << status;
+      ADD_FAILURE() << "the child ended behind step " << stepped.steps << ", status " << status;
       break;
     }
-    ++stepped.instructions;
-    if (!seen.IsOld()) continue;
+    ++stepped.steps;
+    if (!changed()) continue;
     stepping.look();
     ++stepped.states;
     if (::testing::Test::HasFailure()) {
-      ADD_FAILURE() << "after a kill behind instruction " << stepped.instructions << " (state "
-                    << stepped.states << ")";
+      ADD_FAILURE() << "after a kill behind step " << stepped.steps << " (state " << stepped.states
+                    << ")";
     }
   }
   return stepped;
+}
+
+}  // namespace
+
+Stepped KillAtEveryStep(const Stepping& stepping) {
+  Seen seen(stepping.left_behind);
+  return KillAtEvery(PTRACE_SINGLESTEP, stepping, [&] { return seen.IsOld(); });
+}
+
+Stepped KillAtEveryCall(std::function<void()> action, std::function<void()> look) {
+  // Each call stops twice, before and behind.
+  bool behind = true;
+  return KillAtEvery(PTRACE_SYSCALL, {std::move(action), {}, std::move(look)},
+                     [&] { return behind = !behind; });
 }
 
 }  // namespace runnel::testing

@@ -24,12 +24,15 @@ struct Stepping {
 };
 
 struct Stepped {
-  std::uint64_t instructions = 0;
+  std::uint64_t steps = 0;   // instructions, or system calls
   std::uint64_t states = 0;  // that were looked at
 };
 
 // Stops at the first state in which `look` failed. A failure of the test, too, when the
 // child cannot be traced or does not end by itself.
 Stepped KillAtEveryStep(const Stepping& stepping);
+// The same for what lives in files that the action makes, renames and writes: a step is a
+// system call, and `look` is called behind each. Nothing is mapped.
+Stepped KillAtEveryCall(std::function<void()> action, std::function<void()> look);
 
 }  // namespace runnel::testing

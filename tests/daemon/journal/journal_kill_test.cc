@@ -129,7 +129,7 @@ TEST_F(JournalKill, AMessageThatIsSentAgainIsThereOnce) {
   // Of both there are states: killed before the record was there, and behind it.
   EXPECT_GT(outcomes[0], 5);
   EXPECT_GT(outcomes[1], 1);
-  EXPECT_GT(stepped.instructions, 50u);
+  EXPECT_GT(stepped.steps, 50u);
 }
 
 TEST_F(JournalKill, ARecordOfTheStageBeforeIsThereOnce) {

@@ -191,7 +191,7 @@ TEST_F(TaskKill, RecordsAndCheckpoints) {
   const Done expected = Undisturbed();
   ASSERT_EQ(expected.outputs.size(), 3u) << ::testing::PrintToString(expected);
   const Stepped stepped = KillTheTask(expected);
-  EXPECT_GT(stepped.states, 200u) << stepped.instructions << " instructions";
+  EXPECT_GT(stepped.states, 200u) << stepped.steps << " instructions";
 }
 
 // The one before was killed with lines of its state changed and results written that no
@@ -211,7 +211,7 @@ TEST_F(TaskKill, TakingOver) {
     ASSERT_TRUE(killed->Run(100).ok());
   }
   const Stepped stepped = KillTheTask(expected);
-  EXPECT_GT(stepped.states, 100u) << stepped.instructions << " instructions";
+  EXPECT_GT(stepped.states, 100u) << stepped.steps << " instructions";
 }
 
 TEST_F(TaskKill, AChangedPlanThatKeepsItsWindows) {
@@ -226,7 +226,7 @@ TEST_F(TaskKill, AChangedPlanThatKeepsItsWindows) {
   ASSERT_EQ(expected.outputs.size(), 2u) << ::testing::PrintToString(expected);
   ASSERT_NE(expected.outputs[0].find(R"("n":2)"), std::string::npos);
   const Stepped stepped = KillTheTask(expected);
-  EXPECT_GT(stepped.states, 200u) << stepped.instructions << " instructions";
+  EXPECT_GT(stepped.states, 200u) << stepped.steps << " instructions";
 }
 
 TEST_F(TaskKill, AChangedPlanThatEmitsItsWindows) {
@@ -240,7 +240,7 @@ TEST_F(TaskKill, AChangedPlanThatEmitsItsWindows) {
   const Done expected = Undisturbed();
   ASSERT_EQ(expected.outputs.size(), 4u) << ::testing::PrintToString(expected);
   const Stepped stepped = KillTheTask(expected);
-  EXPECT_GT(stepped.states, 200u) << stepped.instructions << " instructions";
+  EXPECT_GT(stepped.states, 200u) << stepped.steps << " instructions";
 }
 
 }  // namespace
