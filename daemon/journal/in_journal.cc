@@ -189,8 +189,13 @@ std::optional<Time> InJournal::Deadline() const {
   return TimeFromMicroseconds(deadline);
 }
 
-std::optional<Blame> InJournal::BlameRunningTurn(int signal) {
-  const std::uint64_t running = TurnRunning();
+std::uint64_t InJournal::TurnRunning(pid_t worker) const {
+  if (work_->host.load(std::memory_order_acquire) != worker) return 0;
+  return work_->turn_running.load(std::memory_order_acquire);
+}
+
+std::optional<Blame> InJournal::BlameRunningTurn(pid_t worker, int signal) {
+  const std::uint64_t running = TurnRunning(worker);
   if (running == 0) return std::nullopt;
   const std::uint64_t turn = running - 1;
   const std::uint64_t settled = checkpoint().turn;

@@ -9,6 +9,8 @@
 // word copied once and checked against what the daemon knows.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -88,14 +90,16 @@ class InJournal final {
   CheckpointSlot checkpoint() const { return CurrentCheckpoint(*work_); }
   bool Drained() const;                  // every input is in a checkpoint
   std::optional<Time> Deadline() const;  // when the task wants a tick
-  std::uint64_t TurnRunning() const { return work_->turn_running.load(std::memory_order_acquire); }
+  // The turn that `worker` is in, plus 1; 0: none, or it has not taken over from one that
+  // was killed in a turn.
+  std::uint64_t TurnRunning(pid_t worker) const;
   bool WaitsForRoom() const { return work_->waits_for_room.load(std::memory_order_relaxed) != 0; }
   bool HasUnread() const;
   std::uint64_t consumed() const { return work_->consumed.load(std::memory_order_acquire); }
 
-  // The worker died while a turn was running: remembers it, and from the second
+  // `worker` died while a turn was running: remembers it, and from the second
   // death on has the turn skipped. None if no turn was running.
-  std::optional<Blame> BlameRunningTurn(int signal);
+  std::optional<Blame> BlameRunningTurn(pid_t worker, int signal);
 
   std::uint64_t received() const { return in_->received; }
   std::uint64_t redelivered() const { return in_->redelivered; }

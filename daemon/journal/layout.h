@@ -123,8 +123,9 @@ struct WorkPage {
   std::atomic<std::uint64_t> checkpoints;              // number of the last one, for damage
   std::atomic<std::uint64_t> consumed;                 // inputs before it have been pushed
   std::atomic<std::uint64_t> turn_running;             // turn in progress plus 1; 0: none
-  std::atomic<std::int64_t> deadline;                  // microseconds; INT64_MAX: none
-  std::atomic<std::uint32_t> waits_for_room;           // 1: the ring of outputs is full
+  std::atomic<std::int64_t> host;      // pid of the worker that has taken over; the turn is its own
+  std::atomic<std::int64_t> deadline;  // microseconds; INT64_MAX: none
+  std::atomic<std::uint32_t> waits_for_room;                // 1: the ring of outputs is full
   alignas(kCacheLine) std::atomic<std::uint64_t> out_head;  // end of the last complete output
 };
 

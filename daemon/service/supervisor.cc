@@ -202,6 +202,7 @@ void Supervisor::CheckReady() {
 }
 
 void Supervisor::Died(Child& child, std::size_t index) {
+  const pid_t pid = child.process->pid();
   const std::optional<ChildEnd> end = child.process->TryReap();
   if (!end.has_value()) return WaitForDeath(child, index);
   child.process.reset();
@@ -213,7 +214,7 @@ void Supervisor::Died(Child& child, std::size_t index) {
     if (child.stopped) std::exchange(child.stopped, nullptr)();
     return;
   }
-  if (!IsUplink(index) && BlameRecord(*end, child, index)) child.policy.Explained();
+  if (!IsUplink(index) && BlameRecord(*end, pid, child, index)) child.policy.Explained();
   log_->Warn(child.name + " ended with " + end->Describe() + "; it is started again");
   Restart(child, index);
 }
@@ -221,12 +222,13 @@ void Supervisor::Died(Child& child, std::size_t index) {
 // The worker is dead and its pages stand still: a turn that was running and a death
 // that a record can cause belong together. A SIGKILL from outside blames nobody.
 // Whether a record is skipped from now on.
-bool Supervisor::BlameRecord(const ChildEnd& end, const Child& child, std::size_t index) {
+bool Supervisor::BlameRecord(const ChildEnd& end, pid_t pid, const Child& child,
+                             std::size_t index) {
   if (!end.BlamesRecord() && !child.timed_out) return false;
   bool skipped = false;
   for (const RunningTask& task : tasks_->tasks()) {
     if (task.worker != index) continue;
-    const std::optional<Blame> blame = task.journal->BlameRunningTurn(end.code);
+    const std::optional<Blame> blame = task.journal->BlameRunningTurn(pid, end.code);
     if (!blame.has_value()) continue;
     skipped |= blame->skipped;
     const std::string turn = "turn " + std::to_string(blame->turn) + " of `" + task.id.Name() + "`";
@@ -265,15 +267,16 @@ void Supervisor::CheckHungRecords() {
   bool busy = false;
   for (std::size_t i = 0; i < tasks_->tasks().size(); ++i) {
     const RunningTask& task = tasks_->tasks()[i];
-    const std::uint64_t turn = task.journal->TurnRunning();
+    Child& child = *workers_[task.worker];
+    const std::uint64_t turn =
+        child.process.has_value() ? task.journal->TurnRunning(child.process->pid()) : 0;
     busy |= turn != 0 || task.journal->HasUnread();
     RunningTurn& seen = running_[i];
     if (turn == 0 || turn != seen.turn) {
       seen = {turn, Clock::now()};
       continue;
     }
-    Child& child = *workers_[task.worker];
-    if (Clock::now() - seen.since < options_.record_timeout || !child.process.has_value()) continue;
+    if (Clock::now() - seen.since < options_.record_timeout) continue;
     log_->Warn(child.name + " has worked on one record of `" + task.id.Name() +
                "` for longer than limits.record_timeout; it is killed");
     child.timed_out = true;

@@ -90,7 +90,7 @@ class Supervisor final {
   void WaitForDeath(Child& child, std::size_t index);
   void ReadChannel(Child& child);
   void Died(Child& child, std::size_t index);
-  bool BlameRecord(const ChildEnd& end, const Child& child, std::size_t index);
+  bool BlameRecord(const ChildEnd& end, pid_t pid, const Child& child, std::size_t index);
   void Restart(Child& child, std::size_t index);
   void CheckReady();
   void CheckHungRecords();

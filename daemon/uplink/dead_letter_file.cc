@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 
 #include "daemon/journal/dead_letter.h"
@@ -105,11 +106,20 @@ Status DeadLetterFile::Write(const Letter& letter) {
   if (size_ + line.size() > bytes_max_ / 2 || !file_.valid()) {
     if (Status rotated = Rotate(); !rotated.ok()) return rotated;
   }
-  if (::write(file_.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
-    return Errno("writing `" + path_ + "`");
+  return WriteLine(line);
+}
+
+Status DeadLetterFile::WriteLine(std::string_view line) {
+  const ssize_t written = ::write(file_.get(), line.data(), line.size());
+  if (written == static_cast<ssize_t>(line.size())) {
+    size_ += line.size();
+    return {};
   }
-  size_ += line.size();
-  return {};
+  if (written >= 0) errno = ENOSPC;
+  Error error = Errno("writing `" + path_ + "`");
+  // The letter comes again; half of it in front would make both unreadable.
+  if (written > 0 && ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) file_.Close();
+  return error;
 }
 
 // Opens the file, or begins a new one where it is full.
@@ -118,13 +128,18 @@ Status DeadLetterFile::Rotate() {
   if (file_.valid() && rename(path_.c_str(), (path_ + ".1").c_str()) != 0) {
     return Errno("renaming `" + path_ + "`");
   }
-  file_ = Fd(open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+  file_ = Fd(open(path_.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
   if (!file_.valid()) return Errno("opening `" + path_ + "`");
   struct stat status;
   if (fstat(file_.get(), &status) != 0) return Errno("looking at `" + path_ + "`");
   size_ = static_cast<std::uint64_t>(status.st_size);
-  if (size_ <= bytes_max_ / 2) return {};
-  return Rotate();
+  if (size_ > bytes_max_ / 2) return Rotate();
+  // A writer that was killed in the middle of a line: what follows begins a line of its own.
+  char last = '\n';
+  if (size_ > 0 && pread(file_.get(), &last, 1, status.st_size - 1) == 1 && last != '\n') {
+    return WriteLine("\n");
+  }
+  return {};
 }
 
 }  // namespace runnel

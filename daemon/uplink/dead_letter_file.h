@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "daemon/journal/ring.h"
 #include "daemon/journal/task_files.h"
@@ -30,6 +31,7 @@ class DeadLetterFile final {
  private:
   struct Letter;
   Status Write(const Letter& letter);
+  Status WriteLine(std::string_view line);
   Status Rotate();
 
   std::string folder_;

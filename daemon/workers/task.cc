@@ -1,6 +1,7 @@
 #include "daemon/workers/task.h"
 
 #include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -76,6 +77,7 @@ Status Task::MapFiles(const TaskDescriptors& files) {
 Status Task::TakeOver() {
   current_ = CurrentCheckpoint(*work_);
   work_->turn_running.store(0, std::memory_order_relaxed);
+  work_->host.store(getpid(), std::memory_order_release);
   work_->waits_for_room.store(0, std::memory_order_relaxed);
   FindLastOutput();
   if (Status started = AttachAndStart(); !started.ok()) {

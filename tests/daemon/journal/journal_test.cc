@@ -166,14 +166,27 @@ TEST_F(JournalTest, ExchangeTakesEverySequenceOnce) {
 
 TEST_F(JournalTest, TheSecondDeathHasTheTurnSkipped) {
   std::unique_ptr<InJournal> journal = Open();
-  EXPECT_FALSE(journal->BlameRunningTurn(11).has_value());
+  constexpr pid_t kWorker = 1234;
+  work_->host.store(kWorker);
+  EXPECT_FALSE(journal->BlameRunningTurn(kWorker, 11).has_value());
   work_->turn_running.store(43);
-  std::optional<Blame> blame = journal->BlameRunningTurn(11);
+  std::optional<Blame> blame = journal->BlameRunningTurn(kWorker, 11);
   ASSERT_TRUE(blame.has_value());
   EXPECT_EQ(blame->turn, 42u);
   EXPECT_FALSE(blame->skipped);
-  blame = journal->BlameRunningTurn(6);
+  blame = journal->BlameRunningTurn(kWorker, 6);
   EXPECT_TRUE(blame->skipped);
+}
+
+// A worker goes with its daemon, in the middle of a turn; the next worker dies for a reason
+// of its own before it has taken over.
+TEST_F(JournalTest, ATurnOfAnotherWorkerIsNotBlamed) {
+  std::unique_ptr<InJournal> journal = Open();
+  work_->host.store(1234);
+  work_->turn_running.store(43);
+  EXPECT_EQ(journal->TurnRunning(1235), 0u);
+  EXPECT_FALSE(journal->BlameRunningTurn(1235, 11).has_value());
+  EXPECT_EQ(journal->TurnRunning(1234), 43u);
 }
 
 TEST_F(JournalTest, ACursorThatCannotBeIsNotBelieved) {
