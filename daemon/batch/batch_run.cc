@@ -1,13 +1,12 @@
 #include "daemon/batch/batch_run.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/file.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <initializer_list>
 #include <thread>
 #include <utility>
 
@@ -15,6 +14,7 @@
 #include "daemon/batch/phases.h"
 #include "daemon/batch/prepare.h"
 #include "daemon/batch/progress.h"
+#include "daemon/batch/stop_signals.h"
 #include "daemon/posix/files.h"
 #include "pipelines/base/hash.h"
 
@@ -30,28 +30,10 @@ constexpr std::uint64_t kStateBytes = 64 << 20;
 constexpr std::size_t kManifestEvery = 8;  // chunks
 constexpr std::size_t kManifestBytesMax = std::size_t{1} << 30;
 
-// SIGINT and SIGTERM as a descriptor.
-class StopSignals final {
- public:
-  StopSignals() {
-    sigset_t stop;
-    sigemptyset(&stop);
-    sigaddset(&stop, SIGINT);
-    sigaddset(&stop, SIGTERM);
-    sigprocmask(SIG_BLOCK, &stop, nullptr);
-    fd_ = Fd(signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK));
-    signal(SIGPIPE, SIG_IGN);
-  }
-  int fd() const { return fd_.get(); }
-  int Number() const {
-    signalfd_siginfo info;
-    return read(fd_.get(), &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo)
-                                                              : SIGINT;
-  }
-
- private:
-  Fd fd_;
-};
+Error CannotGoOn(const std::string& why) {
+  return Error{ErrorKind::kFix, "the run that was cut short cannot be gone on with: " + why +
+                                    "\n  hint: without `--resume` it begins anew"};
+}
 
 class Run final {
  public:
@@ -81,6 +63,7 @@ class Run final {
   Status Commit();
   Status CheckErrors() const;
   ManifestHead Head() const;
+  void Remove(std::initializer_list<const char*> parts) const;
   void RemoveParts();
   void Report();
   void ReportJson();
@@ -130,13 +113,17 @@ int Run::Stop() {
   return 128 + number;
 }
 
+void Run::Remove(std::initializer_list<const char*> parts) const {
+  for (const char* part : parts) {
+    if (const std::string path = Beside(part); !path.empty()) unlink(path.c_str());
+  }
+}
+
 void Run::RemoveParts() {
   if (!state_.has_value()) return;
   state_->output.Discard();
   state_->rejects.Discard();
-  for (const char* what : {"spool", "manifest", "part", "rejects", "lock"}) {
-    if (const std::string path = Beside(what); !path.empty()) unlink(path.c_str());
-  }
+  Remove({"manifest", "spool", "part", "rejects", "lock"});
 }
 
 void Run::Tick() {
@@ -232,8 +219,7 @@ Status Run::TakeUpManifest() {
   const std::optional<ManifestContent> content = ReadManifest(bytes.value());
   if (!content.has_value() || content->entries.empty()) return {};
   if (const std::string why = WhyNotTheSame(content->head, Head()); !why.empty()) {
-    return Error{ErrorKind::kFix, "the run that was cut short cannot be gone on with: " + why +
-                                      "\n  hint: without `--resume` it begins anew"};
+    return CannotGoOn(why);
   }
   BatchState& state = *state_;
   for (const ManifestEntry& entry : content->entries) {
@@ -244,9 +230,10 @@ Status Run::TakeUpManifest() {
       state.segments[place.partition].push_back(place);
   }
   const ManifestEntry& last = content->entries.back();
-  if (Status taken = state.spool.Resume(last.spool); !taken.ok()) return taken;
-  if (Status taken = state.output.Resume(last.output); !taken.ok()) return taken;
-  if (Status taken = state.rejects.Resume(last.rejects); !taken.ok()) return taken;
+  for (const Status& taken : {state.spool.Resume(last.spool), state.output.Resume(last.output),
+                              state.rejects.Resume(last.rejects)}) {
+    if (!taken.ok()) return CannotGoOn(taken.error().message);
+  }
   if (Status taken = state.chunker.ResumeBehind(last.chunk); !taken.ok()) return taken;
   manifest_ = Fd(open(Beside("manifest").c_str(), O_WRONLY | O_CLOEXEC));
   if (!manifest_.valid() || ftruncate(manifest_.get(), static_cast<off_t>(content->size)) != 0 ||
@@ -270,6 +257,7 @@ Status Run::StartManifest() {
     if (Status taken = TakeUpManifest(); !taken.ok()) return taken;
   }
   if (resumed_) return {};
+  Remove({"manifest"});
   if (Status opened = state_->output.Open(); !opened.ok()) return opened;
   if (!prepared_->columns.empty()) {
     const Status written = state_->output.Write(HeaderLine(prepared_->columns));
@@ -390,11 +378,13 @@ Status Run::Commit() {
                                       " rows found no room for their state\n  hint: give more "
                                       "`--memory`"};
   }
+  if (Status done = state_->rejects.Sync(); !done.ok()) return done;
+  if (Status done = state_->output.Sync(); !done.ok()) return done;
+  // First of all: a manifest tells of files that have their names no longer.
+  Remove({"manifest"});
   if (Status done = state_->rejects.Commit(); !done.ok()) return done;
   if (Status done = state_->output.Commit(); !done.ok()) return done;
-  for (const char* what : {"spool", "manifest", "lock"}) {
-    if (const std::string path = Beside(what); !path.empty()) unlink(path.c_str());
-  }
+  Remove({"spool", "lock"});
   return {};
 }
 

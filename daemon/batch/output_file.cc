@@ -5,6 +5,9 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <utility>
+
+#include "daemon/posix/files.h"
 
 namespace runnel {
 namespace {
@@ -21,12 +24,10 @@ Status OutputFile::Open() {
 }
 
 Status OutputFile::Resume(std::uint64_t size) {
-  fd_ = Fd(open(part_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
-  if (!fd_.valid()) return Errno("opening `" + part_ + "`");
-  if (ftruncate(fd_.get(), static_cast<off_t>(size)) != 0 ||
-      lseek(fd_.get(), 0, SEEK_END) != static_cast<off_t>(size)) {
-    return Errno("cutting `" + part_ + "`");
-  }
+  Result<Fd> cut = OpenCut(part_, size);
+  if (!cut.ok()) return cut.error();
+  fd_ = std::move(cut).value();
+  if (lseek(fd_.get(), 0, SEEK_END) < 0) return Errno("looking at `" + part_ + "`");
   size_ = size;
   return {};
 }
@@ -49,10 +50,13 @@ Status OutputFile::Flush() {
   return {};
 }
 
-Status OutputFile::Commit() {
+Status OutputFile::Sync() {
   if (Status flushed = Flush(); !flushed.ok()) return flushed;
+  return IsStdout() || fsync(fd_.get()) == 0 ? Status() : Errno("syncing `" + part_ + "`");
+}
+
+Status OutputFile::Commit() {
   if (IsStdout()) return {};
-  if (fsync(fd_.get()) != 0) return Errno("syncing `" + part_ + "`");
   if (rename(part_.c_str(), path_.c_str()) != 0) return Errno("renaming `" + part_ + "`");
   fd_.Close();
   return {};

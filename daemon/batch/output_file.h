@@ -19,7 +19,8 @@ class OutputFile final {
   OutputFile(std::string path, std::string part) : path_(std::move(path)), part_(std::move(part)) {}
 
   bool IsStdout() const { return path_ == "-"; }
-  // Begins anew, or goes on behind the first `size` bytes that an earlier run has left.
+  // Begins anew, or goes on behind the first `size` bytes that an earlier run has left;
+  // fails where it has not left as many.
   Status Open();
   Status Resume(std::uint64_t size);
   Status Write(std::string_view bytes);
@@ -27,7 +28,9 @@ class OutputFile final {
   // The bytes so far; all of them are in the file after Flush().
   std::uint64_t size() const { return size_; }
   bool is_open() const { return fd_.valid(); }
-  // Makes it what `path` is.
+  // All of it is on the medium.
+  Status Sync();
+  // Makes it what `path` is. REQUIRES: Sync().
   Status Commit();
   // As if there had been nothing.
   void Discard();

@@ -20,6 +20,7 @@ class Rejects final {
              std::string_view reason, std::string_view row);
   Status Resume(std::uint64_t size);
   Status Flush() { return file_.is_open() ? file_.Flush() : Status(); }
+  Status Sync() { return file_.is_open() ? file_.Sync() : Status(); }
   // Makes the file what `path` is; without rejects there is none, not even one of before.
   Status Commit();
   void Discard() { file_.Discard(); }

@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
+
+#include "daemon/posix/files.h"
 
 namespace runnel {
 namespace {
@@ -96,10 +99,9 @@ Status Spool::Flush() {
 
 Status Spool::Resume(std::uint64_t size) {
   if (size == 0) return {};
-  file_ = Fd(open(path_.c_str(), O_RDWR | O_CLOEXEC));
-  if (!file_.valid()) return Errno("opening `" + path_ + "`");
-  if (ftruncate(file_.get(), static_cast<off_t>(size)) != 0)
-    return Errno("cutting `" + path_ + "`");
+  Result<Fd> cut = OpenCut(path_, size);
+  if (!cut.ok()) return cut.error();
+  file_ = std::move(cut).value();
   from_ = size_ = filed_ = size;
   return {};
 }

@@ -81,6 +81,21 @@ Result<std::uint64_t> FileSize(int fd) {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
+Result<Fd> OpenCut(const std::string& path, std::uint64_t size) {
+  Result<Fd> file = OpenFile(path, O_RDWR);
+  if (!file.ok()) return file;
+  const Result<std::uint64_t> there = FileSize(file.value().get());
+  if (!there.ok()) return there.error();
+  if (there.value() < size) {
+    return Error{ErrorKind::kFix, "`" + path + "` has only " + std::to_string(there.value()) +
+                                      " of " + std::to_string(size) + " bytes"};
+  }
+  if (ftruncate(file.value().get(), static_cast<off_t>(size)) != 0) {
+    return Errno("cutting `" + path + "`");
+  }
+  return file;
+}
+
 Result<Fd> LockFile(const std::string& path) {
   Fd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
   if (!file.valid()) return Errno("opening `" + path + "`");

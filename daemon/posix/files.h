@@ -21,6 +21,8 @@ Status WriteFileAtomically(const std::string& path, std::string_view bytes);
 Result<Fd> CreateAllocated(const std::string& path, std::uint64_t allocated, std::uint64_t size);
 Result<Fd> OpenFile(const std::string& path, int flags);
 Result<std::uint64_t> FileSize(int fd);
+// What another process has left: opened and cut to `size` bytes. kFix: it has fewer.
+Result<Fd> OpenCut(const std::string& path, std::uint64_t size);
 
 // Locks `path` (made if missing) for this process's life; the file then holds the
 // pid. A lock that another process holds is an error that names its pid.

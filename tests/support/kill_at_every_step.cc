@@ -7,9 +7,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <utility>
+
+#include "daemon/posix/files.h"
+#include "pipelines/base/hash.h"
 
 namespace runnel::testing {
 namespace {
@@ -38,6 +43,23 @@ class Seen final {
   const std::vector<std::span<const std::byte>>* parts_;
   std::vector<std::vector<std::byte>> copies_;
 };
+
+// Of all names and contents.
+std::uint64_t HashOfFolder(const std::string& folder) {
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    paths.push_back(entry.path().string());
+  }
+  std::sort(paths.begin(), paths.end());
+  std::uint64_t hash = 0;
+  for (const std::string& path : paths) {
+    hash = Hash(path, hash);
+    if (!std::filesystem::is_regular_file(path)) continue;
+    const Result<std::string> content = ReadFile(path, 64 << 20);
+    if (content.ok()) hash = Hash(content.value(), hash);
+  }
+  return hash;
+}
 
 // Parent and child take turns: on two CPUs each step would cost three times as much.
 class OnOneCpu final {
@@ -88,8 +110,11 @@ class TracedChild final {
     return ptrace(PTRACE_SETOPTIONS, pid_, nullptr, reinterpret_cast<void*>(PTRACE_O_EXITKILL)) ==
            0;
   }
-  // Goes on to the next stop, which is Wait()'s. `request`: PTRACE_SINGLESTEP or PTRACE_SYSCALL.
-  bool GoOn(Request request) { return ptrace(request, pid_, nullptr, nullptr) == 0; }
+  // Goes on, with a signal or 0, to the next stop, which is Wait()'s. `request`:
+  // PTRACE_SINGLESTEP or PTRACE_SYSCALL.
+  bool GoOn(Request request, long signal) {
+    return ptrace(request, pid_, nullptr, reinterpret_cast<void*>(signal)) == 0;
+  }
 
  private:
   pid_t pid_;
@@ -108,10 +133,13 @@ Stepped KillAtEvery(Request request, const Stepping& stepping,
   }
   stepping.look();
   ++stepped.states;
+  int signal = 0;  // for the child, such as of a child of its own
   while (!::testing::Test::HasFailure()) {
-    status = child.GoOn(request) ? child.Wait() : -1;
+    status = child.GoOn(request, signal) ? child.Wait() : -1;
+    signal = WIFSTOPPED(status) && WSTOPSIG(status) != SIGTRAP ? WSTOPSIG(status) : 0;
+    if (signal != 0) continue;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) break;
-    if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP) {
+    if (!WIFSTOPPED(status)) {
       ADD_FAILURE() << "the child ended behind step " << stepped.steps << ", status " << status;
       break;
     }
@@ -134,11 +162,13 @@ Stepped KillAtEveryStep(const Stepping& stepping) {
   return KillAtEvery(PTRACE_SINGLESTEP, stepping, [&] { return seen.IsOld(); });
 }
 
-Stepped KillAtEveryCall(std::function<void()> action, std::function<void()> look) {
-  // Each call stops twice, before and behind.
-  bool behind = true;
-  return KillAtEvery(PTRACE_SYSCALL, {std::move(action), {}, std::move(look)},
-                     [&] { return behind = !behind; });
+Stepped KillAtEveryCall(std::function<void()> action, const std::string& folder,
+                        std::function<void()> look) {
+  std::uint64_t seen = HashOfFolder(folder);
+  return KillAtEvery(PTRACE_SYSCALL, {std::move(action), {}, std::move(look)}, [&] {
+    const std::uint64_t now = HashOfFolder(folder);
+    return std::exchange(seen, now) != now;
+  });
 }
 
 }  // namespace runnel::testing

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace runnel::testing {
@@ -31,8 +32,9 @@ struct Stepped {
 // Stops at the first state in which `look` failed. A failure of the test, too, when the
 // child cannot be traced or does not end by itself.
 Stepped KillAtEveryStep(const Stepping& stepping);
-// The same for what lives in files that the action makes, renames and writes: a step is a
-// system call, and `look` is called behind each. Nothing is mapped.
-Stepped KillAtEveryCall(std::function<void()> action, std::function<void()> look);
+// The same for an action that makes, renames and writes the files of `folder`: a step is a
+// system call, and `look` is called behind each that has changed one.
+Stepped KillAtEveryCall(std::function<void()> action, const std::string& folder,
+                        std::function<void()> look);
 
 }  // namespace runnel::testing
