@@ -8,7 +8,7 @@
 namespace runnel {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x32686374'61626e72;  // "rnbatch2"
+constexpr std::uint64_t kMagic = 0x33686374'61626e72;  // "rnbatch3"
 
 std::string Framed(std::string_view bytes) {
   ByteWriter writer;

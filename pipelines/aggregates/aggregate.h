@@ -53,6 +53,8 @@ class Aggregate {
   // Whether it takes every finite double as each of its values: then nobody asks Refuses()
   // about them. Windows ask about everything else.
   virtual bool TakesNumbers() const { return true; }
+  // Whether the times of the values matter. What is kOrdered is not asked: they do.
+  virtual bool UsesTime() const { return false; }
   // A literal reason why the record's `values` cannot be added, or nullptr. Asked for all
   // aggregates of a window before any is changed. A record that has a missing or null value
   // among them is never asked about and never added.

@@ -47,6 +47,7 @@ class Line : public PlainAggregate<Derived, State> {
     if (!IsFinite(values[0]) || (!over_time_ && !IsFinite(values[1]))) return "not_finite";
     return nullptr;
   }
+  bool UsesTime() const final { return over_time_; }
   void Take(State& state, const Value* values, Time time) const {
     if (!over_time_) return AddPoint(state, values[1].ToDouble(), values[0].ToDouble());
     const std::int64_t at = Microseconds(time);

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "pipelines/batch/splitter.h"
-#include "pipelines/batch/spread.h"
 
 namespace runnel {
 namespace {
@@ -51,11 +50,13 @@ Result<std::unique_ptr<ChunkMapper>> ChunkMapper::Create(
     if (!plan.window->grid.zone.has_value()) mapper->pane_every_ = plan.window->grid.every;
     if (CsvGroups::Fits(plan)) mapper->csv_groups_ = std::make_unique<CsvGroups>(plan);
     if (mapper->pane_every_ > 0) mapper->pane_start_ = plan.window->grid.StartOf(0);
+    mapper->layout_.emplace(*plan.window);
+    mapper->spread_.resize(kBatchPartitions);
   }
   if (plan.way == BatchWay::kPartitions) {
     mapper->exchange_ = std::make_unique<ExchangeEncoder>(plan.plan().TableOf(1));
+    mapper->segments_.resize(kBatchPartitions);
   }
-  if (plan.way != BatchWay::kRows) mapper->segments_.resize(kBatchPartitions);
   return mapper;
 }
 
@@ -267,16 +268,23 @@ void ChunkMapper::RunBatch() {
   if (!mode_.spread) {
     feed_->AddTo(*groups_, *region_);
   } else {
-    static_assert(kBatchPartitions == 1 << (64 - 58));
-    for (std::size_t i = 0; i < feed_->count(); ++i) {
-      const GroupFeed::View row = feed_->At(i);
-      AppendSpreadRow({row.key, row.is_text, row.time}, row.values, feed_->arguments(),
-                      segments_[row.hash >> 58]);
-      GiveLongSegment(static_cast<std::uint32_t>(row.hash >> 58));
-    }
-    feed_->Clear();
+    Spread();
   }
   arena_.Reset();
+}
+
+void ChunkMapper::Spread() {
+  static_assert(kBatchPartitions == 1 << (64 - 58));
+  for (std::size_t i = 0; i < feed_->count(); ++i) {
+    const GroupFeed::View row = feed_->At(i);
+    const auto partition = static_cast<std::uint32_t>(row.hash >> 58);
+    SpreadWriter& writer = spread_[partition];
+    writer.Append(*layout_, {row.key, row.is_text, row.start, row.time}, row.values);
+    if (writer.bytes().size() < kSegmentBytes) continue;
+    if (!mode_.probe) sink_->TakeSegment(partition, writer.bytes());
+    writer.Clear();
+  }
+  feed_->Clear();
 }
 
 void ChunkMapper::FlushGroups() {
@@ -301,6 +309,11 @@ void ChunkMapper::FlushSegments() {
   for (std::uint32_t i = 0; i < segments_.size(); ++i) {
     if (!segments_[i].empty() && !mode_.probe) sink_->TakeSegment(i, segments_[i]);
     segments_[i].clear();
+  }
+  for (std::uint32_t i = 0; i < spread_.size(); ++i) {
+    const std::string_view rows = spread_[i].bytes();
+    if (!rows.empty() && !mode_.probe) sink_->TakeSegment(i, rows);
+    spread_[i].Clear();
   }
 }
 

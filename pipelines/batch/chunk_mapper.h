@@ -15,6 +15,7 @@
 #include "pipelines/batch/group_table.h"
 #include "pipelines/batch/result_writer.h"
 #include "pipelines/batch/row_reader.h"
+#include "pipelines/batch/spread.h"
 #include "pipelines/batch/step_chain.h"
 #include "pipelines/codecs/exchange.h"
 
@@ -129,6 +130,7 @@ class ChunkMapper final {
   void RunBatch();
   void FlushGroups();
   void GiveLongSegment(std::uint32_t partition);
+  void Spread();
   void FlushSegments();
 
   const BatchPlan* plan_;
@@ -159,7 +161,9 @@ class ChunkMapper final {
   KeyBuffer key_;                // scratch
   std::string scratch_;          // scratch
   std::string output_;
-  std::vector<std::string> segments_;
+  std::vector<std::string> segments_;  // of a stage, by partition
+  std::optional<SpreadLayout> layout_;
+  std::vector<SpreadWriter> spread_;  // of groups, by partition
 };
 
 }  // namespace runnel

@@ -59,13 +59,14 @@ class GroupFeed final {
   struct View {
     std::string_view key;
     bool is_text;  // that is not encoded
+    std::int64_t start;
     std::int64_t time;
     std::uint64_t hash;
     const Value* values;
   };
   View At(std::size_t i) const {
-    return {keys_[i].view(), keys_[i].is_text, Microseconds(times_[i]), hashes_[i],
-            &values_[i * arguments_]};
+    return {keys_[i].view(),         keys_[i].is_text, starts_[i],
+            Microseconds(times_[i]), hashes_[i],       &values_[i * arguments_]};
   }
 
  private:

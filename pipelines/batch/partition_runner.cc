@@ -5,7 +5,6 @@
 
 #include "pipelines/batch/sort_key.h"
 #include "pipelines/batch/splitter.h"
-#include "pipelines/batch/spread.h"
 
 namespace runnel {
 namespace {
@@ -35,6 +34,7 @@ Result<std::unique_ptr<PartitionRunner>> PartitionRunner::Create(
   std::unique_ptr<PartitionRunner> runner(
       new PartitionRunner(plan, region, memory, sink, std::move(progress)));
   if (plan.way == BatchWay::kGroups) {
+    runner->layout_.emplace(*plan.window);
     runner->feed_ = std::make_unique<GroupFeed>(*plan.window);
     runner->groups_ = std::make_unique<GroupTable>(*plan.window, region);
   } else if (plan.way == BatchWay::kInOrder) {
@@ -92,14 +92,15 @@ bool PartitionRunner::IsSkipped() {
 }
 
 bool PartitionRunner::FeedGroups(const Segment& segment) {
-  std::string_view bytes = segment.bytes;
-  while (!bytes.empty()) {
-    SpreadRow row;
-    if (!TakeSpreadRow(bytes, feed_->arguments(), row, feed_->values()) ||
-        feed_->CheckValues() != nullptr) {
+  SpreadReader reader(*layout_, segment.bytes);
+  SpreadRow row;
+  while (!reader.AtEnd()) {
+    bool usual = false;
+    if (!reader.Take(row, feed_->values(), usual) ||
+        (!(usual && plan_->window->takes_numbers) && feed_->CheckValues() != nullptr)) {
       return false;
     }
-    if (IsSkipped()) {
+    if (mode_.careful && IsSkipped()) {
       ++counts_.rejected;
       --counts_.absorbed;  // as the mapper had counted it
       BatchReject reject;
@@ -109,11 +110,14 @@ bool PartitionRunner::FeedGroups(const Segment& segment) {
       sink_->TakeReject(reject);
     } else {
       row.is_text ? feed_->SetTextKey(row.key) : feed_->SetKey(row.key);
-      feed_->Push(plan_->window->grid.StartOf(row.time), TimeFromMicroseconds(row.time));
+      const std::int64_t start =
+          layout_->every() > 0 ? row.start : plan_->window->grid.StartOf(row.time);
+      feed_->Push(start, TimeFromMicroseconds(row.time));
     }
     const bool boundary = ++row_ % GroupFeed::kRows == 0;
     // Text is borrowed from the segment.
-    if (!boundary && !mode_.careful && !bytes.empty()) continue;
+    if (!boundary && !mode_.careful && !reader.AtEnd()) continue;
+    if (!mode_.careful) progress_(row_);
     feed_->AddTo(*groups_, *region_);
     if (!boundary || !groups_->IsFull()) continue;
     if (!groups_->Flush(run_)) return false;

@@ -6,12 +6,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "pipelines/batch/chunk_mapper.h"
 #include "pipelines/batch/sorted_format.h"
+#include "pipelines/batch/spread.h"
 #include "pipelines/plan/pipeline.h"
 #include "pipelines/plan/plan_run.h"
 
@@ -68,6 +70,7 @@ class PartitionRunner final : private OutputSink {
   std::uint64_t row_ = 0;      // of the partition
   std::uint64_t skipped_ = 0;  // rows that had killed a worker twice
   // Groups.
+  std::optional<SpreadLayout> layout_;
   std::unique_ptr<GroupFeed> feed_;
   std::unique_ptr<GroupTable> groups_;
   // A stage.

@@ -1,11 +1,32 @@
 // Any bytes as what another worker has written: runs, rows for partitions, frames, messages.
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <string_view>
 
+#include "config/config.h"
 #include "daemon/workers/batch_protocol.h"
 #include "pipelines/batch/run.h"
 #include "pipelines/batch/sort_key.h"
 #include "pipelines/batch/spread.h"
+
+namespace {
+
+std::unique_ptr<const runnel::BatchPlan> MakePlan(const std::string& aggregates) {
+  runnel::Diagnostics diagnostics;
+  const auto file = runnel::ReadPipeline(
+      "decode: csv\ntimestamp: ts\nsteps:\n  - window: { tumbling: 1m, key: "
+      "device, aggregate: { a: " +
+          aggregates + " } }\n",
+      "p.yaml", {}, {}, diagnostics);
+  runnel::BatchSpec spec;
+  spec.pipeline = file->root;
+  runnel::Registry registry;
+  runnel::RegisterAll(registry);
+  return runnel::CompileBatch(spec, registry, diagnostics);
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
@@ -21,12 +42,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const std::size_t part : {bytes.size() / 2, bytes.size()}) {
     static_cast<void>(runnel::ReadRunBlock(bytes.substr(0, part), bytes.size()));
   }
-  std::string_view rest = bytes;
-  runnel::SpreadRow row;
-  runnel::Value values[2];
-  while (runnel::TakeSpreadRow(rest, 2, row, values)) {
+  const std::string padded = std::string(bytes) + std::string(16, '\xff');
+  static const std::unique_ptr<const runnel::BatchPlan> plans[] = {MakePlan("sum(a)"),
+                                                                   MakePlan("slope(a), b: max(b)")};
+  for (const auto& plan : plans) {
+    const runnel::SpreadLayout layout(*plan->window);
+    runnel::SpreadReader rows(layout, std::string_view(padded).substr(0, size));
+    runnel::SpreadRow row;
+    runnel::Value values[2];
+    for (bool usual = false; !rows.AtEnd() && rows.Take(row, values, usual);) {
+    }
   }
-  rest = bytes;
+  std::string_view rest = bytes;
   for (runnel::batch::Frame frame; runnel::batch::TakeFrame(rest, frame);) {
     runnel::batch::RejectFrame reject;
     static_cast<void>(runnel::batch::DecodeReject(frame.bytes, reject));

@@ -185,6 +185,26 @@ TEST_P(Laws, TheOrderOfMergingDoesNotMatterWhereItIsSaidSo) {
   }
 }
 
+// Rows that wait in a file of a batch run do without their time then.
+TEST_P(Laws, TimesMatterOnlyWhereItIsSaidSo) {
+  if (GetParam().algebra == Algebra::kOrdered) return;
+  const std::vector<Sample> samples = Samples(GetParam(), random_, 200);
+  for (int values = std::max(1, GetParam().values_min);
+       values <= std::max(1, GetParam().values_max); ++values) {
+    std::string problem;
+    const auto aggregate = GetParam().make({values, ParametersOf(GetParam())}, problem);
+    ASSERT_NE(aggregate, nullptr) << problem;
+    Running timely(*aggregate, region_);
+    Running timeless(*aggregate, region_);
+    for (Sample sample : samples) {
+      timely.Add(sample);
+      sample.time = 0;
+      timeless.Add(sample);
+    }
+    EXPECT_EQ(timely.Text() == timeless.Text(), !aggregate->UsesTime()) << values << " values";
+  }
+}
+
 TEST_P(Laws, ASavedStateIsTheState) {
   const std::vector<Sample> samples = Samples(GetParam(), random_, 80);
   for (const std::size_t count : {0U, 1U, 5U, 40U}) {
