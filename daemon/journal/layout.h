@@ -42,11 +42,11 @@ struct RecordHeader {
   std::uint8_t kind;   // InputKind or OutputKind
   std::uint8_t flags;  // 0
   std::uint16_t topic_size;
-  std::uint64_t
-      sequence;       // messages: received before it; exchange: of the source; outputs: out_seq
-  std::int64_t time;  // microseconds; inputs: arrival, outputs: Output::time
-  std::uint64_t tag;  // inputs: source task of an exchange, else kSourcesMax, or a fingerprint;
-                      // outputs: sink or shard
+  std::uint64_t sequence;  // inputs: messages before it, or of the source for the exchange;
+                           // outputs: out_seq
+  std::int64_t time;       // microseconds; inputs: arrival, outputs: Output::time
+  std::uint64_t tag;       // inputs: source task of an exchange, kSourcesMax where there is none,
+                           // fingerprint of a plan; outputs: sink or shard
 
   // Field by field, so that a compiler need not have the whole in memory; and each once,
   // whatever the writer does meanwhile: behind the fence nothing is read again.

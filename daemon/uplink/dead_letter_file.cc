@@ -117,7 +117,7 @@ Status DeadLetterFile::WriteLine(std::string_view line) {
   }
   if (written >= 0) errno = ENOSPC;
   Error error = Errno("writing `" + path_ + "`");
-  // The letter comes again; half of it in front would make both unreadable.
+  // Half a letter would make the next one unreadable.
   if (written > 0 && ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) file_.Close();
   return error;
 }
