@@ -13,6 +13,14 @@
 
 namespace runnel {
 
+// Zigzag, so that small negative numbers stay short.
+inline std::uint64_t ToZigzag(std::int64_t value) {
+  return static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63);
+}
+inline std::int64_t FromZigzag(std::uint64_t value) {
+  return static_cast<std::int64_t>(value >> 1 ^ (0 - (value & 1)));
+}
+
 class ByteWriter final {
  public:
   void U8(std::uint8_t value) { bytes_.push_back(static_cast<char>(value)); }
@@ -24,10 +32,7 @@ class ByteWriter final {
     char bytes[kVarintMax];
     bytes_.append(bytes, static_cast<std::size_t>(PutVarint(value, bytes) - bytes));
   }
-  // Zigzag, so that small negative numbers stay short.
-  void Signed(std::int64_t value) {
-    Varint((static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63));
-  }
+  void Signed(std::int64_t value) { Varint(ToZigzag(value)); }
   void String(std::string_view value) {
     Varint(value.size());
     bytes_.append(value);
@@ -86,10 +91,7 @@ class ByteReader final {
     ok_ = false;
     return 0;
   }
-  std::int64_t Signed() {
-    const std::uint64_t value = Varint();
-    return static_cast<std::int64_t>((value >> 1) ^ (~(value & 1) + 1));
-  }
+  std::int64_t Signed() { return FromZigzag(Varint()); }
   std::string_view String() { return Raw(Varint()); }
   std::string_view Raw(std::uint64_t size) {
     if (!ok_ || size > rest_.size()) {

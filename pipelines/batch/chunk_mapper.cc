@@ -281,7 +281,7 @@ void ChunkMapper::Spread() {
     SpreadWriter& writer = spread_[partition];
     writer.Append(*layout_, {row.key, row.is_text, row.start, row.time}, row.values);
     if (writer.bytes().size() < kSegmentBytes) continue;
-    if (!mode_.probe) sink_->TakeSegment(partition, writer.bytes());
+    GiveSegment(partition, writer.bytes());
     writer.Clear();
   }
   feed_->Clear();
@@ -301,18 +301,21 @@ void ChunkMapper::FlushGroups() {
 
 void ChunkMapper::GiveLongSegment(std::uint32_t partition) {
   if (segments_[partition].size() < kSegmentBytes) return;
-  if (!mode_.probe) sink_->TakeSegment(partition, segments_[partition]);
+  GiveSegment(partition, segments_[partition]);
   segments_[partition].clear();
+}
+
+void ChunkMapper::GiveSegment(std::uint32_t partition, std::string_view bytes) {
+  if (!bytes.empty() && !mode_.probe) sink_->TakeSegment(partition, bytes);
 }
 
 void ChunkMapper::FlushSegments() {
   for (std::uint32_t i = 0; i < segments_.size(); ++i) {
-    if (!segments_[i].empty() && !mode_.probe) sink_->TakeSegment(i, segments_[i]);
+    GiveSegment(i, segments_[i]);
     segments_[i].clear();
   }
   for (std::uint32_t i = 0; i < spread_.size(); ++i) {
-    const std::string_view rows = spread_[i].bytes();
-    if (!rows.empty() && !mode_.probe) sink_->TakeSegment(i, rows);
+    GiveSegment(i, spread_[i].bytes());
     spread_[i].Clear();
   }
 }

@@ -130,6 +130,7 @@ class ChunkMapper final {
   void RunBatch();
   void FlushGroups();
   void GiveLongSegment(std::uint32_t partition);
+  void GiveSegment(std::uint32_t partition, std::string_view bytes);
   void Spread();
   void FlushSegments();
 

@@ -29,7 +29,7 @@ struct Segment {
 class PartitionRunner final : private OutputSink {
  public:
   // All outlive the runner; `region` is its own. `progress` gets the number of the row that
-  // is being worked on.
+  // is being worked on; of groups that of the last one of a batch, unless MapMode is careful.
   static Result<std::unique_ptr<PartitionRunner>> Create(
       const BatchPlan& plan, StateRegion& region, std::size_t memory, BatchSink& sink,
       std::function<void(std::uint64_t)> progress);

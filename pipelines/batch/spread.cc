@@ -6,6 +6,8 @@
 #include <cstring>
 #include <utility>
 
+#include "pipelines/base/bytes.h"
+#include "pipelines/base/scan.h"
 #include "pipelines/plan/admission.h"
 
 namespace runnel {
@@ -39,22 +41,23 @@ constexpr double kPowers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7};
 constexpr double kWhole = 4503599627370496;  // 2^52: up to here each number is exact
 constexpr std::uint32_t kUnfruitful = 256;
 
-std::uint64_t ToZigzag(std::int64_t value) {
-  return static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63);
-}
-std::int64_t FromZigzag(std::uint64_t value) {
-  return static_cast<std::int64_t>(value >> 1 ^ (0 - (value & 1)));
-}
-
 template <typename T>
 char* Put(T value, char* at) {
   std::memcpy(at, &value, sizeof value);
   return at + sizeof value;
 }
 
-// Bytes that the number needs, and the number in as many; 8 are written.
+// Bytes that the number needs.
 unsigned BytesOf(std::uint64_t value) {
   return (static_cast<unsigned>(std::bit_width(value)) + 7) / 8;
+}
+// A tag with the number of bytes in its lowest bits, and the number in as many; 8 are written.
+char* PutTagged(unsigned tag, std::int64_t value, char* at) {
+  const std::uint64_t number = ToZigzag(value);
+  const unsigned bytes = BytesOf(number);
+  *at = static_cast<char>(tag | bytes);
+  Put(number, at + 1);
+  return at + 1 + bytes;
 }
 // REQUIRES: size <= 8, and 8 readable bytes.
 std::uint64_t TakeNumber(const char*& at, unsigned size) {
@@ -83,7 +86,7 @@ bool IsDecimal(double value, std::size_t decimals, std::int64_t& whole) {
 
 // How many windows lie between two starts.
 std::int64_t WindowsBetween(std::int64_t distance, std::int64_t every) {
-  // Faster than a division; right wherever the product says so.
+  // Faster than a division of integers; right wherever the product says so.
   const double about = static_cast<double>(distance) / static_cast<double>(every);
   const auto windows = std::fabs(about) < kWhole ? static_cast<std::int64_t>(about) : 0;
   return windows * every == distance ? windows : distance / every;
@@ -178,11 +181,7 @@ inline char* SpreadWriter::PutDouble(double value, char* at) {
     *at = static_cast<char>(kDouble);
     return Put(value, at + 1);
   }
-  const std::uint64_t number = ToZigzag(whole);
-  const unsigned bytes = BytesOf(number);
-  *at = static_cast<char>(kDecimal | decimals_ << 3 | bytes);
-  Put(number, at + 1);
-  return at + 1 + bytes;
+  return PutTagged(kDecimal | static_cast<unsigned>(decimals_) << 3, whole, at);
 }
 
 // Seldom where it has no hope.
@@ -204,13 +203,8 @@ char* SpreadWriter::PutValue(const Value& value, char* at) {
   switch (value.type()) {
     case Type::kDouble:
       return PutDouble(value.AsDouble(), at);
-    case Type::kInt: {
-      const std::uint64_t number = ToZigzag(value.AsInt());
-      const unsigned bytes = BytesOf(number);
-      *at = static_cast<char>(kInt | bytes);
-      Put(number, at + 1);
-      return at + 1 + bytes;
-    }
+    case Type::kInt:
+      return PutTagged(kInt, value.AsInt(), at);
     case Type::kUint:
       *at = static_cast<char>(kUint);
       return Put(value.AsUint(), at + 1);

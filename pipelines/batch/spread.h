@@ -10,7 +10,6 @@
 #include <memory>
 #include <string_view>
 
-#include "pipelines/base/scan.h"
 #include "pipelines/value/value.h"
 #include "pipelines/windows/window_plan.h"
 
@@ -19,7 +18,6 @@ namespace runnel {
 // The same for writer and reader, since it follows from the plan.
 class SpreadLayout final {
  public:
-  // `plan` outlives this.
   explicit SpreadLayout(const WindowPlan& plan);
 
   std::size_t arguments() const { return arguments_; }
@@ -39,7 +37,7 @@ struct SpreadRow {
   std::int64_t time = 0;
 };
 
-// Rows of one segment, one behind the other.
+// Rows of one segment, one behind the other. The bytes depend on these rows alone.
 class SpreadWriter final {
  public:
   void Append(const SpreadLayout& layout, const SpreadRow& row, const Value* values);
@@ -47,9 +45,13 @@ class SpreadWriter final {
   void Clear() {
     size_ = 0;
     last_ = 0;
+    decimals_ = kDecimals;
+    unfruitful_ = 0;
   }
 
  private:
+  static constexpr std::size_t kDecimals = 2;  // as good a beginning as any
+
   void Grow(std::size_t room);
   char* PutDouble(double value, char* at);
   bool FindDecimals(double value, std::int64_t& whole);
@@ -58,9 +60,9 @@ class SpreadWriter final {
   std::unique_ptr<char[]> memory_;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
-  std::int64_t last_ = 0;         // start or time of the row before
-  std::size_t decimals_ = 2;      // that the last double had
-  std::uint32_t unfruitful_ = 0;  // doubles for which no other count is tried
+  std::int64_t last_ = 0;             // start or time of the row before
+  std::size_t decimals_ = kDecimals;  // that the last double had
+  std::uint32_t unfruitful_ = 0;      // doubles for which no other count is tried
 };
 
 // Takes rows off the front of a segment, with at least 16 readable bytes behind it. Text is

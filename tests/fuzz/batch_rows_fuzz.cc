@@ -3,10 +3,10 @@
 #include <string>
 #include <string_view>
 
-#include "config/config.h"
 #include "pipelines/base/check.h"
 #include "pipelines/batch/chunk_mapper.h"
 #include "pipelines/batch/splitter.h"
+#include "tests/fuzz/batch_plan_of.h"
 
 namespace {
 
@@ -24,24 +24,11 @@ class Nothing final : public runnel::BatchSink {
   std::uint64_t last_ = 0;
 };
 
-std::unique_ptr<const runnel::BatchPlan> MakePlan() {
-  runnel::Diagnostics diagnostics;
-  const auto file = runnel::ReadPipeline(
-      "decode: csv\ntimestamp: ts\nsteps:\n  - window: { tumbling: 1m, key: device, aggregate: { "
-      "n: count(),"
-      " low: min(temp) } }\n",
-      "p.yaml", {}, {}, diagnostics);
-  runnel::BatchSpec spec;
-  spec.pipeline = file->root;
-  runnel::Registry registry;
-  runnel::RegisterAll(registry);
-  return runnel::CompileBatch(spec, registry, diagnostics);
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const std::unique_ptr<const runnel::BatchPlan> plan = MakePlan();
+  static const std::unique_ptr<const runnel::BatchPlan> plan =
+      BatchPlanOf("n: count(), low: min(temp)");
   std::string text(reinterpret_cast<const char*>(data), size);
   text.append(64, '\0');
   const std::string_view bytes = std::string_view(text).substr(0, size);

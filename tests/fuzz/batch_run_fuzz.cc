@@ -4,29 +4,11 @@
 #include <string>
 #include <string_view>
 
-#include "config/config.h"
 #include "daemon/workers/batch_protocol.h"
 #include "pipelines/batch/run.h"
 #include "pipelines/batch/sort_key.h"
 #include "pipelines/batch/spread.h"
-
-namespace {
-
-std::unique_ptr<const runnel::BatchPlan> MakePlan(const std::string& aggregates) {
-  runnel::Diagnostics diagnostics;
-  const auto file = runnel::ReadPipeline(
-      "decode: csv\ntimestamp: ts\nsteps:\n  - window: { tumbling: 1m, key: "
-      "device, aggregate: { a: " +
-          aggregates + " } }\n",
-      "p.yaml", {}, {}, diagnostics);
-  runnel::BatchSpec spec;
-  spec.pipeline = file->root;
-  runnel::Registry registry;
-  runnel::RegisterAll(registry);
-  return runnel::CompileBatch(spec, registry, diagnostics);
-}
-
-}  // namespace
+#include "tests/fuzz/batch_plan_of.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
@@ -43,8 +25,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static_cast<void>(runnel::ReadRunBlock(bytes.substr(0, part), bytes.size()));
   }
   const std::string padded = std::string(bytes) + std::string(16, '\xff');
-  static const std::unique_ptr<const runnel::BatchPlan> plans[] = {MakePlan("sum(a)"),
-                                                                   MakePlan("slope(a), b: max(b)")};
+  static const std::unique_ptr<const runnel::BatchPlan> plans[] = {
+      BatchPlanOf("a: sum(a)"), BatchPlanOf("a: slope(a), b: max(b)")};
   for (const auto& plan : plans) {
     const runnel::SpreadLayout layout(*plan->window);
     runnel::SpreadReader rows(layout, std::string_view(padded).substr(0, size));

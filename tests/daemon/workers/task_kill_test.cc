@@ -25,23 +25,17 @@ namespace fs = std::filesystem;
 using testing::KillAtEveryStep;
 using testing::Stepped;
 
-constexpr char kMinutes[] = R"(
+// One that differs in `topic` alone goes on with the windows that are open.
+std::string Minutes(const std::string& topic) {
+  return R"(
 source: { mqtt: { topic: "in/{device}" } }
 timestamp: ts
 steps:
   - filter: value > 0
   - window: { tumbling: 1m, key: device, aggregate: { n: count(), max: max(value) } }
-sink: { mqtt: { topic: "out/{device}" } }
-)";
-// Windows that are open go on.
-constexpr char kMinutesElsewhere[] = R"(
-source: { mqtt: { topic: "in/{device}" } }
-timestamp: ts
-steps:
-  - filter: value > 0
-  - window: { tumbling: 1m, key: device, aggregate: { n: count(), max: max(value) } }
-sink: { mqtt: { topic: "elsewhere/{device}" } }
-)";
+sink: { mqtt: { topic: ")" +
+         topic + "\" } }\n";
+}
 // Windows that are open are emitted.
 constexpr char kHours[] = R"(
 source: { mqtt: { topic: "in/{device}" } }
@@ -85,7 +79,7 @@ class TaskKill : public ::testing::Test {
   }
   ~TaskKill() override { fs::remove_all(folder_); }
 
-  void AppendPlan(const char* text) {
+  void AppendPlan(const std::string& text) {
     Diagnostics diagnostics;
     const std::optional<PipelineFile> file = ReadPipeline(text, "p.yaml", {}, {}, diagnostics);
     ASSERT_TRUE(file.has_value()) << diagnostics.Format();
@@ -180,7 +174,7 @@ class TaskKill : public ::testing::Test {
 };
 
 TEST_F(TaskKill, RecordsAndCheckpoints) {
-  AppendPlan(kMinutes);
+  AppendPlan(Minutes("out/{device}"));
   Append("a", 0, "5");
   Append("b", 1, "7");
   Append("a", 2, "-1");  // filtered
@@ -197,7 +191,7 @@ TEST_F(TaskKill, RecordsAndCheckpoints) {
 // The one before was killed with lines of its state changed and results written that no
 // checkpoint has; now the one that puts it right is killed.
 TEST_F(TaskKill, TakingOver) {
-  AppendPlan(kMinutes);
+  AppendPlan(Minutes("out/{device}"));
   Append("a", 0, "5");
   Append("b", 1, "7");
   Append("b", 70, "8");
@@ -215,10 +209,10 @@ TEST_F(TaskKill, TakingOver) {
 }
 
 TEST_F(TaskKill, AChangedPlanThatKeepsItsWindows) {
-  AppendPlan(kMinutes);
+  AppendPlan(Minutes("out/{device}"));
   Append("a", 0, "5");
   Append("b", 1, "7");
-  AppendPlan(kMinutesElsewhere);
+  AppendPlan(Minutes("elsewhere/{device}"));
   Append("a", 2, "6");
   Append("a", 61, "6");
   Append("b", 61, "6");
@@ -230,7 +224,7 @@ TEST_F(TaskKill, AChangedPlanThatKeepsItsWindows) {
 }
 
 TEST_F(TaskKill, AChangedPlanThatEmitsItsWindows) {
-  AppendPlan(kMinutes);
+  AppendPlan(Minutes("out/{device}"));
   Append("a", 0, "5");
   Append("b", 1, "7");
   Append("c", 1, "7");

@@ -419,6 +419,29 @@ TEST(Spread, NumbersComeBackBitForBit) {
   EXPECT_EQ(at, numbers.size());
 }
 
+// What a worker has done before must not show in what a chunk leaves.
+TEST(Spread, BytesDependOnTheRowsOfTheSegmentAlone) {
+  const auto plan = SpreadPlan("a: sum(a)");
+  const SpreadLayout layout(*plan->window);
+  const auto append = [&](SpreadWriter& writer) {
+    for (const double number : {0.125, 1.5, 3.0, 1e-9}) {
+      const Value value = Value::Double(number);
+      writer.Append(layout, {"ikey45678", false, 60'000'000, 0}, &value);
+    }
+  };
+  SpreadWriter fresh;
+  append(fresh);
+  SpreadWriter used;
+  for (const double number : {0.3333333, 1.0 / 3, 5.0}) {
+    const Value value = Value::Double(number);
+    used.Append(layout, {"iother678", false, -60'000'000, 0}, &value);
+    used.Clear();
+    append(used);
+    EXPECT_EQ(used.bytes(), fresh.bytes()) << number;
+    used.Clear();
+  }
+}
+
 TEST(Spread, PlacesComeBack) {
   const auto panes = SpreadPlan("a: sum(a)");
   const auto times = SpreadPlan("a: slope(a)");
