@@ -60,10 +60,7 @@ inline RunningTask& Dispatcher::Pick(const Route& route, std::string_view topic)
     }
     key = key_;
   }
-  const std::uint64_t hash = Hash(key);
-  const std::size_t tasks = route.tasks.size();
-  // A division costs as much as the hash.
-  return *route.tasks[(tasks & (tasks - 1)) == 0 ? hash & (tasks - 1) : hash % tasks];
+  return *route.tasks[Remainder(Hash(key), route.tasks.size())];
 }
 
 inline bool Dispatcher::Append(const Route& route, RunningTask& task,

@@ -1,7 +1,5 @@
 #include "daemon/journal/redelivery.h"
 
-#include "pipelines/base/hash.h"
-
 namespace runnel {
 
 Redelivery::Redelivery(std::span<RedeliveryEntry> entries, std::uint64_t& next, std::uint64_t head)

@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "daemon/journal/layout.h"
+#include "pipelines/base/hash.h"
 
 namespace runnel {
 
@@ -39,9 +40,7 @@ class Redelivery final {
 
  private:
   RedeliveryEntry& EntryOf(std::uint64_t number) {
-    // A division takes longer than all the rest of noting.
-    const std::size_t size = entries_.size();
-    return entries_[(size & (size - 1)) == 0 ? number & (size - 1) : number % size];
+    return entries_[Remainder(number, entries_.size())];
   }
 
   struct Span {

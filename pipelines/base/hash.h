@@ -14,4 +14,9 @@ namespace runnel {
 // bounded tables make those slow, not unbounded.
 std::uint64_t Hash(std::string_view bytes, std::uint64_t seed = 0);
 
+// number % places, without the division where it can be: that takes as long as a short hash.
+inline std::uint64_t Remainder(std::uint64_t number, std::uint64_t places) {
+  return (places & (places - 1)) == 0 ? number & (places - 1) : number % places;
+}
+
 }  // namespace runnel
