@@ -97,7 +97,8 @@ class PlainAggregate : public Aggregate {
   void Add(void* state, const Value* values, Time time, StateRegion&) const final {
     derived().Take(*static_cast<State*>(state), values, time);
   }
-  void AddMany(const AggregateRows& rows, StateRegion&) const final {
+  void AddMany(const AggregateRows& all, StateRegion&) const final {
+    const AggregateRows rows = all;  // which no state that is written can be a part of
     constexpr bool kTakesNumbers = requires(const Derived& aggregate, State& state) {
       aggregate.TakeNumber(state, 0.0);
     };

@@ -32,13 +32,17 @@ class Extreme final : public PlainAggregate<Extreme<kSide>, NumberState> {
     if (IsBeyond<kSide>(state, values[0])) state.Set(values[0]);
   }
   void TakeNumber(NumberState& state, double number) const {
-    if (state.type != Type::kDouble) {
-      const Value value = Value::Double(number);
-      return Take(state, &value, Time());
+    if (state.type == Type::kDouble) {
+      // By masks: a branch would be mispredicted too often.
+      const double kept = state.AsDouble();
+      const bool beyond = kSide == Order::kLess ? number < kept : number > kept;
+      const std::int64_t mask = -std::int64_t{beyond};
+      state.bits ^= mask & (state.bits ^ std::bit_cast<std::int64_t>(number));
+    } else if (const Value value = Value::Double(number); state.IsEmpty()) {
+      state.Set(value);
+    } else {
+      Take(state, &value, Time());
     }
-    const double kept = state.AsDouble();
-    const bool beyond = kSide == Order::kLess ? number < kept : number > kept;
-    state.bits = std::bit_cast<std::int64_t>(beyond ? number : kept);
   }
   void Join(NumberState& state, const NumberState& other) const {
     if (!other.IsEmpty() && IsBeyond<kSide>(state, other.Get())) state = other;

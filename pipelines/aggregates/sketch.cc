@@ -309,6 +309,25 @@ std::uint64_t LoadStore(StateRegion::Ref& ref, StateRegion& region, ByteReader& 
   return total;
 }
 
+// The lowest bucket with not more than `above` values in those above it: high quantiles, which
+// are asked for most, are near. The lowest with a value where there are not as many.
+template <typename Counter>
+int BucketFromAbove(const Store& store, const Counter* counters, std::uint64_t above) {
+  std::uint32_t found = 0;
+  std::uint64_t seen = 0;
+  for (std::uint32_t i = store.capacity; i-- > 0 && seen <= above;) {
+    if (counters[i] != 0) found = i;
+    seen += counters[i];
+  }
+  return store.first + static_cast<std::int32_t>(found);
+}
+int BucketFromAbove(const Store& store, std::uint64_t above) {
+  const void* const counters = &store + 1;
+  return store.width == 2
+             ? BucketFromAbove(store, static_cast<const std::uint16_t*>(counters), above)
+             : BucketFromAbove(store, static_cast<const std::uint32_t*>(counters), above);
+}
+
 // Adds narrow counters to narrow ones that are there already; false, and nothing done, where
 // they are not, or one would be too large.
 bool AddNarrow(Store& into, const Store& other, const UsedPart& used, StateRegion& region) {
@@ -435,14 +454,7 @@ double Sketch::Quantile(const SketchState& state, double q, const StateRegion& r
   }
   seen += state.zeros;
   if (seen >= rank || state.positive == StateRegion::kNone) return 0.0;
-  const Store& store = *region.Get<Store>(state.positive);
-  std::int64_t bucket = INT64_MIN;  // the last one with a value
-  for (std::uint32_t i = 0; i < store.capacity && seen < rank; ++i) {
-    const std::uint64_t counter = CounterAt(store, i);
-    if (counter != 0) bucket = std::int64_t{store.first} + i;
-    seen += counter;
-  }
-  return bucket == INT64_MIN ? 0.0 : MiddleOf(static_cast<int>(bucket));
+  return MiddleOf(BucketFromAbove(*region.Get<Store>(state.positive), state.count - rank));
 }
 
 void Sketch::Free(SketchState& state, StateRegion& region) {

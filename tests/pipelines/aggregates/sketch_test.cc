@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <random>
 #include <string>
 #include <vector>
@@ -92,6 +93,35 @@ TEST_F(SketchTest, IsWithinTheErrorForAnyDistribution) {
       }
     }
   }
+}
+
+TEST(SketchBuckets, TheirMiddlesAreWithinTheErrorOfAllInThem) {
+  std::mt19937_64 random(11);
+  std::vector<double> magnitudes = {1e-300,
+                                    1,
+                                    std::nextafter(2.0, 1.0),
+                                    2,
+                                    std::nextafter(1.0, 0.0),
+                                    std::numeric_limits<double>::max()};
+  while (magnitudes.size() < 200'000) {
+    magnitudes.push_back(std::ldexp(std::uniform_real_distribution(1.0, 2.0)(random),
+                                    static_cast<int>(random() % 2'020) - 996));
+  }
+  double before = 0;
+  std::sort(magnitudes.begin(), magnitudes.end());
+  for (const double magnitude : magnitudes) {
+    const double middle = MiddleOf(BucketOf(magnitude));
+    ASSERT_LE(std::fabs(middle / magnitude - 1), Sketch::kRelativeError * (1 + 1e-12)) << magnitude;
+    ASSERT_GE(middle, before);
+    before = middle;
+  }
+}
+
+TEST_F(SketchTest, TheLargestNumbersHaveQuantiles) {
+  const std::vector<double> values(50, std::numeric_limits<double>::max());
+  SketchState state{};
+  Add(state, values);
+  ExpectClose(state, values, "largest");
 }
 
 TEST_F(SketchTest, MergesToWhatOneWouldBe) {
