@@ -1,11 +1,12 @@
 #include "daemon/ingest/task_set.h"
 
-#include <unistd.h>
-
+#include <algorithm>
+#include <charconv>
 #include <filesystem>
-#include <set>
+#include <map>
 #include <utility>
 
+#include "daemon/ingest/stored_plans.h"
 #include "daemon/journal/snapshot.h"
 #include "daemon/posix/files.h"
 
@@ -13,6 +14,8 @@ namespace runnel {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr char kSnapshotSuffix[] = ".snapshot";
 
 std::string TasksFolder(const std::string& runtime) { return runtime + "/tasks/"; }
 
@@ -34,70 +37,223 @@ Status RestoreIfNeeded(const RunningTask& task, const TaskSetOptions& options) {
   return {};
 }
 
-// Journals of tasks that the configuration does not have any more.
-void WarnOfLeftovers(const std::set<std::string>& wanted, const TaskSetOptions& options) {
+// `2.13`: a stage and a partition.
+std::optional<TaskId> ParseTask(const std::string& pipeline, std::string_view name) {
+  TaskId id;
+  id.pipeline = pipeline;
+  const char* const end = name.data() + name.size();
+  const auto stage = std::from_chars(name.data(), end, id.stage);
+  if (stage.ec != std::errc() || stage.ptr == end || *stage.ptr != '.') return std::nullopt;
+  const auto partition = std::from_chars(stage.ptr + 1, end, id.partition);
+  if (partition.ec != std::errc() || partition.ptr != end) return std::nullopt;
+  return id;
+}
+
+// The tasks that have a folder, or a snapshot, below `base`.
+void FindTasks(const std::string& base, std::string_view suffix,
+               std::map<std::string, TaskId>& found) {
   std::error_code error;
-  for (const auto& pipeline : fs::directory_iterator(TasksFolder(options.runtime), error)) {
-    for (const auto& task : fs::directory_iterator(pipeline.path(), error)) {
-      if (wanted.contains(task.path().string())) continue;
-      options.warn("`" + task.path().string() +
-                   "` is the journal of a task that no pipeline has any more; it is kept as it is");
+  for (const auto& pipeline : fs::directory_iterator(base + "/tasks", error)) {
+    for (const auto& entry : fs::directory_iterator(pipeline.path(), error)) {
+      const std::string file = entry.path().filename();
+      std::string_view name(file);
+      if (!name.ends_with(suffix)) continue;
+      name.remove_suffix(suffix.size());
+      std::optional<TaskId> id = ParseTask(pipeline.path().filename(), name);
+      if (id.has_value()) found.emplace(id->Name(), *id);
     }
   }
+}
+
+// Of pipelines that have no task any more.
+void RemoveEmptyFolders(const std::string& base) {
+  std::vector<fs::path> folders;
+  std::error_code error;
+  for (const auto& pipeline : fs::directory_iterator(base + "/tasks", error)) {
+    folders.push_back(pipeline.path());
+  }
+  for (const fs::path& folder : folders) fs::remove(folder, error);  // where it is empty
 }
 
 }  // namespace
 
 std::string SnapshotPath(const std::string& state, const TaskId& id) {
-  return state + "/tasks/" + id.Name() + ".snapshot";
+  return state + "/tasks/" + id.Name() + kSnapshotSuffix;
 }
 
 Result<std::unique_ptr<TaskSet>> TaskSet::Open(std::vector<RunningPipeline> pipelines,
                                                const TaskSetOptions& options) {
   std::unique_ptr<TaskSet> set(new TaskSet());
+  set->runtime_ = options.runtime;
   set->pipelines_ = std::move(pipelines);
-  std::set<std::string> wanted;
   for (std::size_t pipeline = 0; pipeline < set->pipelines_.size(); ++pipeline) {
-    const Plan& plan = *set->pipelines_[pipeline].plan;
-    set->first_.emplace_back();
-    for (std::size_t stage = 0; stage < plan.stages(); ++stage) {
-      set->first_.back().push_back(set->tasks_.size());
-      for (std::uint32_t partition = 0; partition < plan.partitions(stage); ++partition) {
-        RunningTask task;
-        task.id = {plan.name(), static_cast<std::uint32_t>(stage), partition};
-        task.pipeline = pipeline;
-        task.last_stage = stage + 1 == plan.stages();
-        task.worker = set->tasks_.size() % options.workers;
-        task.appends = set->tasks_.size();
-        task.folder = TasksFolder(options.runtime) + task.id.Name();
-        wanted.insert(task.folder);
-        if (Status opened = set->OpenOne(std::move(task), options); !opened.ok()) {
-          return opened.error();
-        }
-      }
-    }
+    if (Status opened = set->OpenWanted(pipeline, options); !opened.ok()) return opened.error();
   }
-  WarnOfLeftovers(wanted, options);
+  for (const TaskId& id : set->Leftovers(options)) {
+    const Status opened = set->OpenLeftover(id, options);
+    if (opened.ok()) continue;
+    set->kept_.push_back(id.pipeline);
+    options.warn("`" + id.Name() +
+                 "` is a task that no pipeline has any more; it is kept as it is: " +
+                 opened.error().message);
+  }
+  for (const std::string& base : {options.runtime, options.state}) RemoveEmptyFolders(base);
+  set->ForgetUnusedPlans();
+  // All that came from there has come back.
+  ForgetPlans(options.state,
+              [&set](const std::string& pipeline, std::uint64_t) { return set->IsKept(pipeline); });
   return set;
 }
 
-Status TaskSet::OpenOne(RunningTask task, const TaskSetOptions& options) {
-  if (Status restored = RestoreIfNeeded(task, options); !restored.ok()) return restored;
-  Result<TaskFiles> files =
-      TaskFiles::Prepare(task.folder, options.sizes, options.incarnation + tasks_.size());
-  if (!files.ok()) return std::move(files.error()).In("preparing `" + task.id.Name() + "`");
-  task.files = std::move(files).value();
-  if (!task.files.why_made.empty()) {
-    options.warn("the journals of `" + task.id.Name() +
-                 "` were unusable and are made anew: " + task.files.why_made);
+Status TaskSet::OpenWanted(std::size_t pipeline, const TaskSetOptions& options) {
+  const RunningPipeline& running = pipelines_[pipeline];
+  const Plan& plan = *running.plan;
+  if (Status stored = StorePlan(runtime_, plan.name(), running.fingerprint, running.encoded);
+      !stored.ok()) {
+    return stored;
   }
+  first_.emplace_back();
+  for (std::size_t stage = 0; stage < plan.stages(); ++stage) {
+    first_.back().push_back(tasks_.size());
+    for (std::uint32_t partition = 0; partition < plan.partitions(stage); ++partition) {
+      RunningTask task;
+      task.id = {plan.name(), static_cast<std::uint32_t>(stage), partition};
+      task.pipeline = pipeline;
+      task.last_stage = stage + 1 == plan.stages();
+      task.folder = TasksFolder(runtime_) + task.id.Name();
+      if (Status restored = RestoreIfNeeded(task, options); !restored.ok()) return restored;
+      Result<TaskFiles> files =
+          TaskFiles::Prepare(task.folder, options.sizes, options.incarnation + tasks_.size());
+      if (!files.ok()) return std::move(files.error()).In("preparing `" + task.id.Name() + "`");
+      task.files = std::move(files).value();
+      if (!task.files.why_made.empty()) {
+        options.warn("the journals of `" + task.id.Name() +
+                     "` were unusable and are made anew: " + task.files.why_made);
+      }
+      if (Status opened = OpenOne(std::move(task), options); !opened.ok()) return opened;
+    }
+  }
+  return {};
+}
+
+// Of a task with files.
+Status TaskSet::OpenOne(RunningTask task, const TaskSetOptions& options) {
   InJournal::Options journal_options;
   journal_options.record_max = options.record_max;
   Result<std::unique_ptr<InJournal>> journal = InJournal::Open(task.files, journal_options);
   if (!journal.ok()) return std::move(journal.error()).In("opening `" + task.id.Name() + "`");
   task.journal = std::move(journal).value();
+  task.worker = tasks_.size() % options.workers;
+  task.appends = tasks_.size();
   tasks_.push_back(std::move(task));
   return {};
+}
+
+// Tasks of an earlier configuration, with journals or a snapshot, in the order of their names.
+std::vector<TaskId> TaskSet::Leftovers(const TaskSetOptions& options) const {
+  std::map<std::string, TaskId> found;
+  FindTasks(options.runtime, "", found);
+  FindTasks(options.state, kSnapshotSuffix, found);
+  for (const RunningTask& task : tasks_) found.erase(task.id.Name());
+  std::vector<TaskId> leftovers;
+  for (auto& [name, id] : found) leftovers.push_back(std::move(id));
+  return leftovers;
+}
+
+Status TaskSet::OpenLeftover(TaskId id, const TaskSetOptions& options) {
+  RunningTask task;
+  task.id = std::move(id);
+  task.folder = TasksFolder(runtime_) + task.id.Name();
+  if (Status restored = RestoreIfNeeded(task, options); !restored.ok()) return restored;
+  std::error_code ignored;
+  if (!fs::exists(task.folder + "/in", ignored)) {
+    fs::remove_all(task.folder, ignored);  // Remove() was cut short
+    return {};
+  }
+  Result<TaskFiles> files = TaskFiles::Open(task.folder);
+  if (!files.ok()) return files.error();
+  task.files = std::move(files).value();
+  if (Status opened = OpenOne(std::move(task), options); !opened.ok()) return opened;
+  RunningTask& leftover = tasks_.back();
+  if (leftover.journal->plan_fingerprint() == 0) {  // killed before it was told anything
+    const Status removed = leftover.files.Remove(leftover.folder);
+    tasks_.pop_back();
+    return removed;
+  }
+  const Result<std::size_t> pipeline =
+      RetiredPipeline(leftover.id, leftover.journal->plan_fingerprint(), options);
+  if (!pipeline.ok()) {
+    tasks_.pop_back();
+    return pipeline.error();
+  }
+  leftover.pipeline = pipeline.value();
+  leftover.last_stage = leftover.id.stage + 1 == pipelines_[leftover.pipeline].plan->stages();
+  return {};
+}
+
+// The retired pipeline that a task belongs to, by the plan that its journal has.
+Result<std::size_t> TaskSet::RetiredPipeline(const TaskId& id, std::uint64_t fingerprint,
+                                             const TaskSetOptions& options) {
+  for (std::size_t i = 0; i < pipelines_.size(); ++i) {
+    const RunningPipeline& pipeline = pipelines_[i];
+    if (pipeline.retired && pipeline.fingerprint == fingerprint &&
+        pipeline.plan->name() == id.pipeline) {
+      return i;
+    }
+  }
+  if (options.compile == nullptr) return Error{ErrorKind::kGiveUp, "nothing can be done with it"};
+  Result<std::string> encoded = ReadStoredPlan(runtime_, id.pipeline, fingerprint);
+  if (!encoded.ok()) encoded = ReadStoredPlan(options.state, id.pipeline, fingerprint);
+  if (!encoded.ok()) return std::move(encoded.error()).In("its plan");
+  Result<std::unique_ptr<const Plan>> plan = options.compile(id.pipeline, encoded.value());
+  if (!plan.ok()) return plan.error();
+  if (plan.value()->fingerprint() != fingerprint || id.stage >= plan.value()->stages()) {
+    return Error{ErrorKind::kGiveUp, "the plan that is kept for it is not its own"};
+  }
+  if (Status stored = StorePlan(runtime_, id.pipeline, fingerprint, encoded.value());
+      !stored.ok()) {
+    return stored.error();
+  }
+  RunningPipeline retired;
+  retired.plan = std::move(plan).value();
+  retired.encoded = std::move(encoded).value();
+  retired.fingerprint = fingerprint;
+  retired.retired = true;
+  pipelines_.push_back(std::move(retired));
+  return pipelines_.size() - 1;
+}
+
+bool TaskSet::IsKept(const std::string& pipeline) const {
+  return std::find(kept_.begin(), kept_.end(), pipeline) != kept_.end();
+}
+
+// Plans that no task runs or has still to go over to.
+void TaskSet::ForgetUnusedPlans() const {
+  ForgetPlans(runtime_, [this](const std::string& pipeline, std::uint64_t fingerprint) {
+    const auto has = [&](const RunningTask& task) {
+      return !task.gone && task.id.pipeline == pipeline &&
+             (pipelines_[task.pipeline].fingerprint == fingerprint ||
+              task.journal->plan_fingerprint() == fingerprint);
+    };
+    return IsKept(pipeline) || std::any_of(tasks_.begin(), tasks_.end(), has);
+  });
+}
+
+RunningTask* TaskSet::Find(std::size_t pipeline, std::size_t stage, std::uint32_t partition) {
+  if (!pipelines_[pipeline].retired) return &at(pipeline, stage, partition);
+  for (RunningTask& task : tasks_) {
+    if (task.pipeline == pipeline && task.id.stage == stage && task.id.partition == partition) {
+      return &task;
+    }
+  }
+  for (std::size_t i = 0; i < first_.size(); ++i) {
+    const Plan& plan = *pipelines_[i].plan;
+    if (plan.name() == pipelines_[pipeline].plan->name() && stage < plan.stages() &&
+        partition < plan.partitions(stage)) {
+      return &at(i, stage, partition);
+    }
+  }
+  return nullptr;
 }
 
 void TaskSet::CountAppends(std::span<std::atomic<std::uint32_t>> counts) {
@@ -106,15 +262,38 @@ void TaskSet::CountAppends(std::span<std::atomic<std::uint32_t>> counts) {
   }
 }
 
-void TaskSet::ChangePlan(std::size_t pipeline, std::string encoded, std::uint64_t fingerprint) {
-  pipelines_[pipeline].encoded = std::move(encoded);
-  pipelines_[pipeline].fingerprint = fingerprint;
+Status TaskSet::ChangePlan(std::size_t pipeline, std::string encoded, std::uint64_t fingerprint) {
+  RunningPipeline& running = pipelines_[pipeline];
+  if (Status stored = StorePlan(runtime_, running.plan->name(), fingerprint, encoded);
+      !stored.ok()) {
+    return stored;
+  }
+  running.encoded = std::move(encoded);
+  running.fingerprint = fingerprint;
+  return {};
+}
+
+Status TaskSet::Remove(RunningTask& task) {
+  if (Status removed = task.files.Remove(task.folder); !removed.ok()) return removed;
+  task.gone = true;
+  std::error_code ignored;
+  fs::remove(TasksFolder(runtime_) + task.id.pipeline, ignored);  // where it was the last one
+  ForgetUnusedPlans();
+  return {};
 }
 
 Status TaskSet::SaveAll(const std::string& state) const {
   for (const RunningTask& task : tasks_) {
+    if (task.gone) continue;
     const std::string path = SnapshotPath(state, task.id);
     if (Status made = MakeFolders(path.substr(0, path.rfind('/'))); !made.ok()) return made;
+    const std::uint64_t fingerprint = task.journal->plan_fingerprint();
+    const Result<std::string> plan = ReadStoredPlan(runtime_, task.id.pipeline, fingerprint);
+    if (plan.ok()) {
+      if (Status kept = StorePlan(state, task.id.pipeline, fingerprint, plan.value()); !kept.ok()) {
+        return kept;
+      }
+    }
     if (Status saved = SaveSnapshot(task.folder, path); !saved.ok()) return saved;
   }
   return {};

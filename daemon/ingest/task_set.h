@@ -1,7 +1,8 @@
-// TaskSet: every task that the configuration asks for, as the daemon sees it.
+// TaskSet: every task that the configuration asks for, and every one that an earlier
+// configuration has left, as the daemon sees it.
 //
-// Made at start, and but for ChangePlan fixed until the end; read by the source threads and
-// the loop. What ChangePlan changes is the loop's alone.
+// Made at start, and but for ChangePlan and Remove fixed until the end; read by the source
+// threads and the loop. What these change is the loop's alone.
 #pragma once
 
 #include <atomic>
@@ -23,6 +24,9 @@ struct RunningPipeline {
   std::unique_ptr<const Plan> plan;
   std::string encoded;            // Node::Encode of its file
   std::uint64_t fingerprint = 0;  // of what is encoded
+  // The configuration does not have it any more, or not with all of its tasks: it gets no
+  // messages, and those tasks work off what they have and end.
+  bool retired = false;
 };
 
 struct RunningTask {
@@ -34,6 +38,7 @@ struct RunningTask {
   std::string folder;
   TaskFiles files;
   std::unique_ptr<InJournal> journal;
+  bool gone = false;  // ended, its files are removed
 };
 
 struct TaskSetOptions {
@@ -43,31 +48,46 @@ struct TaskSetOptions {
   std::uint64_t record_max = 64 * 1024;
   std::size_t workers = 1;        // at least 1: hosts that there are
   std::uint64_t incarnation = 0;  // for files that are made; never used before
-  // Messages for the log: a task was restored, made anew, or left over.
+  // Messages for the log: a task was restored, made anew, or cannot be retired.
   std::function<void(const std::string&)> warn;
+  // The plan of a pipeline that is to be retired. An error, and without this function:
+  // its tasks are kept as they are.
+  std::function<Result<std::unique_ptr<const Plan>>(const std::string& pipeline,
+                                                    std::string_view encoded)>
+      compile;
 };
 
 class TaskSet final {
  public:
-  // Opens, restores or makes the files of all tasks of `pipelines`.
+  // Opens, restores or makes the files of all tasks of `pipelines`, which are none of them
+  // retired, and opens or restores those of all others that there are: their pipelines come
+  // behind, once for each plan that such tasks run.
   static Result<std::unique_ptr<TaskSet>> Open(std::vector<RunningPipeline> pipelines,
                                                const TaskSetOptions& options);
 
   const std::vector<RunningPipeline>& pipelines() const { return pipelines_; }
   std::vector<RunningTask>& tasks() { return tasks_; }
   const std::vector<RunningTask>& tasks() const { return tasks_; }
-  // The task of a pipeline's stage on a partition.
+  // The task of a pipeline's stage on a partition; not of a retired one.
   RunningTask& at(std::size_t pipeline, std::size_t stage, std::uint32_t partition) {
     return tasks_[first_[pipeline][stage] + partition];
   }
+
+  // The same of any. Of a retired pipeline only some tasks may be retired: for the others those
+  // of its successor, of the same name, stand. nullptr where that has no such task either.
+  RunningTask* Find(std::size_t pipeline, std::size_t stage, std::uint32_t partition);
 
   // From now on each task's journal counts its records in `counts`, at the task's place; of
   // those behind the last nobody counts. Outlives the set. Before the first append.
   void CountAppends(std::span<std::atomic<std::uint32_t>> counts);
 
   // Of a plan that differs from the one at start in its lookup tables alone. Nothing is
-  // told to the tasks.
-  void ChangePlan(std::size_t pipeline, std::string encoded, std::uint64_t fingerprint);
+  // told to the tasks. An error: it could not be kept for a later daemon, and nothing changed.
+  Status ChangePlan(std::size_t pipeline, std::string encoded, std::uint64_t fingerprint);
+
+  // Removes the files of a task that has ended, and its plan if it was the last to run it.
+  // Processes that have mapped them keep small parts of them until they end.
+  Status Remove(RunningTask& task);
 
   // Puts what the tasks hold into `state`, for a start without `runtime`. REQUIRES:
   // no worker and no uplink runs.
@@ -75,11 +95,20 @@ class TaskSet final {
 
  private:
   TaskSet() = default;
+  Status OpenWanted(std::size_t pipeline, const TaskSetOptions& options);
   Status OpenOne(RunningTask task, const TaskSetOptions& options);
+  std::vector<TaskId> Leftovers(const TaskSetOptions& options) const;
+  Status OpenLeftover(TaskId id, const TaskSetOptions& options);
+  Result<std::size_t> RetiredPipeline(const TaskId& id, std::uint64_t fingerprint,
+                                      const TaskSetOptions& options);
+  bool IsKept(const std::string& pipeline) const;
+  void ForgetUnusedPlans() const;
 
+  std::string runtime_;
   std::vector<RunningPipeline> pipelines_;
   std::vector<RunningTask> tasks_;
-  std::vector<std::vector<std::size_t>> first_;  // by pipeline and stage
+  std::vector<std::vector<std::size_t>> first_;  // by pipeline and stage; of no retired one
+  std::vector<std::string> kept_;                // pipelines with tasks that cannot be retired
 };
 
 // Where the snapshot of a task lies below `state`.

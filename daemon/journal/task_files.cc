@@ -78,7 +78,9 @@ Result<Opened> OpenOne(const std::string& path, FileKind kind) {
   return Opened{std::move(fd).value(), header.value()};
 }
 
-Result<TaskFiles> OpenAll(const std::string& folder) {
+}  // namespace
+
+Result<TaskFiles> TaskFiles::Open(const std::string& folder) {
   Result<Opened> in = OpenOne(folder + "/in", FileKind::kIn);
   if (!in.ok()) return in.error();
   Result<Opened> work = OpenOne(folder + "/work", FileKind::kWork);
@@ -107,6 +109,24 @@ Result<TaskFiles> OpenAll(const std::string& folder) {
   }
   return files;
 }
+
+Status TaskFiles::Remove(const std::string& folder) const {
+  for (const char* name : {"/in", "/work", "/settle"}) {
+    const std::string path = folder + name;
+    if (unlink(path.c_str()) != 0 && errno != ENOENT) return Errno("removing `" + path + "`");
+  }
+  // Not every file system can do that; then it is given back with the last mapping.
+  const auto give_back = [](const Fd& file, std::uint64_t at, std::uint64_t bytes) {
+    static_cast<void>(fallocate(file.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                static_cast<off_t>(at), static_cast<off_t>(bytes)));
+  };
+  give_back(in, LayoutOfIn(in_header).ring, in_header.ring_bytes);
+  give_back(work, LayoutOfWork(work_header).ring, work_header.ring_bytes);
+  if (rmdir(folder.c_str()) != 0) return Errno("removing `" + folder + "`");
+  return {};
+}
+
+namespace {
 
 Result<TaskFiles> MakeAll(const std::string& folder, const TaskSizes& sizes,
                           std::uint64_t incarnation) {
@@ -175,7 +195,7 @@ Result<FileHeader> ReadFileHeader(int fd, FileKind kind) {
 Result<TaskFiles> TaskFiles::Prepare(const std::string& folder, const TaskSizes& sizes,
                                      std::uint64_t incarnation) {
   if (const Status made = MakeFolders(folder); !made.ok()) return made.error();
-  Result<TaskFiles> kept = OpenAll(folder);
+  Result<TaskFiles> kept = Open(folder);
   if (kept.ok() || kept.error().kind == ErrorKind::kRetry) return kept;
   const bool nothing_there =
       access((folder + "/in").c_str(), F_OK) != 0 && access((folder + "/work").c_str(), F_OK) != 0;

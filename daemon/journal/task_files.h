@@ -3,7 +3,7 @@
 // A task is one stage of a pipeline on one partition. Its three files (layout.h)
 // live in a folder of their own below `runtime:`; they outlive every process. When
 // one of them is missing or not of the same incarnation, all are made anew: a
-// sequence number means nothing without the others.
+// sequence number means nothing without the others. What is removed stays away.
 #pragma once
 
 #include <cstdint>
@@ -67,6 +67,11 @@ struct TaskFiles {
   // `incarnation` is used when they are made.
   static Result<TaskFiles> Prepare(const std::string& folder, const TaskSizes& sizes,
                                    std::uint64_t incarnation);
+  // The same of files that are there; kGiveUp: they are not right.
+  static Result<TaskFiles> Open(const std::string& folder);
+  // Removes them: `in` first, so that without it nothing is there. The rings give their memory
+  // back at once, even where a process has mapped them; so none may use them any more.
+  Status Remove(const std::string& folder) const;
 };
 
 // The header of an open file of a task, checked: kind, version, checksum, and that

@@ -33,8 +33,8 @@ Result<TaskReport> ReadTaskReport(const std::string& folder) {
   if (!settle.ok()) return settle.error();
   const auto& in_page = *reinterpret_cast<const InPage*>(in.value().data());
   // The checkpoint first: what it counts was received before.
-  const CheckpointSlot checkpoint =
-      CurrentCheckpoint(*reinterpret_cast<const WorkPage*>(work.value().data()));
+  const auto& work_page = *reinterpret_cast<const WorkPage*>(work.value().data());
+  const CheckpointSlot checkpoint = CurrentCheckpoint(work_page);
   const SettleState& settled =
       CurrentState(*reinterpret_cast<const SettlePage*>(settle.value().data()));
   TaskReport report;
@@ -46,6 +46,7 @@ Result<TaskReport> ReadTaskReport(const std::string& folder) {
   report.published = settled.published;
   report.rejected = settled.rejected;
   report.dead_letters = settled.dead_letters;
+  report.unsettled = work_page.out_head.load(std::memory_order_acquire) - settled.settled;
   return report;
 }
 

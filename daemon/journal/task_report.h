@@ -21,6 +21,7 @@ struct TaskReport {
   std::uint64_t rejected = 0;
   std::uint64_t dead_letters = 0;
   std::uint64_t states_lost = 0;
+  std::uint64_t unsettled = 0;  // bytes of outputs
 };
 
 // `folder` is a task's folder. Fails where the files are missing or not of a task.

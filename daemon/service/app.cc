@@ -92,6 +92,9 @@ Status App::OpenTasks() {
   options.workers = HostCount(device);
   options.incarnation = DrawIncarnation();
   options.warn = [this](const std::string& text) { log_->Warn(text); };
+  options.compile = [&device](const std::string& pipeline, std::string_view encoded) {
+    return CompileRetired(device, pipeline, encoded);
+  };
   Result<std::unique_ptr<TaskSet>> tasks = TaskSet::Open(std::move(options_.pipelines), options);
   if (!tasks.ok()) return tasks.error();
   tasks_ = std::move(tasks).value();
@@ -147,6 +150,8 @@ Status App::Build() {
       LookupReload::Create(loop_, *tasks_, Ringers(), *log_, std::move(reload));
   if (!lookups.ok()) return lookups.error();
   lookups_ = std::move(lookups).value();
+  retirement_ =
+      std::make_unique<Retirement>(loop_, *tasks_, Ringers(), *log_, [this] { return Now(); });
   if (Status sources = MakeSources(); !sources.ok()) return sources;
   return supervisor_->Start([this] { OnReady(); });
 }
@@ -156,6 +161,7 @@ Status App::Build() {
 Status App::AppendPlans() {
   for (RunningTask& task : tasks_->tasks()) {
     const RunningPipeline& pipeline = tasks_->pipelines()[task.pipeline];
+    if (pipeline.retired) continue;
     if (task.journal->AppendPlan(pipeline.fingerprint, pipeline.encoded, Now()) ==
         Appended::kFull) {
       log_->Warn("the journal of `" + task.id.Name() +
@@ -193,10 +199,14 @@ Status App::MakeSources() {
 void App::OnReady() {
   for (const auto& source : sources_) source->Start();
   OnBell();
+  retirement_->Start();
   const auto plural = [](std::size_t count, const char* what) {
     return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
   };
-  const std::string status = plural(tasks_->pipelines().size(), "pipeline") + ", " +
+  const std::vector<RunningPipeline>& pipelines = tasks_->pipelines();
+  const auto wanted = std::count_if(pipelines.begin(), pipelines.end(),
+                                    [](const RunningPipeline& one) { return !one.retired; });
+  const std::string status = plural(static_cast<std::size_t>(wanted), "pipeline") + ", " +
                              plural(WorkerCount(options_.device), "worker");
   log_->Info("ready: " + status);
   notifier_.Send("READY=1\nSTATUS=" + status + "\n");
@@ -275,6 +285,7 @@ void App::WaitForSignals() {
 void App::BeginStop() {
   stopping_ = true;
   if (lookups_ != nullptr) lookups_->Stop();
+  if (retirement_ != nullptr) retirement_->Stop();
   notifier_.Send("STOPPING=1\nSTATUS=draining\n");
   bool clean = true;
   for (const auto& source : sources_) clean &= source->Stop(Clock::now() + kGoodbye);
@@ -322,14 +333,17 @@ void App::Finish() {
 
 void App::Summary() {
   for (std::size_t i = 0; i < tasks_->pipelines().size(); ++i) {
+    const RunningPipeline& pipeline = tasks_->pipelines()[i];
     PipelineReport report;
-    report.name = tasks_->pipelines()[i].plan->name();
+    report.name = pipeline.plan->name() + (pipeline.retired ? " (not ended yet)" : "");
+    bool any = !pipeline.retired;
     for (const RunningTask& task : tasks_->tasks()) {
-      if (task.pipeline != i) continue;
+      if (task.pipeline != i || task.gone) continue;
+      any = true;
       const Result<TaskReport> read = ReadTaskReport(task.folder);
       if (read.ok()) report.Add(read.value(), task.id.stage == 0, task.last_stage);
     }
-    log_->Info(report.name + ": " + report.Line());
+    if (any) log_->Info(report.name + ": " + report.Line());
   }
 }
 

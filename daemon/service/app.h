@@ -17,6 +17,7 @@
 #include "daemon/service/log.h"
 #include "daemon/service/lookup_reload.h"
 #include "daemon/service/notify.h"
+#include "daemon/service/retirement.h"
 #include "daemon/service/source.h"
 #include "daemon/service/supervisor.h"
 #include "daemon/service/switchboard.h"
@@ -81,6 +82,7 @@ class App final {
   std::unique_ptr<Exchange> exchange_;
   std::unique_ptr<Ticker> ticker_;
   std::unique_ptr<LookupReload> lookups_;
+  std::unique_ptr<Retirement> retirement_;
   std::unique_ptr<Supervisor> supervisor_;
   std::unique_ptr<PahoControl> control_;
   std::vector<std::unique_ptr<Source>> sources_;

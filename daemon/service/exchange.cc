@@ -31,12 +31,13 @@ Result<std::unique_ptr<Exchange>> Exchange::Open(TaskSet& tasks, std::vector<Rin
         OutReader::Open(task.files.work.get(), task.files.settle.get());
     if (!reader.ok()) return std::move(reader.error()).In("`" + task.id.Name() + "`");
     source.reader = std::move(reader).value();
-    if (task.id.partition == 0) {
-      exchange->files_.push_back(std::make_unique<DeadLetterFile>(
-          exchange->options_.state, task.id.pipeline + "." + std::to_string(task.id.stage),
-          exchange->options_.dead_letters_max));
+    const std::string name = task.id.pipeline + "." + std::to_string(task.id.stage);
+    std::unique_ptr<DeadLetterFile>& file = exchange->files_[name];
+    if (file == nullptr) {
+      file = std::make_unique<DeadLetterFile>(exchange->options_.state, name,
+                                              exchange->options_.dead_letters_max);
     }
-    source.dead_letters = exchange->files_.back().get();
+    source.dead_letters = file.get();
     exchange->sources_.push_back(std::move(source));
   }
   return exchange;
@@ -85,12 +86,12 @@ bool Exchange::Deliver(Source& source, const RecordView& record) {
   switch (static_cast<OutputKind>(record.header.kind)) {
     case OutputKind::kExchange: {
       const auto partition = static_cast<std::uint32_t>(record.header.tag % partitions);
-      return DeliverTo(tasks_->at(source.task->pipeline, next, partition), source, record);
+      return DeliverTo(next, partition, source, record);
     }
     case OutputKind::kTick: {
       bool everywhere = true;
       for (std::uint32_t partition = 0; partition < partitions; ++partition) {
-        everywhere &= DeliverTo(tasks_->at(source.task->pipeline, next, partition), source, record);
+        everywhere &= DeliverTo(next, partition, source, record);
       }
       return everywhere;
     }
@@ -106,6 +107,19 @@ bool Exchange::Deliver(Source& source, const RecordView& record) {
   options_.report(Error{ErrorKind::kGiveUp, "`" + source.task->id.Name() +
                                                 "` has written an output of unknown kind " +
                                                 std::to_string(record.header.kind)});
+  return true;
+}
+
+bool Exchange::DeliverTo(std::size_t stage, std::uint32_t partition, const Source& source,
+                         const RecordView& record) {
+  if (RunningTask* const target = tasks_->Find(source.task->pipeline, stage, partition);
+      target != nullptr) {
+    return DeliverTo(*target, source, record);
+  }
+  if (static_cast<OutputKind>(record.header.kind) == OutputKind::kTick) return true;
+  const Status written = source.dead_letters->AppendRejected(
+      source.task->id, source.reader->incarnation(), record, "the next stage is gone");
+  if (!written.ok()) options_.report(written.error());
   return true;
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -54,13 +55,15 @@ class Exchange final {
            Options options);
   bool RunSource(Source& source);
   bool Deliver(Source& source, const RecordView& record);
+  bool DeliverTo(std::size_t stage, std::uint32_t partition, const Source& source,
+                 const RecordView& record);
   bool DeliverTo(RunningTask& target, const Source& source, const RecordView& record);
 
   TaskSet* tasks_;
   std::vector<Ringer*> workers_;
   std::vector<const Doorbell*> bells_;
   Options options_;
-  std::vector<std::unique_ptr<DeadLetterFile>> files_;
+  std::map<std::string, std::unique_ptr<DeadLetterFile>> files_;  // by name
   std::vector<Source> sources_;
 };
 

@@ -133,7 +133,11 @@ void LookupReload::ReloadPipeline(std::size_t pipeline) {
     return;
   }
   if (encoded == tasks_->pipelines()[pipeline].encoded) return;
-  tasks_->ChangePlan(pipeline, std::move(encoded), plan->fingerprint());
+  if (const Status changed = tasks_->ChangePlan(pipeline, std::move(encoded), plan->fingerprint());
+      !changed.ok()) {
+    log_->Error("the changed table of `" + file.name + "`: " + changed.error().message);
+    return;
+  }
   unsent_.insert(pipeline);
   log_->Info("`" + file.name + "` goes over to its changed table");
 }

@@ -80,6 +80,7 @@ std::size_t HostCount(const DeviceConfig& device) {
 std::vector<SourcePlan> PlanSources(const DeviceConfig& device, const TaskSet& tasks) {
   std::map<std::string, std::vector<WantedFilter>> wanted;
   for (std::size_t i = 0; i < tasks.pipelines().size(); ++i) {
+    if (tasks.pipelines()[i].retired) continue;
     const MqttSource& source = tasks.pipelines()[i].plan->source();
     Result<TopicFilter> filter = TopicFilter::Parse(source.topic);
     if (!filter.ok()) continue;  // the plan was checked with the same parser

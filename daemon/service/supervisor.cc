@@ -84,6 +84,7 @@ Status Supervisor::StartLocal() {
   if (!links.ok()) return links.error();
   assignment.links = std::move(links).value();
   for (const RunningTask& task : tasks_->tasks()) {
+    if (task.gone) continue;
     Result<TaskDescriptors> files = OpenForWorker(task);
     if (!files.ok()) return files.error();
     assignment.tasks.push_back({SettingsOf(task, *tasks_), std::move(files).value()});
@@ -135,7 +136,7 @@ Status Supervisor::SendToWorker(Child& child, std::size_t index) {
   Channel& channel = child.process->channel();
   if (Status sent = SendHost(channel, options_.host, links.value()); !sent.ok()) return sent;
   for (const RunningTask& task : tasks_->tasks()) {
-    if (task.worker != index) continue;
+    if (task.worker != index || task.gone) continue;
     Result<TaskDescriptors> files = OpenForWorker(task);
     if (!files.ok()) return files.error();
     if (Status sent = SendTask(channel, SettingsOf(task, *tasks_), files.value()); !sent.ok()) {
@@ -155,7 +156,7 @@ Status Supervisor::SendToUplink(Child& child) {
     return sent;
   }
   for (const RunningTask& task : tasks_->tasks()) {
-    if (!task.last_stage) continue;
+    if (!task.last_stage || task.gone) continue;
     Result<Fd> work = OpenFile(task.folder + "/work", O_RDONLY);
     if (!work.ok()) return work.error();
     Result<Fd> settle = OpenFile(task.folder + "/settle", O_RDWR);

@@ -61,7 +61,7 @@ bool Ticker::Tick(std::size_t pipeline, Time now) {
   bool all = true;
   const bool staged = tasks_->pipelines()[pipeline].plan->stages() > 1;
   for (RunningTask& task : tasks_->tasks()) {
-    if (task.pipeline != pipeline || task.id.stage != 0) continue;
+    if (task.pipeline != pipeline || task.id.stage != 0 || task.gone) continue;
     const std::optional<Time> deadline = task.journal->Deadline();
     if (!staged && (!deadline.has_value() || *deadline > now)) continue;
     if (task.journal->AppendTime(InputKind::kTick, now) != Appended::kDone) {

@@ -75,7 +75,7 @@ Status Uplink::AddTask(UplinkAssignment::OneTask task) {
   locks_.push_back(std::move(task.settle));
   source.worker_bell = std::move(task.bell);
   source.sinks = &bindings_[task.pipeline];
-  std::unique_ptr<DeadLetterFile>& letters = letters_[task.pipeline];
+  std::unique_ptr<DeadLetterFile>& letters = letters_[task.id.pipeline];
   if (letters == nullptr) {
     letters = std::make_unique<DeadLetterFile>(state_, task.id.pipeline, dead_letters_max_);
   }

@@ -48,7 +48,7 @@ class Uplink final {
   PahoControl control_;
   std::vector<std::unique_ptr<BrokerSink>> sinks_;
   std::vector<std::vector<SinkBinding>> bindings_;                  // by pipeline
-  std::map<std::size_t, std::unique_ptr<DeadLetterFile>> letters_;  // by pipeline
+  std::map<std::string, std::unique_ptr<DeadLetterFile>> letters_;  // by name of the pipeline
   std::vector<Fd> locks_;  // the settle files, locked while this process publishes
   Publisher publisher_;
   std::string state_;

@@ -16,6 +16,13 @@ struct StoredPlan {
   std::uint64_t size;  // bytes of the encoded Node, which follow
 };
 
+// Whether records of keys that one task of the stage has go to another under the next plan: the
+// hash of a key modulo the number of tasks says to which. Task 0 to n-1 keep theirs where n divides
+// the number that there was.
+bool KeysMove(const Plan& plan, const Plan& next, std::size_t stage) {
+  return plan.partitions(stage) % next.partitions(stage) != 0;
+}
+
 Error NoSuchStage() {
   return Error{ErrorKind::kGiveUp, "the plan in the journal does not have the stage of this task"};
 }
@@ -98,8 +105,10 @@ Status Task::SwitchPlan(const RecordView& record) {
   ByteWriter saved;
   pipeline_->Save(saved);
   ByteReader reader(saved.bytes());
-  if (!ending_ && !next.value()->Load(reader).ok()) {
-    // Not the same windows: what is open is emitted as it is.
+  const bool keys_move = KeysMove(plan_->plan(), plan.value()->plan(), id_.stage);
+  if (!ending_ && (keys_move || !next.value()->Load(reader).ok())) {
+    // Not the same windows, or not all of their records come here: what is open is emitted as
+    // it is.
     EndWindows(TimeFromMicroseconds(record.header.time));
     ending_ = true;
     return {};

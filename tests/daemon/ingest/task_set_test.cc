@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "config/config.h"
 #include "daemon/posix/files.h"
 #include "pipelines/plan/registry.h"
+#include "pipelines/spec/node.h"
 #include "tests/support/kill_at_every_step.h"
 
 namespace runnel {
@@ -29,19 +31,41 @@ class TaskSets : public ::testing::Test {
   TaskSets() {
     char pattern[] = "/tmp/runnel-task-set-XXXXXX";
     folder_ = mkdtemp(pattern);
-    Diagnostics diagnostics;
     RegisterAll(registry_);
-    file_ = ReadPipeline(kPipeline, "p.yaml", {}, {}, diagnostics);
-    EXPECT_TRUE(file_.has_value()) << diagnostics.Format();
   }
   ~TaskSets() override { fs::remove_all(folder_); }
 
+  // A pipeline `p` of so many partitions.
+  RunningPipeline Pipeline(int partitions) {
+    Diagnostics diagnostics;
+    std::string text(kPipeline);
+    text.replace(text.find("partitions: 2"), 13, "partitions: " + std::to_string(partitions));
+    const std::optional<PipelineFile> file = ReadPipeline(text, "p.yaml", {}, {}, diagnostics);
+    RunningPipeline pipeline;
+    pipeline.plan = CompilePlan(file->root, "p", registry_, {}, diagnostics);
+    pipeline.encoded = file->root.Encode();
+    pipeline.fingerprint = pipeline.plan->fingerprint();
+    return pipeline;
+  }
+  std::vector<RunningPipeline> Pipelines(int partitions) {
+    std::vector<RunningPipeline> pipelines;
+    pipelines.push_back(Pipeline(partitions));
+    return pipelines;
+  }
   // Of `where`, which has the runtime folder and the state.
   Result<std::unique_ptr<TaskSet>> Open(const std::string& where) {
-    Diagnostics diagnostics;
-    std::vector<RunningPipeline> pipelines(1);
-    pipelines[0].plan = CompilePlan(file_->root, "p", registry_, {}, diagnostics);
+    return Open(where, Pipelines(kTasks));
+  }
+  Result<std::unique_ptr<TaskSet>> Open(const std::string& where,
+                                        std::vector<RunningPipeline> pipelines) {
     TaskSetOptions options;
+    options.compile = [this](const std::string& name,
+                             std::string_view encoded) -> Result<std::unique_ptr<const Plan>> {
+      const Result<Node> root = Node::Decode(encoded);
+      if (!root.ok()) return root.error();
+      Diagnostics diagnostics;
+      return CompilePlan(root.value(), name, registry_, {}, diagnostics);
+    };
     options.runtime = folder_ + where + "/runtime";
     options.state = folder_ + where + "/state";
     options.incarnation = 1;
@@ -54,14 +78,30 @@ class TaskSets : public ::testing::Test {
   // A daemon that has got something and was stopped; the machine starts again.
   void StopForAReboot() {
     const std::unique_ptr<TaskSet> tasks = Open("/device").value();
-    for (std::uint32_t i = 0; i < kTasks; ++i) {
-      for (std::uint32_t message = 0; message <= i; ++message) {
-        ASSERT_EQ(tasks->at(0, 0, i).journal->AppendMessage("in/d", "payload", Time{}, {}),
-                  Appended::kDone);
-      }
-    }
+    Fill(*tasks);
     ASSERT_TRUE(tasks->SaveAll(folder_ + "/device/state").ok());
     fs::remove_all(folder_ + "/device/runtime");
+  }
+  // Task i gets its plan and i + 1 messages.
+  void Fill(TaskSet& tasks) {
+    const RunningPipeline& pipeline = tasks.pipelines()[0];
+    for (std::uint32_t i = 0; i < kTasks; ++i) {
+      InJournal& journal = *tasks.at(0, 0, i).journal;
+      ASSERT_EQ(journal.AppendPlan(pipeline.fingerprint, pipeline.encoded, Time{}),
+                Appended::kDone);
+      for (std::uint32_t message = 0; message <= i; ++message) {
+        ASSERT_EQ(journal.AppendMessage("in/d", "payload", Time{}, {}), Appended::kDone);
+      }
+    }
+  }
+  // What is left in a folder: files, by their names from there.
+  std::vector<std::string> FilesIn(const std::string& where) const {
+    std::vector<std::string> files;
+    for (const auto& entry : fs::recursive_directory_iterator(folder_ + where)) {
+      if (entry.is_regular_file()) files.push_back(fs::relative(entry.path(), folder_ + where));
+    }
+    std::sort(files.begin(), files.end());
+    return files;
   }
   std::string Snapshot(const std::string& where, std::uint32_t task) const {
     return SnapshotPath(folder_ + where + "/state", {"p", 0, task});
@@ -69,7 +109,6 @@ class TaskSets : public ::testing::Test {
 
   std::string folder_;
   Registry registry_;
-  std::optional<PipelineFile> file_;
   std::string warnings_;
 };
 
@@ -121,6 +160,102 @@ TEST_F(TaskSets, ASnapshotThatCannotBePutBackIsKept) {
   EXPECT_TRUE(fs::exists(Snapshot("/device", 1)));
   fs::remove_all(folder_ + "/device/runtime/tasks/p/0.1/work.restored");
   EXPECT_EQ(Open("/device").value()->at(0, 0, 1).journal->received(), 2u);
+}
+
+// What the configuration does not have any more is there with its plan, behind what it has.
+TEST_F(TaskSets, TasksThatAreTooManyAreRetired) {
+  Fill(*Open("/device").value());
+  const std::unique_ptr<TaskSet> tasks = Open("/device", Pipelines(1)).value();
+  ASSERT_EQ(tasks->pipelines().size(), 2u);
+  EXPECT_FALSE(tasks->pipelines()[0].retired);
+  EXPECT_TRUE(tasks->pipelines()[1].retired);
+  EXPECT_EQ(tasks->pipelines()[1].fingerprint, Pipeline(2).fingerprint);
+  ASSERT_EQ(tasks->tasks().size(), 2u);
+  const RunningTask& retired = tasks->tasks()[1];
+  EXPECT_EQ(retired.id.Name(), "p/0.1");
+  EXPECT_EQ(retired.pipeline, 1u);
+  EXPECT_TRUE(retired.last_stage);
+  EXPECT_EQ(retired.journal->received(), 2u);
+  // Of the retired pipeline the other task is its successor's; a third there is not.
+  EXPECT_EQ(tasks->Find(1, 0, 1), &retired);
+  EXPECT_EQ(tasks->Find(1, 0, 0), &tasks->tasks()[0]);
+  EXPECT_EQ(tasks->Find(1, 0, 2), nullptr);
+  EXPECT_EQ(warnings_, "");
+}
+
+TEST_F(TaskSets, APipelineThatIsRemovedOverARebootComesBackToEnd) {
+  StopForAReboot();
+  const std::unique_ptr<TaskSet> tasks = Open("/device", {}).value();
+  ASSERT_EQ(tasks->tasks().size(), kTasks);
+  for (std::uint32_t i = 0; i < kTasks; ++i) {
+    EXPECT_EQ(tasks->tasks()[i].journal->received(), i + 1);
+  }
+  EXPECT_EQ(FilesIn("/device/state"), std::vector<std::string>());
+  for (RunningTask& task : tasks->tasks()) ASSERT_TRUE(tasks->Remove(task).ok());
+  EXPECT_EQ(FilesIn("/device/runtime"), std::vector<std::string>());
+  EXPECT_EQ(warnings_, "");
+}
+
+// At each system call: a task is there whole, or on its way out, and the next one finishes it.
+TEST_F(TaskSets, AKilledRemovalIsFinished) {
+  Fill(*Open("/device").value());
+  const testing::Stepped stepped = testing::KillAtEveryCall(
+      [&] {
+        const std::unique_ptr<TaskSet> tasks = Open("/device", {}).value();
+        for (RunningTask& task : tasks->tasks()) {
+          if (!tasks->Remove(task).ok()) std::abort();
+        }
+      },
+      folder_ + "/device",
+      [&] {
+        fs::copy(folder_ + "/device", folder_ + "/copy", fs::copy_options::recursive);
+        const std::unique_ptr<TaskSet> tasks = Open("/copy", {}).value();
+        for (RunningTask& task : tasks->tasks()) {
+          ASSERT_EQ(task.journal->received(), task.id.partition + 1);
+          ASSERT_TRUE(tasks->Remove(task).ok());
+        }
+        ASSERT_EQ(FilesIn("/copy/runtime"), std::vector<std::string>());
+        ASSERT_FALSE(fs::exists(folder_ + "/copy/runtime/tasks/p"));
+        ASSERT_EQ(warnings_, "");
+        fs::remove_all(folder_ + "/copy");
+      });
+  EXPECT_GT(stepped.states, 6u);
+}
+
+TEST_F(TaskSets, ATaskWithoutItsPlanIsKept) {
+  Fill(*Open("/device").value());
+  const std::string plans = folder_ + "/device/runtime/plans/p";
+  std::string plan;
+  for (const auto& entry : fs::directory_iterator(plans)) plan = entry.path();
+  const std::string right = ReadFile(plan, 1 << 20).value();
+  const std::vector<std::string> before = FilesIn("/device/runtime");
+  for (const std::string& wrong : {right.substr(0, right.size() / 2), Pipeline(3).encoded}) {
+    warnings_.clear();
+    ASSERT_TRUE(WriteFileAtomically(plan, wrong).ok());
+    EXPECT_EQ(Open("/device", {}).value()->tasks().size(), 0u);
+    EXPECT_EQ(FilesIn("/device/runtime"), before);
+    EXPECT_NE(
+        warnings_.find("`p/0.0` is a task that no pipeline has any more; it is kept as it is:"),
+        std::string::npos)
+        << warnings_;
+  }
+  EXPECT_NE(warnings_.find("the plan that is kept for it is not its own"), std::string::npos)
+      << warnings_;
+  ASSERT_TRUE(WriteFileAtomically(plan, right).ok());
+  EXPECT_EQ(Open("/device", {}).value()->tasks().size(), kTasks);
+  fs::remove(plan);
+  warnings_.clear();
+  EXPECT_EQ(Open("/device", {}).value()->tasks().size(), 0u);
+  EXPECT_NE(warnings_.find("its plan: "), std::string::npos) << warnings_;
+  // It is its own again where the pipeline is.
+  EXPECT_EQ(Open("/device").value()->at(0, 0, 1).journal->received(), 2u);
+}
+
+TEST_F(TaskSets, ATaskThatWasNeverToldAnythingIsRemoved) {
+  ASSERT_TRUE(Open("/device").ok());
+  EXPECT_EQ(Open("/device", {}).value()->tasks().size(), 0u);
+  EXPECT_EQ(FilesIn("/device/runtime"), std::vector<std::string>());
+  EXPECT_EQ(warnings_, "");
 }
 
 }  // namespace

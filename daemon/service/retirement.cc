@@ -1,0 +1,130 @@
+#include "daemon/service/retirement.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "pipelines/plan/registry.h"
+#include "pipelines/spec/node.h"
+
+namespace runnel {
+namespace {
+
+using std::chrono::milliseconds;
+
+// How soon it looks again: upstream may be away for days.
+constexpr milliseconds kFirstPause{100};
+constexpr milliseconds kLongestPause{30'000};
+
+}  // namespace
+
+Retirement::Retirement(asio::io_context& loop, TaskSet& tasks, std::vector<Ringer*> workers,
+                       Log& log, std::function<Time()> now)
+    : tasks_(&tasks),
+      workers_(std::move(workers)),
+      log_(&log),
+      now_(std::move(now)),
+      timer_(loop),
+      pause_(kFirstPause),
+      told_(tasks.tasks().size()),
+      ledgers_(tasks.pipelines().size()) {}
+
+void Retirement::Start() {
+  for (std::size_t i = 0; i < ledgers_.size(); ++i) {
+    const RunningPipeline& pipeline = tasks_->pipelines()[i];
+    if (!pipeline.retired) continue;
+    const std::size_t left = TasksLeft(i);
+    log_->Info("`" + pipeline.plan->name() + "` has " + std::to_string(left) +
+               (left == 1 ? " task" : " tasks") +
+               " that the configuration does not have any more: what they have is worked off");
+  }
+  Look();
+}
+
+std::size_t Retirement::TasksLeft(std::size_t pipeline) const {
+  const std::vector<RunningTask>& tasks = tasks_->tasks();
+  const auto left = std::count_if(tasks.begin(), tasks.end(), [pipeline](const RunningTask& task) {
+    return task.pipeline == pipeline && !task.gone;
+  });
+  return static_cast<std::size_t>(left);
+}
+
+void Retirement::Stop() { timer_.cancel(); }
+
+void Retirement::Look() {
+  bool left = false;
+  bool moved = false;
+  std::vector<RunningTask>& tasks = tasks_->tasks();
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    if (!tasks_->pipelines()[tasks[i].pipeline].retired || tasks[i].gone) continue;
+    if (told_[i]) {
+      moved |= TryRemove(tasks[i]);
+    } else if (IsNext(tasks[i]) && TellEnd(tasks[i])) {
+      told_[i] = moved = true;
+    }
+    left |= !tasks[i].gone;
+  }
+  if (!left) return;
+  pause_ = moved ? kFirstPause : std::min(2 * pause_, kLongestPause);
+  timer_.expires_after(pause_);
+  timer_.async_wait([this](const asio::error_code& cancelled) {
+    if (!cancelled) Look();
+  });
+}
+
+// Whether nothing comes from stages before it any more.
+bool Retirement::IsNext(const RunningTask& task) const {
+  const std::vector<RunningTask>& tasks = tasks_->tasks();
+  return std::none_of(tasks.begin(), tasks.end(), [&task](const RunningTask& other) {
+    return other.pipeline == task.pipeline && other.id.stage < task.id.stage && !other.gone;
+  });
+}
+
+// A task goes on to the second record only when all that the first one made due is done.
+bool Retirement::TellEnd(RunningTask& task) {
+  for (const InputKind kind : {InputKind::kEnd, InputKind::kTick}) {
+    if (task.journal->AppendTime(kind, now_()) == Appended::kFull) return false;
+  }
+  workers_[task.worker]->Notify({});
+  return true;
+}
+
+bool Retirement::TryRemove(RunningTask& task) {
+  if (!task.journal->Drained()) return false;
+  const Result<TaskReport> report = ReadTaskReport(task.folder);
+  if (!report.ok() || report.value().unsettled > 0) return false;
+  if (const Status removed = tasks_->Remove(task); !removed.ok()) {
+    log_->Error(removed.error().message);
+    return false;
+  }
+  PipelineReport& ledger = ledgers_[task.pipeline];
+  ledger.Add(report.value(), task.id.stage == 0, task.last_stage);
+  if (TasksLeft(task.pipeline) == 0) {
+    log_->Info("`" + task.id.pipeline + "`: these tasks have ended: " + ledger.Line());
+  }
+  return true;
+}
+
+Result<std::unique_ptr<const Plan>> CompileRetired(const DeviceConfig& device,
+                                                   const std::string& pipeline,
+                                                   std::string_view encoded) {
+  const Result<Node> root = Node::Decode(encoded);
+  if (!root.ok()) return root.error();
+  Registry registry;
+  RegisterAll(registry);
+  PlanLimits limits;
+  limits.record_max = static_cast<std::uint64_t>(device.limits.record.bytes);
+  Diagnostics diagnostics;
+  std::unique_ptr<const Plan> plan =
+      CompilePlan(root.value(), pipeline, registry, limits, diagnostics);
+  if (plan == nullptr) {
+    return Error{ErrorKind::kFix, "its plan does not compile: " + diagnostics.Format()};
+  }
+  for (const MqttSink& sink : plan->sinks()) {
+    if (sink.broker.empty() || device.FindBroker(sink.broker) != nullptr) continue;
+    return Error{ErrorKind::kFix, "its results go to the broker `" + sink.broker +
+                                      "`, which is not in the configuration any more"};
+  }
+  return plan;
+}
+
+}  // namespace runnel

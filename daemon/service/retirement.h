@@ -1,0 +1,57 @@
+// Retirement: the end of tasks that the configuration does not have any more.
+//
+// Each works off what is in its journal, then emits what is open (`partial: true`); when all of
+// its outputs are settled its files are removed. A later stage ends when those before it have.
+// Begins anew with each start of the daemon, so it may be killed at any time. Runs on the loop.
+#pragma once
+
+#include <asio.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config.h"
+#include "daemon/ingest/task_set.h"
+#include "daemon/journal/task_report.h"
+#include "daemon/posix/doorbell.h"
+#include "daemon/service/log.h"
+
+namespace runnel {
+
+class Retirement final {
+ public:
+  // All are borrowed. `now` is the wall clock.
+  Retirement(asio::io_context& loop, TaskSet& tasks, std::vector<Ringer*> workers, Log& log,
+             std::function<Time()> now);
+
+  // From now on, until all are gone.
+  void Start();
+  void Stop();
+
+ private:
+  void Look();
+  bool IsNext(const RunningTask& task) const;
+  bool TellEnd(RunningTask& task);
+  bool TryRemove(RunningTask& task);
+  std::size_t TasksLeft(std::size_t pipeline) const;
+
+  TaskSet* tasks_;
+  std::vector<Ringer*> workers_;
+  Log* log_;
+  std::function<Time()> now_;
+  asio::steady_timer timer_;
+  std::chrono::milliseconds pause_;
+  std::vector<bool> told_;               // by task: that it ends
+  std::vector<PipelineReport> ledgers_;  // by pipeline: of the tasks that have ended
+};
+
+// Compiles the plan of a pipeline that is to be retired. An error also where its results go to a
+// broker that `device` does not have.
+Result<std::unique_ptr<const Plan>> CompileRetired(const DeviceConfig& device,
+                                                   const std::string& pipeline,
+                                                   std::string_view encoded);
+
+}  // namespace runnel

@@ -1,0 +1,269 @@
+"""Tasks that the configuration does not have any more: they work off what they have and end."""
+import json
+import os
+import shutil
+import time
+
+import harness
+
+START = 1_700_000_040_000  # a full minute
+KEYS = 24
+
+# By a field of the payload: two stages.
+BY_ROOM = """
+name: rooms
+source:
+  mqtt: { topic: "sensors/{device}/value", qos: 1 }
+timestamp: ts
+partitions: PARTITIONS
+steps:
+  - filter: value >= 0
+  - window:
+      tumbling: 1m
+      key: room
+      aggregate: { n: count(), sum: sum(value) }
+sink:
+  mqtt: { SINKtopic: "rooms/{room}", qos: 1 }
+"""
+BY_DEVICE = """
+name: devices
+source:
+  mqtt: { topic: "sensors/{device}/value", qos: 1 }
+timestamp: ts
+partitions: PARTITIONS
+steps:
+  - window:
+      tumbling: 1m
+      key: device
+      aggregate: { n: count() }
+sink:
+  mqtt: { topic: "devices/{device}", qos: 1 }
+"""
+OTHER = """
+name: other
+source:
+  mqtt: { topic: "elsewhere/{device}", qos: 1 }
+sink:
+  mqtt: { topic: "other/{device}", qos: 1 }
+"""
+
+
+def by_room(partitions=4, sink=""):
+    return BY_ROOM.replace("PARTITIONS", str(partitions)).replace("SINK", sink)
+
+
+def by_device(partitions=4):
+    return BY_DEVICE.replace("PARTITIONS", str(partitions))
+
+
+def send(bed, count):
+    """`count` readings of one minute, spread over the keys."""
+    publisher = bed.publisher()
+    for i in range(count):
+        publisher.send(f"sensors/d{i % KEYS}/value", json.dumps(
+            {"ts": START + i * 50_000 // count, "room": f"r{i % KEYS}", "value": i}))
+    publisher.finish()
+
+
+def received(bed, pipeline, count):
+    harness.wait_for(lambda: (bed.status(pipeline) or {}).get("received", 0) == count, 60,
+                     lambda: f"{bed.status(pipeline)}")
+
+
+def gone(bed, pipeline, seconds=60):
+    """Until the pipeline's tasks are; then nothing of it is left."""
+    harness.wait_for(lambda: not os.path.exists(f"{bed.runtime}/tasks/{pipeline}"), seconds,
+                     lambda: f"{pipeline} has ended: {bed.log()[-3000:]}")
+    assert bed.status(pipeline) is None, bed.status(pipeline)
+
+
+def stop(bed):
+    bed.remember_children()
+    assert bed.stop_daemon() == 0
+
+
+def whole(collector, count, field="room"):
+    """Every key's window, once, with all of its readings."""
+    harness.wait_for(lambda: sum(r["n"] for _, r in collector.once()) >= count, 60,
+                     lambda: f"{sum(r['n'] for _, r in collector.once())} of {count}")
+    results = [r for _, r in collector.once()]
+    assert sum(r["n"] for r in results) == count, results
+    assert len(results) == KEYS and len({r[field] for r in results}) == KEYS, results
+    assert all(r["partial"] is True for r in results), results
+
+
+def a_removed_pipeline_works_off_what_it_has(programs):
+    """Killed with work in its journals, started without the pipeline."""
+    with harness.Bed(programs) as bed:
+        bed.configure(workers=2)
+        rooms, other = bed.write("rooms.yaml", by_room()), bed.write("other.yaml", OTHER)
+        bed.start_daemon(rooms)
+        bed.wait_connected()
+        results = bed.collect("rooms/#")
+        send(bed, 6_000)
+        received(bed, "rooms", 6_000)
+        bed.kill_daemon()
+        mark = bed.start_daemon(other)
+        gone(bed, "rooms")
+        whole(results, 6_000)
+        log = bed.log()[mark:]
+        assert "`rooms` has 8 tasks that the configuration does not have any more" in log, log
+        assert ("`rooms`: these tasks have ended: received 6000  filtered 0  aggregated 6000  "
+                f"results {KEYS}  published {KEYS}\n") in log, log
+        assert bed.dead_letters() == []
+        # What is removed stays away, and so does its plan.
+        stop(bed)
+        assert os.listdir(f"{bed.runtime}/plans") == ["other"], os.listdir(f"{bed.runtime}/plans")
+        mark = bed.start_daemon(other)
+        assert "rooms" not in bed.log()[mark:], bed.log()[mark:]
+        stop(bed)
+
+
+def a_pipeline_removed_over_a_reboot(programs):
+    """Its tasks come back from their snapshots, with their plan, and end."""
+    with harness.Bed(programs) as bed:
+        bed.configure(workers=1)
+        rooms, other = bed.write("rooms.yaml", by_room(2)), bed.write("other.yaml", OTHER)
+        bed.start_daemon(rooms)
+        bed.wait_connected()
+        results = bed.collect("rooms/#")
+        send(bed, 3_000)
+        received(bed, "rooms", 3_000)
+        stop(bed)
+        for name in os.listdir(bed.runtime):
+            shutil.rmtree(os.path.join(bed.runtime, name), ignore_errors=True)
+        bed.start_daemon(other)
+        gone(bed, "rooms")
+        whole(results, 3_000)
+        left = [name for _, _, names in os.walk(f"{bed.state}/tasks") for name in names]
+        left += [name for _, _, names in os.walk(f"{bed.state}/plans") for name in names]
+        assert left == [], left
+        stop(bed)
+
+
+def fewer_partitions(programs):
+    """The tasks that are too many end; the keys that stay go on."""
+    with harness.Bed(programs) as bed:
+        bed.configure(workers=2)
+        devices = bed.write("devices.yaml", by_device(4))
+        bed.start_daemon(devices)
+        bed.wait_connected()
+        results = bed.collect("devices/#")
+        send(bed, 2_400)
+        received(bed, "devices", 2_400)
+        bed.kill_daemon()
+        bed.write("devices.yaml", by_device(1))
+        mark = bed.start_daemon(devices)
+        bed.wait_connected(mark)
+        harness.wait_for(lambda: os.listdir(f"{bed.runtime}/tasks/devices") == ["0.0"], 60,
+                         lambda: f"{os.listdir(f'{bed.runtime}/tasks/devices')}")
+        partial = [r for _, r in results.once()]
+        assert 0 < len(partial) < KEYS and all(r["partial"] is True for r in partial), partial
+        send(bed, 2_400)
+        publisher = bed.publisher()
+        for i in range(KEYS):
+            publisher.send(f"sensors/d{i}/value", json.dumps({"ts": START + 120_000}))
+        publisher.finish()
+        harness.wait_for(lambda: sum(r["n"] for _, r in results.once()) >= 4_800, 60,
+                         lambda: f"{sum(r['n'] for _, r in results.once())}")
+        early = {r["device"] for r in partial}
+        rest = [r for _, r in results.once() if r not in partial]
+        for r in rest:
+            assert r["n"] == (100 if r["device"] in early else 200), r
+            assert "partial" not in r, r
+        assert len(rest) == KEYS, rest
+        stop(bed)
+
+
+def more_partitions(programs):
+    """Keys go to other tasks: what is open is emitted as partial by all, and begins anew."""
+    with harness.Bed(programs) as bed:
+        bed.configure(workers=2)
+        devices = bed.write("devices.yaml", by_device(2))
+        bed.start_daemon(devices)
+        bed.wait_connected()
+        results = bed.collect("devices/#")
+        send(bed, 2_400)
+        received(bed, "devices", 2_400)
+        bed.kill_daemon()
+        bed.write("devices.yaml", by_device(3))
+        mark = bed.start_daemon(devices)
+        bed.wait_connected(mark)
+        whole(results, 2_400, "device")
+        first = results.once()
+        send(bed, 2_400)
+        publisher = bed.publisher()
+        for i in range(KEYS):
+            publisher.send(f"sensors/d{i}/value", json.dumps({"ts": START + 120_000}))
+        publisher.finish()
+        harness.wait_for(lambda: len(results.once()) == 2 * KEYS, 60,
+                         lambda: f"{len(results.once())} results")
+        rest = [r for topic, r in results.once() if (topic, r) not in first]
+        assert [(r["n"], r.get("partial")) for r in rest] == [(100, None)] * KEYS, rest
+        stop(bed)
+
+
+def killed_while_they_end(programs):
+    """kill -9 of the daemon again and again while the tasks end."""
+    dice = harness.pick_seed()
+    with harness.Bed(programs) as bed:
+        bed.configure(workers=2)
+        rooms, other = bed.write("rooms.yaml", by_room()), bed.write("other.yaml", OTHER)
+        bed.start_daemon(rooms)
+        bed.wait_connected()
+        results = bed.collect("rooms/#")
+        send(bed, 6_000)
+        received(bed, "rooms", 6_000)
+        bed.kill_daemon()
+        starts = 0
+        while os.path.exists(f"{bed.runtime}/tasks/rooms") and starts < 40:
+            bed.start_daemon(other, ready=False)
+            starts += 1
+            if starts < 30:
+                # At a moment between the start and the end of the last task.
+                moment = time.monotonic() + dice.uniform(0.01, 0.16)
+                while time.monotonic() < moment and bed.daemon.poll() is None:
+                    time.sleep(0.002)
+                bed.kill_daemon()
+            else:
+                gone(bed, "rooms")
+        print(f"   {starts} starts", flush=True)
+        whole(results, 6_000)
+        assert bed.dead_letters() == []
+        if bed.daemon is None:
+            bed.start_daemon(other)
+        else:
+            harness.wait_for(lambda: "ready:" in bed.log(), 30, "the daemon is ready")
+        stop(bed)
+
+
+def kept_where_it_cannot_end(programs):
+    """Its broker is gone from the configuration too: kept, said, and there when it comes back."""
+    with harness.Bed(programs) as bed, harness.Bed(programs) as site:
+        upstream = f"site: {{ url: \"mqtt://127.0.0.1:{site.port}\" }}"
+        bed.configure(workers=1, extra=upstream)
+        rooms = bed.write("rooms.yaml", by_room(2, "broker: site, "))
+        other = bed.write("other.yaml", OTHER)
+        results = site.collect("rooms/#")
+        bed.start_daemon(rooms)
+        bed.wait_connected()
+        send(bed, 1_200)
+        received(bed, "rooms", 1_200)
+        stop(bed)
+        for config, names in (("", [other]), (upstream, [rooms]), (upstream, [other])):
+            bed.configure(workers=1, extra=config)
+            mark = bed.start_daemon(*names)
+            said = bed.log()[mark:].count("it is kept as it is: its results go to the broker "
+                                          "`site`, which is not in the configuration any more")
+            assert said == (4 if config == "" else 0), bed.log()[mark:]
+            if names == [other] and config:
+                gone(bed, "rooms")
+                whole(results, 1_200)
+            else:
+                assert results.all() == []
+            stop(bed)
+
+
+if __name__ == "__main__":
+    harness.main(a_removed_pipeline_works_off_what_it_has, a_pipeline_removed_over_a_reboot,
+                 fewer_partitions, more_partitions, killed_while_they_end, kept_where_it_cannot_end)
