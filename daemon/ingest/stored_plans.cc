@@ -18,27 +18,46 @@ std::string FolderOf(const std::string& base, const std::string& pipeline) {
   return base + "/plans/" + pipeline;
 }
 
-std::string PathOf(const std::string& base, const std::string& pipeline,
-                   std::uint64_t fingerprint) {
+std::string NameOf(std::uint64_t fingerprint) {
   char digits[kHex];
   const char* const end = std::to_chars(digits, digits + sizeof digits, fingerprint, kHex).ptr;
-  return FolderOf(base, pipeline) + "/" + std::string(static_cast<const char*>(digits), end);
+  return std::string(static_cast<const char*>(digits), end);
+}
+
+// What is there already is not written again, for the sake of flash memory.
+Status WriteWhereOther(const std::string& folder, const std::string& name, std::string_view bytes) {
+  const std::string path = folder + "/" + name;
+  const Result<std::string> there = ReadFile(path, kPlanBytesMax);
+  if (there.ok() && there.value() == bytes) return {};
+  if (Status made = MakeFolders(folder); !made.ok()) return made;
+  return WriteFileAtomically(path, bytes);
 }
 
 }  // namespace
 
 Status StorePlan(const std::string& base, const std::string& pipeline, std::uint64_t fingerprint,
                  std::string_view encoded) {
-  const std::string path = PathOf(base, pipeline, fingerprint);
-  std::error_code ignored;
-  if (fs::exists(path, ignored)) return {};
-  if (Status made = MakeFolders(FolderOf(base, pipeline)); !made.ok()) return made;
-  return WriteFileAtomically(path, encoded);
+  return WriteWhereOther(FolderOf(base, pipeline), NameOf(fingerprint), encoded);
 }
 
 Result<std::string> ReadStoredPlan(const std::string& base, const std::string& pipeline,
                                    std::uint64_t fingerprint) {
-  return ReadFile(PathOf(base, pipeline, fingerprint), kPlanBytesMax);
+  return ReadFile(FolderOf(base, pipeline) + "/" + NameOf(fingerprint), kPlanBytesMax);
+}
+
+Status CopyStoredPlans(const std::string& from, const std::string& base,
+                       const std::string& pipeline) {
+  std::error_code error;
+  for (const auto& plan : fs::directory_iterator(FolderOf(from, pipeline), error)) {
+    const Result<std::string> bytes = ReadFile(plan.path(), kPlanBytesMax);
+    if (!bytes.ok()) return bytes.error();
+    if (Status written =
+            WriteWhereOther(FolderOf(base, pipeline), plan.path().filename(), bytes.value());
+        !written.ok()) {
+      return written;
+    }
+  }
+  return {};
 }
 
 void ForgetPlans(const std::string& base,

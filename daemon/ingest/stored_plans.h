@@ -14,12 +14,15 @@
 
 namespace runnel {
 
-// Keeps a plan (Node::Encode of its file) below `base`, where it is not there yet.
+// Keeps a plan (Node::Encode of its file) below `base`.
 Status StorePlan(const std::string& base, const std::string& pipeline, std::uint64_t fingerprint,
                  std::string_view encoded);
 // The plan as it was stored.
 Result<std::string> ReadStoredPlan(const std::string& base, const std::string& pipeline,
                                    std::uint64_t fingerprint);
+// Keeps all plans of a pipeline that are below `from` below `base` too.
+Status CopyStoredPlans(const std::string& from, const std::string& base,
+                       const std::string& pipeline);
 // Removes the plans that are not `wanted`.
 void ForgetPlans(
     const std::string& base,

@@ -92,7 +92,7 @@ Result<std::unique_ptr<TaskSet>> TaskSet::Open(std::vector<RunningPipeline> pipe
   for (const TaskId& id : set->Leftovers(options)) {
     const Status opened = set->OpenLeftover(id, options);
     if (opened.ok()) continue;
-    set->kept_.push_back(id.pipeline);
+    set->kept_.push_back(id);
     options.warn("`" + id.Name() +
                  "` is a task that no pipeline has any more; it is kept as it is: " +
                  opened.error().message);
@@ -224,7 +224,8 @@ Result<std::size_t> TaskSet::RetiredPipeline(const TaskId& id, std::uint64_t fin
 }
 
 bool TaskSet::IsKept(const std::string& pipeline) const {
-  return std::find(kept_.begin(), kept_.end(), pipeline) != kept_.end();
+  return std::any_of(kept_.begin(), kept_.end(),
+                     [&pipeline](const TaskId& id) { return id.pipeline == pipeline; });
 }
 
 // Plans that no task runs or has still to go over to.
@@ -283,18 +284,19 @@ Status TaskSet::Remove(RunningTask& task) {
 }
 
 Status TaskSet::SaveAll(const std::string& state) const {
+  std::vector<TaskId> ids;
   for (const RunningTask& task : tasks_) {
-    if (task.gone) continue;
-    const std::string path = SnapshotPath(state, task.id);
+    if (!task.gone) ids.push_back(task.id);
+  }
+  // Last, for perhaps something is wrong with them.
+  ids.insert(ids.end(), kept_.begin(), kept_.end());
+  for (const TaskId& id : ids) {
+    const std::string path = SnapshotPath(state, id);
     if (Status made = MakeFolders(path.substr(0, path.rfind('/'))); !made.ok()) return made;
-    const std::uint64_t fingerprint = task.journal->plan_fingerprint();
-    const Result<std::string> plan = ReadStoredPlan(runtime_, task.id.pipeline, fingerprint);
-    if (plan.ok()) {
-      if (Status kept = StorePlan(state, task.id.pipeline, fingerprint, plan.value()); !kept.ok()) {
-        return kept;
-      }
+    if (Status copied = CopyStoredPlans(runtime_, state, id.pipeline); !copied.ok()) return copied;
+    if (Status saved = SaveSnapshot(TasksFolder(runtime_) + id.Name(), path); !saved.ok()) {
+      return saved;
     }
-    if (Status saved = SaveSnapshot(task.folder, path); !saved.ok()) return saved;
   }
   return {};
 }

@@ -108,7 +108,7 @@ class TaskSet final {
   std::vector<RunningPipeline> pipelines_;
   std::vector<RunningTask> tasks_;
   std::vector<std::vector<std::size_t>> first_;  // by pipeline and stage; of no retired one
-  std::vector<std::string> kept_;                // pipelines with tasks that cannot be retired
+  std::vector<TaskId> kept_;                     // that cannot be retired
 };
 
 // Where the snapshot of a task lies below `state`.

@@ -82,6 +82,13 @@ def stop(bed):
     assert bed.stop_daemon() == 0
 
 
+def wipe(bed):
+    """What a reboot makes of `runtime:`."""
+    for name in os.listdir(bed.runtime):
+        path = os.path.join(bed.runtime, name)
+        shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+
+
 def whole(collector, count, field="room"):
     """Every key's window, once, with all of its readings."""
     harness.wait_for(lambda: sum(r["n"] for _, r in collector.once()) >= count, 60,
@@ -130,8 +137,7 @@ def a_pipeline_removed_over_a_reboot(programs):
         send(bed, 3_000)
         received(bed, "rooms", 3_000)
         stop(bed)
-        for name in os.listdir(bed.runtime):
-            shutil.rmtree(os.path.join(bed.runtime, name), ignore_errors=True)
+        wipe(bed)
         bed.start_daemon(other)
         gone(bed, "rooms")
         whole(results, 3_000)
@@ -238,7 +244,8 @@ def killed_while_they_end(programs):
 
 
 def kept_where_it_cannot_end(programs):
-    """Its broker is gone from the configuration too: kept, said, and there when it comes back."""
+    """Its broker is gone from the configuration too: kept, said, and there when it comes back,
+    over reboots."""
     with harness.Bed(programs) as bed, harness.Bed(programs) as site:
         upstream = f"site: {{ url: \"mqtt://127.0.0.1:{site.port}\" }}"
         bed.configure(workers=1, extra=upstream)
@@ -262,6 +269,7 @@ def kept_where_it_cannot_end(programs):
             else:
                 assert results.all() == []
             stop(bed)
+            wipe(bed)
 
 
 if __name__ == "__main__":
