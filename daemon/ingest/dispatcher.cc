@@ -33,6 +33,9 @@ Status Dispatcher::AddPipeline(std::size_t pipeline) {
   for (std::uint32_t i = 0; i < sharding.partitions; ++i) {
     route.tasks.push_back(&tasks_->at(pipeline, 0, i));
   }
+  for (RunningTask& task : tasks_->tasks()) {
+    if (task.id.pipeline == plan.name() && task.id.stage == 0) route.siblings.push_back(&task);
+  }
   routes_.push_back(std::move(route));
   filters_.push_back(std::move(filter).value());
   matcher_ = std::make_unique<TopicMatcher>(filters_);
@@ -68,6 +71,7 @@ inline bool Dispatcher::Append(const Route& route, RunningTask& task,
   const MqttSource& source = *route.source;
   Delivery delivery = message.delivery;
   if (source.redelivery == RedeliveryPolicy::kKeep) delivery.may_repeat = false;
+  if (delivery.may_repeat && IsOfAnother(route, task, message, delivery)) return true;
   const Appended appended =
       task.journal->AppendMessage(message.topic, message.payload, options_.now(), delivery);
   if (appended == Appended::kDone) Notify(task);
@@ -85,6 +89,15 @@ inline bool Dispatcher::Append(const Route& route, RunningTask& task,
   }
   options_.on_wait(route.pipeline, false);
   return taken;
+}
+
+// Whether another task has the message already. The journal of one that has ended still knows.
+bool Dispatcher::IsOfAnother(const Route& route, const RunningTask& task,
+                             const IncomingMessage& message, const Delivery& delivery) {
+  return std::any_of(route.siblings.begin(), route.siblings.end(), [&](RunningTask* sibling) {
+    return sibling != &task &&
+           sibling->journal->TakeRepeat(message.topic, message.payload, delivery);
+  });
 }
 
 // The back-pressure of the source: Paho does not acknowledge, so the broker waits.

@@ -60,11 +60,16 @@ class Dispatcher final {
   struct Route {
     std::size_t pipeline = 0;
     const MqttSource* source = nullptr;
-    std::vector<RunningTask*> tasks;      // by partition
+    std::vector<RunningTask*> tasks;  // by partition
+    // All of the first stage, those that end too: a repeat may be of a time when there was
+    // another number of partitions.
+    std::vector<RunningTask*> siblings;
     bool by_topic = false;                // the shard key is the whole topic
     std::vector<std::size_t> key_levels;  // otherwise these levels of it
   };
 
+  bool IsOfAnother(const Route& route, const RunningTask& task, const IncomingMessage& message,
+                   const Delivery& delivery);
   RunningTask& Pick(const Route& route, std::string_view topic);
   bool Append(const Route& route, RunningTask& task, const IncomingMessage& message);
   bool WaitForRoom(RunningTask& task, const IncomingMessage& message, const Delivery& delivery);

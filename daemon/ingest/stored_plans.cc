@@ -24,7 +24,7 @@ std::string NameOf(std::uint64_t fingerprint) {
   return std::string(static_cast<const char*>(digits), end);
 }
 
-// What is there already is not written again, for the sake of flash memory.
+// What is there already is not written again.
 Status WriteWhereOther(const std::string& folder, const std::string& name, std::string_view bytes) {
   const std::string path = folder + "/" + name;
   const Result<std::string> there = ReadFile(path, kPlanBytesMax);
@@ -45,19 +45,19 @@ Result<std::string> ReadStoredPlan(const std::string& base, const std::string& p
   return ReadFile(FolderOf(base, pipeline) + "/" + NameOf(fingerprint), kPlanBytesMax);
 }
 
-Status CopyStoredPlans(const std::string& from, const std::string& base,
-                       const std::string& pipeline) {
+Status CopyStoredPlans(const std::string& from, const std::string& base) {
+  Status all;
   std::error_code error;
-  for (const auto& plan : fs::directory_iterator(FolderOf(from, pipeline), error)) {
-    const Result<std::string> bytes = ReadFile(plan.path(), kPlanBytesMax);
-    if (!bytes.ok()) return bytes.error();
-    if (Status written =
-            WriteWhereOther(FolderOf(base, pipeline), plan.path().filename(), bytes.value());
-        !written.ok()) {
-      return written;
+  for (const auto& pipeline : fs::directory_iterator(from + "/plans", error)) {
+    for (const auto& plan : fs::directory_iterator(pipeline.path(), error)) {
+      Result<std::string> bytes = ReadFile(plan.path(), kPlanBytesMax);
+      Status copied = bytes.ok() ? WriteWhereOther(FolderOf(base, pipeline.path().filename()),
+                                                   plan.path().filename(), bytes.value())
+                                 : bytes.error();
+      if (all.ok()) all = std::move(copied);
     }
   }
-  return {};
+  return all;
 }
 
 void ForgetPlans(const std::string& base,

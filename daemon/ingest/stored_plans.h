@@ -20,9 +20,8 @@ Status StorePlan(const std::string& base, const std::string& pipeline, std::uint
 // The plan as it was stored.
 Result<std::string> ReadStoredPlan(const std::string& base, const std::string& pipeline,
                                    std::uint64_t fingerprint);
-// Keeps all plans of a pipeline that are below `from` below `base` too.
-Status CopyStoredPlans(const std::string& from, const std::string& base,
-                       const std::string& pipeline);
+// Keeps all plans that are below `from` below `base` too.
+Status CopyStoredPlans(const std::string& from, const std::string& base);
 // Removes the plans that are not `wanted`.
 void ForgetPlans(
     const std::string& base,

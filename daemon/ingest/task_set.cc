@@ -86,6 +86,9 @@ Result<std::unique_ptr<TaskSet>> TaskSet::Open(std::vector<RunningPipeline> pipe
   std::unique_ptr<TaskSet> set(new TaskSet());
   set->runtime_ = options.runtime;
   set->pipelines_ = std::move(pipelines);
+  // Those of journals that come back, perhaps of an earlier plan.
+  const Status back = CopyStoredPlans(options.state, options.runtime);
+  if (!back.ok()) options.warn("plans of tasks: " + back.error().message);
   for (std::size_t pipeline = 0; pipeline < set->pipelines_.size(); ++pipeline) {
     if (Status opened = set->OpenWanted(pipeline, options); !opened.ok()) return opened.error();
   }
@@ -99,7 +102,8 @@ Result<std::unique_ptr<TaskSet>> TaskSet::Open(std::vector<RunningPipeline> pipe
   }
   for (const std::string& base : {options.runtime, options.state}) RemoveEmptyFolders(base);
   set->ForgetUnusedPlans();
-  // All that came from there has come back.
+  // But for what is kept all has come back from there.
+  if (!back.ok()) return set;
   ForgetPlans(options.state,
               [&set](const std::string& pipeline, std::uint64_t) { return set->IsKept(pipeline); });
   return set;
@@ -165,9 +169,15 @@ Status TaskSet::OpenLeftover(TaskId id, const TaskSetOptions& options) {
   task.id = std::move(id);
   task.folder = TasksFolder(runtime_) + task.id.Name();
   if (Status restored = RestoreIfNeeded(task, options); !restored.ok()) return restored;
-  std::error_code ignored;
-  if (!fs::exists(task.folder + "/in", ignored)) {
-    fs::remove_all(task.folder, ignored);  // Remove() was cut short
+  // What Remove() has left, or a first start that was killed: without one of them the others are
+  // nothing.
+  const auto is_missing = [&task](const char* file) {
+    std::error_code ignored;
+    return fs::status(task.folder + file, ignored).type() == fs::file_type::not_found;
+  };
+  if (is_missing("/in") || is_missing("/work") || is_missing("/settle")) {
+    std::error_code ignored;
+    fs::remove_all(task.folder, ignored);
     return {};
   }
   Result<TaskFiles> files = TaskFiles::Open(task.folder);
@@ -175,13 +185,14 @@ Status TaskSet::OpenLeftover(TaskId id, const TaskSetOptions& options) {
   task.files = std::move(files).value();
   if (Status opened = OpenOne(std::move(task), options); !opened.ok()) return opened;
   RunningTask& leftover = tasks_.back();
-  if (leftover.journal->plan_fingerprint() == 0) {  // killed before it was told anything
+  const InJournal& journal = *leftover.journal;
+  if (journal.plan_fingerprint() == 0 && journal.received() == 0) {  // killed when it was made
     const Status removed = leftover.files.Remove(leftover.folder);
     tasks_.pop_back();
     return removed;
   }
   const Result<std::size_t> pipeline =
-      RetiredPipeline(leftover.id, leftover.journal->plan_fingerprint(), options);
+      RetiredPipeline(leftover.id, journal.plan_fingerprint(), options);
   if (!pipeline.ok()) {
     tasks_.pop_back();
     return pipeline.error();
@@ -203,16 +214,11 @@ Result<std::size_t> TaskSet::RetiredPipeline(const TaskId& id, std::uint64_t fin
   }
   if (options.compile == nullptr) return Error{ErrorKind::kGiveUp, "nothing can be done with it"};
   Result<std::string> encoded = ReadStoredPlan(runtime_, id.pipeline, fingerprint);
-  if (!encoded.ok()) encoded = ReadStoredPlan(options.state, id.pipeline, fingerprint);
   if (!encoded.ok()) return std::move(encoded.error()).In("its plan");
   Result<std::unique_ptr<const Plan>> plan = options.compile(id.pipeline, encoded.value());
   if (!plan.ok()) return plan.error();
   if (plan.value()->fingerprint() != fingerprint || id.stage >= plan.value()->stages()) {
     return Error{ErrorKind::kGiveUp, "the plan that is kept for it is not its own"};
-  }
-  if (Status stored = StorePlan(runtime_, id.pipeline, fingerprint, encoded.value());
-      !stored.ok()) {
-    return stored.error();
   }
   RunningPipeline retired;
   retired.plan = std::move(plan).value();
@@ -242,19 +248,11 @@ void TaskSet::ForgetUnusedPlans() const {
 
 RunningTask* TaskSet::Find(std::size_t pipeline, std::size_t stage, std::uint32_t partition) {
   if (!pipelines_[pipeline].retired) return &at(pipeline, stage, partition);
-  for (RunningTask& task : tasks_) {
-    if (task.pipeline == pipeline && task.id.stage == stage && task.id.partition == partition) {
-      return &task;
-    }
-  }
-  for (std::size_t i = 0; i < first_.size(); ++i) {
-    const Plan& plan = *pipelines_[i].plan;
-    if (plan.name() == pipelines_[pipeline].plan->name() && stage < plan.stages() &&
-        partition < plan.partitions(stage)) {
-      return &at(i, stage, partition);
-    }
-  }
-  return nullptr;
+  const auto found = std::find_if(tasks_.begin(), tasks_.end(), [&](const RunningTask& task) {
+    return task.id.stage == stage && task.id.partition == partition && !task.gone &&
+           task.id.pipeline == pipelines_[pipeline].plan->name();
+  });
+  return found == tasks_.end() ? nullptr : &*found;
 }
 
 void TaskSet::CountAppends(std::span<std::atomic<std::uint32_t>> counts) {
@@ -271,6 +269,7 @@ Status TaskSet::ChangePlan(std::size_t pipeline, std::string encoded, std::uint6
   }
   running.encoded = std::move(encoded);
   running.fingerprint = fingerprint;
+  ForgetUnusedPlans();
   return {};
 }
 
@@ -288,17 +287,15 @@ Status TaskSet::SaveAll(const std::string& state) const {
   for (const RunningTask& task : tasks_) {
     if (!task.gone) ids.push_back(task.id);
   }
-  // Last, for perhaps something is wrong with them.
   ids.insert(ids.end(), kept_.begin(), kept_.end());
+  Status all = CopyStoredPlans(runtime_, state);
   for (const TaskId& id : ids) {
     const std::string path = SnapshotPath(state, id);
-    if (Status made = MakeFolders(path.substr(0, path.rfind('/'))); !made.ok()) return made;
-    if (Status copied = CopyStoredPlans(runtime_, state, id.pipeline); !copied.ok()) return copied;
-    if (Status saved = SaveSnapshot(TasksFolder(runtime_) + id.Name(), path); !saved.ok()) {
-      return saved;
-    }
+    Status saved = MakeFolders(path.substr(0, path.rfind('/')));
+    if (saved.ok()) saved = SaveSnapshot(TasksFolder(runtime_) + id.Name(), path);
+    if (all.ok()) all = std::move(saved);
   }
-  return {};
+  return all;
 }
 
 }  // namespace runnel

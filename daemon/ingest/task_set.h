@@ -73,8 +73,8 @@ class TaskSet final {
     return tasks_[first_[pipeline][stage] + partition];
   }
 
-  // The same of any. Of a retired pipeline only some tasks may be retired: for the others those
-  // of its successor, of the same name, stand. nullptr where that has no such task either.
+  // The same of any. Of a retired pipeline only some tasks may be there under its plan: for the
+  // others stand those that have their names. nullptr where there is none.
   RunningTask* Find(std::size_t pipeline, std::size_t stage, std::uint32_t partition);
 
   // From now on each task's journal counts its records in `counts`, at the task's place; of
@@ -89,8 +89,8 @@ class TaskSet final {
   // Processes that have mapped them keep small parts of them until they end.
   Status Remove(RunningTask& task);
 
-  // Puts what the tasks hold into `state`, for a start without `runtime`. REQUIRES:
-  // no worker and no uplink runs.
+  // Puts what the tasks hold into `state`, for a start without `runtime`; what can be put there,
+  // whatever is wrong with the rest. REQUIRES: no worker and no uplink runs.
   Status SaveAll(const std::string& state) const;
 
  private:

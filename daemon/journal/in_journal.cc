@@ -58,23 +58,41 @@ inline void InJournal::Append(RecordHeader header, Time arrival, std::string_vie
   appends_->store(appends_->load(std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
+// What is kept of a message that is larger than record_max.
+bool InJournal::Shorten(std::string_view& topic, std::string_view& payload) const {
+  if (topic.size() + payload.size() <= options_.record_max) return false;
+  topic = topic.substr(0, kOversizeKept);
+  payload = payload.substr(0, kOversizeKept);
+  return true;
+}
+
+// REQUIRES: the lock is held.
+bool InJournal::IsRepeat(const Delivery& delivery, std::uint32_t digest) {
+  if (!delivery.may_repeat || delivery.packet_id == 0 ||
+      !redelivery_->IsRepeat(delivery.session, delivery.packet_id, digest)) {
+    return false;
+  }
+  ++in_->redelivered;
+  return true;
+}
+
+bool InJournal::TakeRepeat(std::string_view topic, std::string_view payload,
+                           const Delivery& delivery) {
+  Shorten(topic, payload);
+  const std::uint32_t digest = DigestOf(topic, payload);
+  const std::lock_guard lock(mutex_);
+  return IsRepeat(delivery, digest);
+}
+
 Appended InJournal::AppendMessage(std::string_view topic, std::string_view payload, Time arrival,
                                   const Delivery& delivery) {
   RecordHeader header{};
-  header.kind = static_cast<std::uint8_t>(InputKind::kMessage);
-  if (topic.size() + payload.size() > options_.record_max) {
-    header.kind = static_cast<std::uint8_t>(InputKind::kOversize);
-    topic = topic.substr(0, kOversizeKept);
-    payload = payload.substr(0, kOversizeKept);
-  }
+  header.kind = static_cast<std::uint8_t>(Shorten(topic, payload) ? InputKind::kOversize
+                                                                  : InputKind::kMessage);
   const bool acknowledged = delivery.packet_id != 0;
   const std::uint32_t digest = acknowledged ? DigestOf(topic, payload) : 0;
   const std::lock_guard lock(mutex_);
-  if (acknowledged && delivery.may_repeat &&
-      redelivery_->IsRepeat(delivery.session, delivery.packet_id, digest)) {
-    ++in_->redelivered;
-    return Appended::kRedelivered;
-  }
+  if (IsRepeat(delivery, digest)) return Appended::kRedelivered;
   if (!writer_->HasRoom(RingBytes(topic.size(), payload.size()) + kTimeReserve)) {
     return Appended::kFull;
   }
@@ -96,19 +114,31 @@ Appended InJournal::AppendTime(InputKind kind, Time arrival) {
   return Appended::kDone;
 }
 
-Appended InJournal::AppendExchange(InputKind kind, std::uint32_t source, std::uint64_t sequence,
-                                   Time arrival, std::string_view payload) {
+Appended InJournal::AppendExchange(InputKind kind, const ExchangeOrigin& origin, Time arrival,
+                                   std::string_view payload) {
   const std::lock_guard lock(mutex_);
-  if (source >= kSourcesMax || sequence < in_->exchange_high[source]) {
-    return Appended::kRedelivered;
+  if (origin.source >= kSourcesMax) return Appended::kRedelivered;
+  std::uint64_t& high = in_->exchange_high[origin.source];
+  std::uint64_t& incarnation = in_->exchange_source[origin.source];
+  if (incarnation != origin.incarnation) {
+    high = 0;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    incarnation = origin.incarnation;
   }
+  if (origin.sequence < high) return Appended::kRedelivered;
   if (!writer_->HasRoom(RingBytes(0, payload.size()))) return Appended::kFull;
   RecordHeader header{};
   header.kind = static_cast<std::uint8_t>(kind);
-  header.sequence = sequence;
-  header.tag = source;
+  header.sequence = origin.sequence;
+  header.tag = origin.source;
   Append(header, arrival, {}, payload);
   return Appended::kDone;
+}
+
+bool InJournal::HasAsLast(const ExchangeOrigin& origin) {
+  const std::lock_guard lock(mutex_);
+  return origin.source < kSourcesMax && in_->exchange_source[origin.source] == origin.incarnation &&
+         in_->exchange_high[origin.source] == origin.sequence + 1;
 }
 
 // What the page remembers of a record. Twice is as once.

@@ -65,9 +65,19 @@ class InJournal final {
                          const Delivery& delivery);
   // kTick, kResume or kEnd. A tick fits even where messages do not.
   Appended AppendTime(InputKind kind, Time arrival);
-  // A tick of `source`, or a record, of the stage before. kRedelivered: taken before.
-  Appended AppendExchange(InputKind kind, std::uint32_t source, std::uint64_t sequence,
-                          Time arrival, std::string_view payload);
+  // Whether the journal has this message already; counts it, and does not know it again.
+  bool TakeRepeat(std::string_view topic, std::string_view payload, const Delivery& delivery);
+  // A tick of `source`, or a record, of the stage before. kRedelivered: taken before. A source
+  // of another incarnation than before has been made anew, and counts from 0.
+  struct ExchangeOrigin {
+    std::uint32_t source = 0;
+    std::uint64_t incarnation = 0;
+    std::uint64_t sequence = 0;
+  };
+  Appended AppendExchange(InputKind kind, const ExchangeOrigin& origin, Time arrival,
+                          std::string_view payload);
+  // Whether that was the last one taken from there.
+  bool HasAsLast(const ExchangeOrigin& origin);
   // The plan from here on, unless it is the one already.
   Appended AppendPlan(std::uint64_t fingerprint, std::string_view encoded, Time arrival);
   // A counter that changes with every record appended from now on, behind its head: tells
@@ -110,6 +120,8 @@ class InJournal final {
 
  private:
   InJournal() = default;
+  bool Shorten(std::string_view& topic, std::string_view& payload) const;
+  bool IsRepeat(const Delivery& delivery, std::uint32_t digest);
   void AccountForTheRest();
   void Account(const RecordHeader& header);
   // REQUIRES: the lock is held and there is room.

@@ -19,7 +19,7 @@
 
 namespace runnel {
 
-inline constexpr std::uint32_t kFormatVersion = 4;
+inline constexpr std::uint32_t kFormatVersion = 5;
 inline constexpr std::size_t kCacheLine = 64;
 
 enum class FileKind : std::uint32_t { kIn = 0x6e69, kWork = 0x6b77, kSettle = 0x7473 };
@@ -96,7 +96,8 @@ struct InPage {
       waits_for_room;               // kSourceWaits, kExchangeWaits: ring when there is room
   std::atomic<std::int64_t> armed;  // microseconds; when the daemon looks for deadlines next
   alignas(kCacheLine) std::uint64_t
-      exchange_high[kSourcesMax];  // last sequence taken of each source, plus 1
+      exchange_high[kSourcesMax];              // last sequence taken of each source, plus 1
+  std::uint64_t exchange_source[kSourcesMax];  // the incarnation that it is one of
   alignas(kCacheLine) PoisonTurn poison[kPoisonMax];
 };
 

@@ -111,10 +111,11 @@ Result<TaskFiles> TaskFiles::Open(const std::string& folder) {
 }
 
 Status TaskFiles::Remove(const std::string& folder) const {
-  for (const char* name : {"/in", "/work", "/settle"}) {
-    const std::string path = folder + name;
-    if (unlink(path.c_str()) != 0 && errno != ENOENT) return Errno("removing `" + path + "`");
-  }
+  const std::string first = folder + "/in";
+  if (unlink(first.c_str()) != 0) return Errno("removing `" + first + "`");
+  // Whatever becomes of the rest, it is nothing any more.
+  for (const char* name : {"/work", "/settle"}) unlink((folder + name).c_str());
+  rmdir(folder.c_str());
   // Not every file system can do that; then it is given back with the last mapping.
   const auto give_back = [](const Fd& file, std::uint64_t at, std::uint64_t bytes) {
     static_cast<void>(fallocate(file.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -122,7 +123,6 @@ Status TaskFiles::Remove(const std::string& folder) const {
   };
   give_back(in, LayoutOfIn(in_header).ring, in_header.ring_bytes);
   give_back(work, LayoutOfWork(work_header).ring, work_header.ring_bytes);
-  if (rmdir(folder.c_str()) != 0) return Errno("removing `" + folder + "`");
   return {};
 }
 

@@ -69,8 +69,9 @@ struct TaskFiles {
                                    std::uint64_t incarnation);
   // The same of files that are there; kGiveUp: they are not right.
   static Result<TaskFiles> Open(const std::string& folder);
-  // Removes them: `in` first, so that without it nothing is there. The rings give their memory
-  // back at once, even where a process has mapped them; so none may use them any more.
+  // Removes them: `in` first, so that without it nothing is there. An error: nothing is removed.
+  // The rings give their memory back at once, even where a process has mapped them, so none may
+  // use them any more; the rest gives it back when the last process unmaps it.
   Status Remove(const std::string& folder) const;
 };
 

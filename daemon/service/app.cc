@@ -150,8 +150,14 @@ Status App::Build() {
       LookupReload::Create(loop_, *tasks_, Ringers(), *log_, std::move(reload));
   if (!lookups.ok()) return lookups.error();
   lookups_ = std::move(lookups).value();
+  Retirement::Options retirement;
+  retirement.now = [this] { return Now(); };
+  retirement.may_remove = [this] {
+    return std::all_of(sources_.begin(), sources_.end(),
+                       [](const auto& source) { return source->connected(); });
+  };
   retirement_ =
-      std::make_unique<Retirement>(loop_, *tasks_, Ringers(), *log_, [this] { return Now(); });
+      std::make_unique<Retirement>(loop_, *tasks_, Ringers(), *log_, std::move(retirement));
   if (Status sources = MakeSources(); !sources.ok()) return sources;
   return supervisor_->Start([this] { OnReady(); });
 }
@@ -161,9 +167,8 @@ Status App::Build() {
 Status App::AppendPlans() {
   for (RunningTask& task : tasks_->tasks()) {
     const RunningPipeline& pipeline = tasks_->pipelines()[task.pipeline];
-    if (pipeline.retired) continue;
-    if (task.journal->AppendPlan(pipeline.fingerprint, pipeline.encoded, Now()) ==
-        Appended::kFull) {
+    if (!pipeline.retired && task.journal->AppendPlan(pipeline.fingerprint, pipeline.encoded,
+                                                      Now()) == Appended::kFull) {
       log_->Warn("the journal of `" + task.id.Name() +
                  "` is full; its changed plan is used after the next start");
     }

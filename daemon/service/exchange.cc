@@ -73,7 +73,7 @@ bool Exchange::RunSource(Source& source) {
     const bool letter = static_cast<OutputKind>(record.header.kind) == OutputKind::kDeadLetter;
     source.reader->Settle(record,
                           letter ? OutReader::Settled::kDeadLetter : OutReader::Settled::kMoved);
-    moved = true;
+    source.moved = moved = true;
   }
   if (moved && source.reader->WorkerWaits()) bells_[source.task->worker]->Ring();
   return moved;
@@ -112,15 +112,33 @@ bool Exchange::Deliver(Source& source, const RecordView& record) {
 
 bool Exchange::DeliverTo(std::size_t stage, std::uint32_t partition, const Source& source,
                          const RecordView& record) {
-  if (RunningTask* const target = tasks_->Find(source.task->pipeline, stage, partition);
-      target != nullptr) {
-    return DeliverTo(*target, source, record);
+  const bool tick = static_cast<OutputKind>(record.header.kind) == OutputKind::kTick;
+  RunningTask* const target = tasks_->Find(source.task->pipeline, stage, partition);
+  if (target == nullptr) {
+    if (tick) return true;
+    const Status written = source.dead_letters->AppendRejected(
+        source.task->id, source.reader->incarnation(), record, "the next stage is gone");
+    if (!written.ok()) options_.report(written.error());
+    return true;
   }
-  if (static_cast<OutputKind>(record.header.kind) == OutputKind::kTick) return true;
-  const Status written = source.dead_letters->AppendRejected(
-      source.task->id, source.reader->incarnation(), record, "the next stage is gone");
-  if (!written.ok()) options_.report(written.error());
-  return true;
+  // What time it is for a source that ends is nothing to those that go on.
+  const bool apart = tasks_->pipelines()[source.task->pipeline].retired &&
+                     !tasks_->pipelines()[target->pipeline].retired;
+  if (tick && apart) return true;
+  if (!tick && !source.moved && WasDelivered(source, stage, record)) return true;
+  return DeliverTo(*target, source, record);
+}
+
+// A daemon that was killed behind the delivery has not settled its last record. Of another number
+// of partitions it goes to another task now, which does not know it.
+bool Exchange::WasDelivered(const Source& source, std::size_t stage, const RecordView& record) {
+  const InJournal::ExchangeOrigin origin{source.task->id.partition, source.reader->incarnation(),
+                                         record.header.sequence};
+  std::vector<RunningTask>& tasks = tasks_->tasks();
+  return std::any_of(tasks.begin(), tasks.end(), [&](const RunningTask& task) {
+    return task.id.stage == stage && task.id.pipeline == source.task->id.pipeline &&
+           task.journal->HasAsLast(origin);
+  });
 }
 
 bool Exchange::DeliverTo(RunningTask& target, const Source& source, const RecordView& record) {
@@ -128,8 +146,9 @@ bool Exchange::DeliverTo(RunningTask& target, const Source& source, const Record
   const bool tick = static_cast<OutputKind>(record.header.kind) == OutputKind::kTick;
   const auto kind = tick ? static_cast<InputKind>(record.header.tag & 0xff) : InputKind::kExchange;
   const auto append = [&] {
-    return target.journal->AppendExchange(kind, source.task->id.partition, record.header.sequence,
-                                          TimeFromMicroseconds(record.header.time), record.payload);
+    return target.journal->AppendExchange(
+        kind, {source.task->id.partition, source.reader->incarnation(), record.header.sequence},
+        TimeFromMicroseconds(record.header.time), record.payload);
   };
   Appended appended = append();
   if (appended == Appended::kFull) {

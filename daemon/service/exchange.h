@@ -49,6 +49,7 @@ class Exchange final {
     std::optional<RecordView> waiting;  // read, not in every journal that it belongs in
     DeadLetterFile* dead_letters = nullptr;
     bool broken = false;
+    bool moved = false;  // a record, since the daemon has started
   };
 
   Exchange(TaskSet& tasks, std::vector<Ringer*> workers, std::vector<const Doorbell*> bells,
@@ -57,6 +58,7 @@ class Exchange final {
   bool Deliver(Source& source, const RecordView& record);
   bool DeliverTo(std::size_t stage, std::uint32_t partition, const Source& source,
                  const RecordView& record);
+  bool WasDelivered(const Source& source, std::size_t stage, const RecordView& record);
   bool DeliverTo(RunningTask& target, const Source& source, const RecordView& record);
 
   TaskSet* tasks_;

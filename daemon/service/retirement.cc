@@ -14,15 +14,18 @@ using std::chrono::milliseconds;
 // How soon it looks again: upstream may be away for days.
 constexpr milliseconds kFirstPause{100};
 constexpr milliseconds kLongestPause{30'000};
+// A task reads the second one only when all that the first one made due is done, and it makes
+// nothing due itself.
+constexpr int kTellEnd = 2;
 
 }  // namespace
 
 Retirement::Retirement(asio::io_context& loop, TaskSet& tasks, std::vector<Ringer*> workers,
-                       Log& log, std::function<Time()> now)
+                       Log& log, Options options)
     : tasks_(&tasks),
       workers_(std::move(workers)),
       log_(&log),
-      now_(std::move(now)),
+      options_(std::move(options)),
       timer_(loop),
       pause_(kFirstPause),
       told_(tasks.tasks().size()),
@@ -48,18 +51,22 @@ std::size_t Retirement::TasksLeft(std::size_t pipeline) const {
   return static_cast<std::size_t>(left);
 }
 
-void Retirement::Stop() { timer_.cancel(); }
+void Retirement::Stop() {
+  stopped_ = true;
+  timer_.cancel();
+}
 
 void Retirement::Look() {
+  if (stopped_) return;
   bool left = false;
   bool moved = false;
   std::vector<RunningTask>& tasks = tasks_->tasks();
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     if (!tasks_->pipelines()[tasks[i].pipeline].retired || tasks[i].gone) continue;
-    if (told_[i]) {
+    if (told_[i] == kTellEnd) {
       moved |= TryRemove(tasks[i]);
-    } else if (IsNext(tasks[i]) && TellEnd(tasks[i])) {
-      told_[i] = moved = true;
+    } else if (IsNext(tasks[i])) {
+      moved |= TellEnd(tasks[i], told_[i]);
     }
     left |= !tasks[i].gone;
   }
@@ -71,25 +78,26 @@ void Retirement::Look() {
   });
 }
 
-// Whether nothing comes from stages before it any more.
+// Whether nothing comes from stages before it any more: those that go on send to others.
 bool Retirement::IsNext(const RunningTask& task) const {
   const std::vector<RunningTask>& tasks = tasks_->tasks();
-  return std::none_of(tasks.begin(), tasks.end(), [&task](const RunningTask& other) {
-    return other.pipeline == task.pipeline && other.id.stage < task.id.stage && !other.gone;
+  return std::none_of(tasks.begin(), tasks.end(), [&](const RunningTask& other) {
+    return other.id.pipeline == task.id.pipeline && other.id.stage < task.id.stage && !other.gone &&
+           tasks_->pipelines()[other.pipeline].retired;
   });
 }
 
-// A task goes on to the second record only when all that the first one made due is done.
-bool Retirement::TellEnd(RunningTask& task) {
-  for (const InputKind kind : {InputKind::kEnd, InputKind::kTick}) {
-    if (task.journal->AppendTime(kind, now_()) == Appended::kFull) return false;
+bool Retirement::TellEnd(RunningTask& task, int& told) {
+  while (told < kTellEnd) {
+    if (task.journal->AppendTime(InputKind::kEnd, options_.now()) == Appended::kFull) return false;
+    ++told;
   }
   workers_[task.worker]->Notify({});
   return true;
 }
 
 bool Retirement::TryRemove(RunningTask& task) {
-  if (!task.journal->Drained()) return false;
+  if (!task.journal->Drained() || !options_.may_remove()) return false;
   const Result<TaskReport> report = ReadTaskReport(task.folder);
   if (!report.ok() || report.value().unsettled > 0) return false;
   if (const Status removed = tasks_->Remove(task); !removed.ok()) {

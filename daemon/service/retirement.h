@@ -23,9 +23,16 @@ namespace runnel {
 
 class Retirement final {
  public:
-  // All are borrowed. `now` is the wall clock.
+  struct Options {
+    std::function<Time()> now;  // the wall clock
+    // Whether all sources are connected: until then a broker may send what it had no answer for
+    // again, and the journal that has it already is needed.
+    std::function<bool()> may_remove;
+  };
+
+  // All are borrowed.
   Retirement(asio::io_context& loop, TaskSet& tasks, std::vector<Ringer*> workers, Log& log,
-             std::function<Time()> now);
+             Options options);
 
   // From now on, until all are gone.
   void Start();
@@ -34,17 +41,18 @@ class Retirement final {
  private:
   void Look();
   bool IsNext(const RunningTask& task) const;
-  bool TellEnd(RunningTask& task);
+  bool TellEnd(RunningTask& task, int& told);
   bool TryRemove(RunningTask& task);
   std::size_t TasksLeft(std::size_t pipeline) const;
 
   TaskSet* tasks_;
   std::vector<Ringer*> workers_;
   Log* log_;
-  std::function<Time()> now_;
+  Options options_;
   asio::steady_timer timer_;
   std::chrono::milliseconds pause_;
-  std::vector<bool> told_;               // by task: that it ends
+  bool stopped_ = false;
+  std::vector<int> told_;                // by task: how often that it ends
   std::vector<PipelineReport> ledgers_;  // by pipeline: of the tasks that have ended
 };
 

@@ -32,7 +32,8 @@ void Ticker::Run() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   Time next = Time::max();
   for (std::size_t pipeline = 0; pipeline < tasks_->pipelines().size(); ++pipeline) {
-    if (waiting_[pipeline]) continue;
+    // Of those that end nothing waits for time.
+    if (waiting_[pipeline] || tasks_->pipelines()[pipeline].retired) continue;
     const Time deadline = EarliestOf(pipeline);
     if (deadline == Time::max()) continue;
     if (deadline <= now && now >= ticked_[pipeline] + kResolution) {
@@ -61,7 +62,7 @@ bool Ticker::Tick(std::size_t pipeline, Time now) {
   bool all = true;
   const bool staged = tasks_->pipelines()[pipeline].plan->stages() > 1;
   for (RunningTask& task : tasks_->tasks()) {
-    if (task.pipeline != pipeline || task.id.stage != 0 || task.gone) continue;
+    if (task.pipeline != pipeline || task.id.stage != 0) continue;
     const std::optional<Time> deadline = task.journal->Deadline();
     if (!staged && (!deadline.has_value() || *deadline > now)) continue;
     if (task.journal->AppendTime(InputKind::kTick, now) != Appended::kDone) {

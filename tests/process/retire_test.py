@@ -209,6 +209,112 @@ def more_partitions(programs):
         stop(bed)
 
 
+def fewer_and_more_partitions(programs):
+    """Two stages, to and fro: tasks that are made anew are not taken for those that ended."""
+    with harness.Bed(programs) as bed:
+        bed.configure(workers=2)
+        rooms = bed.write("rooms.yaml", by_room(4))
+        bed.start_daemon(rooms)
+        bed.wait_connected()
+        results = bed.collect("rooms/#")
+        sent = 0
+        for partitions in (2, 4, 3):
+            send(bed, 1_200)
+            sent += 1_200
+            harness.wait_for(lambda: bed.status("rooms")["received"] >= 1_200 // 4, 60, "received")
+            bed.kill_daemon()
+            bed.write("rooms.yaml", by_room(partitions))
+            mark = bed.start_daemon(rooms)
+            bed.wait_connected(mark)
+            harness.wait_for(lambda: len(os.listdir(f"{bed.runtime}/tasks/rooms")) == 2 * partitions,
+                             60, lambda: f"{os.listdir(f'{bed.runtime}/tasks/rooms')}")
+        publisher = bed.publisher()
+        for i in range(KEYS):
+            publisher.send(f"sensors/d{i}/value",
+                           json.dumps({"ts": START + 120_000, "room": f"r{i}", "value": 0}))
+        publisher.finish()
+        # What was sent last is in no window that another change has closed.
+        harness.wait_for(lambda: sum(r["n"] for _, r in results.once()) >= sent, 60,
+                         lambda: f"{sum(r['n'] for _, r in results.once())} of {sent}")
+        counted = sum(r["n"] for _, r in results.once()) + bed.status("rooms")["late"]
+        assert counted == sent, (counted, sent)
+        assert bed.dead_letters() == [], bed.dead_letters()
+        stop(bed)
+
+
+def killed_under_load(programs):
+    """kill -9 with messages that the broker has no answer for, then another number of partitions:
+    what comes again is known, wherever it is."""
+    dice = harness.pick_seed()
+    with harness.Bed(programs) as bed:
+        bed.configure(workers=2)
+        devices = bed.write("devices.yaml", by_device(4))
+        bed.start_daemon(devices)
+        bed.wait_connected()
+        results = bed.collect("devices/#")
+        sent = 12_000
+        publisher = bed.publisher()
+        for i in range(sent):
+            publisher.send(f"sensors/d{i % KEYS}/value", json.dumps(
+                {"ts": START + i * 50_000 // sent}))
+        for partitions in (6, 3, 1):  # none that has ended comes back: what was open is late then
+            harness.wait_for(lambda: (bed.status("devices") or {}).get("received", 0) > 0, 30, "some")
+            time.sleep(dice.uniform(0, 0.15))
+            bed.kill_daemon()
+            bed.write("devices.yaml", by_device(partitions))
+            bed.start_daemon(devices)
+        publisher.finish()
+        publisher = bed.publisher()
+        for i in range(KEYS):
+            publisher.send(f"sensors/d{i}/value", json.dumps({"ts": START + 120_000}))
+        publisher.finish()
+        harness.wait_for(lambda: sum(r["n"] for _, r in results.once()) >= sent, 60,
+                         lambda: f"{sum(r['n'] for _, r in results.once())} of {sent}, "
+                                 f"{bed.status('devices')}")
+        harness.wait_for(lambda: bed.status("devices")["in_flight"] == 0, 30, "all is done")
+        counted = sum(r["n"] for _, r in results.once())
+        assert counted == sent, (counted, sent)
+        stop(bed)
+
+
+def a_pipeline_that_comes_back(programs):
+    """Told the end while upstream is away, and back in the configuration before it is gone."""
+    with harness.Bed(programs) as bed, harness.Bed(programs, ["persistence true"]) as site:
+        bed.configure(workers=2, extra=f"site: {{ url: \"mqtt://127.0.0.1:{site.port}\" }}")
+        rooms = bed.write("rooms.yaml", by_room(2, "broker: site, "))
+        other = bed.write("other.yaml", OTHER)
+        results = site.collect("rooms/#")
+        bed.start_daemon(rooms)
+        bed.wait_connected()
+        send(bed, 1_200)
+        received(bed, "rooms", 1_200)
+        site.stop_broker()
+        stop(bed)
+        bed.start_daemon(other)
+        # The first stage is gone; the second has nowhere to publish to.
+        harness.wait_for(lambda: sorted(os.listdir(f"{bed.runtime}/tasks/rooms")) == ["1.0", "1.1"],
+                         60, lambda: f"{os.listdir(f'{bed.runtime}/tasks/rooms')}")
+        harness.wait_for(lambda: bed.status("rooms")["results"] == KEYS, 60,
+                         lambda: f"{bed.status('rooms')}")
+        stop(bed)
+        mark = bed.start_daemon(rooms)
+        site.start_broker()
+        bed.wait_connected(mark)
+        whole(results, 1_200)
+        first = results.once()
+        publisher = bed.publisher()
+        for minute, count in ((2, 3), (4, 1)):
+            for i in range(KEYS * count):
+                publisher.send(f"sensors/d{i % KEYS}/value", json.dumps(
+                    {"ts": START + minute * 60_000, "room": f"r{i % KEYS}", "value": i}))
+        publisher.finish()
+        harness.wait_for(lambda: len(results.once()) == 2 * KEYS, 60,
+                         lambda: f"{len(results.once())} results")
+        rest = [r for topic, r in results.once() if (topic, r) not in first]
+        assert [(r["n"], r.get("partial")) for r in rest] == [(3, None)] * KEYS, rest
+        stop(bed)
+
+
 def killed_while_they_end(programs):
     """kill -9 of the daemon again and again while the tasks end."""
     dice = harness.pick_seed()
@@ -274,4 +380,5 @@ def kept_where_it_cannot_end(programs):
 
 if __name__ == "__main__":
     harness.main(a_removed_pipeline_works_off_what_it_has, a_pipeline_removed_over_a_reboot,
-                 fewer_partitions, more_partitions, killed_while_they_end, kept_where_it_cannot_end)
+                 fewer_partitions, more_partitions, fewer_and_more_partitions, killed_under_load,
+                 a_pipeline_that_comes_back, killed_while_they_end, kept_where_it_cannot_end)

@@ -135,20 +135,20 @@ TEST_F(JournalKill, AMessageThatIsSentAgainIsThereOnce) {
 TEST_F(JournalKill, ARecordOfTheStageBeforeIsThereOnce) {
   std::vector<std::string> sent = {"a", "b", "c"};
   for (std::uint64_t i = 0; i < 3; ++i) {
-    ASSERT_EQ(journal_->AppendExchange(InputKind::kExchange, 2, 10 + i, Time{}, sent[i]),
+    ASSERT_EQ(journal_->AppendExchange(InputKind::kExchange, {2, 7, 10 + i}, Time{}, sent[i]),
               Appended::kDone);
   }
   sent.emplace_back("d");
   const auto append = [&] {
-    journal_->AppendExchange(InputKind::kExchange, 2, 13, Time{}, "d");
-    journal_->AppendExchange(InputKind::kTick, 2, 14, Time{}, "now");
+    journal_->AppendExchange(InputKind::kExchange, {2, 7, 13}, Time{}, "d");
+    journal_->AppendExchange(InputKind::kTick, {2, 7, 14}, Time{}, "now");
   };
   KillTheDaemon(append, [&](InJournal& successor) {
     BeginAnew(successor);
-    ASSERT_EQ(successor.AppendExchange(InputKind::kExchange, 2, 12, Time{}, "c"),
+    ASSERT_EQ(successor.AppendExchange(InputKind::kExchange, {2, 7, 12}, Time{}, "c"),
               Appended::kRedelivered);
-    successor.AppendExchange(InputKind::kExchange, 2, 13, Time{}, "d");
-    successor.AppendExchange(InputKind::kTick, 2, 14, Time{}, "now");
+    successor.AppendExchange(InputKind::kExchange, {2, 7, 13}, Time{}, "d");
+    successor.AppendExchange(InputKind::kTick, {2, 7, 14}, Time{}, "now");
     ASSERT_EQ(PayloadsOf(InputKind::kExchange), sent);
     ASSERT_EQ(PayloadsOf(InputKind::kTick), std::vector<std::string>{"now"});
   });

@@ -154,14 +154,33 @@ TEST_F(JournalTest, ALostSessionMakesPacketIdentifiersMeaningless) {
 
 TEST_F(JournalTest, ExchangeTakesEverySequenceOnce) {
   std::unique_ptr<InJournal> journal = Open();
-  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 2, 0, Time{}, "a"), Appended::kDone);
-  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 2, 0, Time{}, "a"),
+  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, {2, 7, 0}, Time{}, "a"), Appended::kDone);
+  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, {2, 7, 0}, Time{}, "a"),
             Appended::kRedelivered);
-  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 3, 0, Time{}, "b"), Appended::kDone);
+  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, {3, 7, 0}, Time{}, "b"), Appended::kDone);
   journal = Open();
-  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 2, 0, Time{}, "a"),
+  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, {2, 7, 0}, Time{}, "a"),
             Appended::kRedelivered);
-  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, 3, 1, Time{}, "c"), Appended::kDone);
+  EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, {3, 7, 1}, Time{}, "c"), Appended::kDone);
+}
+
+// Files made anew count from 0 again.
+TEST_F(JournalTest, ASourceThatWasMadeAnewIsNotItsPredecessor) {
+  std::unique_ptr<InJournal> journal = Open();
+  for (const std::uint64_t incarnation : {7, 8}) {
+    for (const std::uint64_t sequence : {0, 1, 2}) {
+      const InJournal::ExchangeOrigin origin{2, incarnation, sequence};
+      EXPECT_FALSE(journal->HasAsLast(origin));
+      EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, origin, Time{}, "a"),
+                Appended::kDone);
+      EXPECT_TRUE(journal->HasAsLast(origin));
+      EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, origin, Time{}, "a"),
+                Appended::kRedelivered);
+    }
+    EXPECT_FALSE(journal->HasAsLast({2, incarnation, 1}));
+    EXPECT_FALSE(journal->HasAsLast({3, incarnation, 2}));
+    journal = Open();
+  }
 }
 
 TEST_F(JournalTest, TheSecondDeathHasTheTurnSkipped) {

@@ -155,6 +155,28 @@ TEST_F(Idle, TheEndOfThePlanClosesWhatIsOpen) {
             "\"partial\":true} ");
 }
 
+// The task may get messages again: what was open is late then, and the next window is whole.
+TEST_F(Idle, AfterTheEndItGoesOn) {
+  Time(InputKind::kEnd, 0);  // of nothing
+  Message(0);
+  Message(100);
+  EXPECT_EQ(Results(), 0u);
+  Time(InputKind::kEnd, 1 * kSecond);
+  Time(InputKind::kEnd, 1 * kSecond);
+  EXPECT_EQ(Results(), 1u);
+  Message(2 * kSecond);
+  EXPECT_EQ(engine_.pipeline().ledger().late, 0u);
+  EXPECT_EQ(Results(), 2u);
+  EXPECT_EQ(engine_.pipeline().ledger().late, 1u);
+  Message(11 * kSecond);
+  Message(12 * kSecond);
+  EXPECT_EQ(Results(), 2u);
+  Message(20 * kSecond);
+  ASSERT_EQ(Results(), 3u);
+  EXPECT_EQ(engine_.outputs()[2],
+            "1 out/a {\"device\":\"a\",\"n\":2,\"start\":1700000010000,\"end\":1700000020000} ");
+}
+
 // Memory comes back: keys and windows without end do not make the region grow.
 TEST(Windows, GiveTheirMemoryBack) {
   Engine engine(Pipeline("tumbling: 1s, keys_max: 20, keys_full: evict_oldest"));
