@@ -34,7 +34,8 @@ Status Dispatcher::AddPipeline(std::size_t pipeline) {
     route.tasks.push_back(&tasks_->at(pipeline, 0, i));
   }
   for (RunningTask& task : tasks_->tasks()) {
-    if (task.id.pipeline == plan.name() && task.id.stage == 0) route.siblings.push_back(&task);
+    const bool sibling = task.id.pipeline == plan.name() && task.id.stage == 0;
+    if (sibling && tasks_->pipelines()[pipeline].moved) route.siblings.push_back(&task);
   }
   routes_.push_back(std::move(route));
   filters_.push_back(std::move(filter).value());
@@ -44,6 +45,9 @@ Status Dispatcher::AddPipeline(std::size_t pipeline) {
 }
 
 bool Dispatcher::Take(const IncomingMessage& message) {
+  if (const int left = may_be_of_another_.load(std::memory_order_relaxed); left > 0) {
+    may_be_of_another_.store(left - 1, std::memory_order_relaxed);
+  }
   levels_.Split(message.topic);
   for (const std::uint32_t match : matcher_->Match(levels_, matches_)) {
     const Route& route = routes_[match];
@@ -71,7 +75,10 @@ inline bool Dispatcher::Append(const Route& route, RunningTask& task,
   const MqttSource& source = *route.source;
   Delivery delivery = message.delivery;
   if (source.redelivery == RedeliveryPolicy::kKeep) delivery.may_repeat = false;
-  if (delivery.may_repeat && IsOfAnother(route, task, message, delivery)) return true;
+  if (delivery.may_repeat && !route.siblings.empty() &&
+      IsOfAnother(route, task, message, delivery)) {
+    return true;
+  }
   const Appended appended =
       task.journal->AppendMessage(message.topic, message.payload, options_.now(), delivery);
   if (appended == Appended::kDone) Notify(task);
@@ -94,6 +101,7 @@ inline bool Dispatcher::Append(const Route& route, RunningTask& task,
 // Whether another task has the message already. The journal of one that has ended still knows.
 bool Dispatcher::IsOfAnother(const Route& route, const RunningTask& task,
                              const IncomingMessage& message, const Delivery& delivery) {
+  if (may_be_of_another_.load(std::memory_order_relaxed) == 0) return false;
   return std::any_of(route.siblings.begin(), route.siblings.end(), [&](RunningTask* sibling) {
     return sibling != &task &&
            sibling->journal->TakeRepeat(message.topic, message.payload, delivery);

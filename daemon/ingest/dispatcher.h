@@ -49,6 +49,8 @@ class Dispatcher final {
 
   // The pipelines whose messages come over this session. Before the first message.
   Status AddPipeline(std::size_t pipeline);
+  // A connection begins: what comes first may be repeats. Before its first message.
+  void SessionBegins() { may_be_of_another_.store(kRepeats, std::memory_order_relaxed); }
   // Takes one message; returns when it is in every journal that it belongs in, or
   // was dropped by policy, or Stop() was called (false: it must not be acknowledged).
   bool Take(const IncomingMessage& message);
@@ -61,8 +63,7 @@ class Dispatcher final {
     std::size_t pipeline = 0;
     const MqttSource* source = nullptr;
     std::vector<RunningTask*> tasks;  // by partition
-    // All of the first stage, those that end too: a repeat may be of a time when there was
-    // another number of partitions.
+    // Where messages of another configuration may be: all of the first stage, those that end too.
     std::vector<RunningTask*> siblings;
     bool by_topic = false;                // the shard key is the whole topic
     std::vector<std::size_t> key_levels;  // otherwise these levels of it
@@ -85,6 +86,10 @@ class Dispatcher final {
   TopicLevels levels_;                  // scratch of Take: of the message's topic
   std::string key_;                     // scratch of Pick
   std::atomic<bool> stopped_{false};
+  // Messages of this connection that may still be repeats of what another task has: as many as a
+  // journal knows. A packet identifier that comes later is another's.
+  static constexpr int kRepeats = 4096;
+  std::atomic<int> may_be_of_another_{0};
   std::atomic<bool> activity_seen_{false};
 };
 

@@ -100,6 +100,7 @@ Result<std::unique_ptr<TaskSet>> TaskSet::Open(std::vector<RunningPipeline> pipe
                  "` is a task that no pipeline has any more; it is kept as it is: " +
                  opened.error().message);
   }
+  set->NoteMoved();
   for (const std::string& base : {options.runtime, options.state}) RemoveEmptyFolders(base);
   set->ForgetUnusedPlans();
   // But for what is kept all has come back from there.
@@ -112,9 +113,9 @@ Result<std::unique_ptr<TaskSet>> TaskSet::Open(std::vector<RunningPipeline> pipe
 Status TaskSet::OpenWanted(std::size_t pipeline, const TaskSetOptions& options) {
   const RunningPipeline& running = pipelines_[pipeline];
   const Plan& plan = *running.plan;
-  if (Status stored = StorePlan(runtime_, plan.name(), running.fingerprint, running.encoded);
+  if (const Status stored = StorePlan(runtime_, plan.name(), running.fingerprint, running.encoded);
       !stored.ok()) {
-    return stored;
+    options.warn("keeping the plan of `" + plan.name() + "`: " + stored.error().message);
   }
   first_.emplace_back();
   for (std::size_t stage = 0; stage < plan.stages(); ++stage) {
@@ -169,14 +170,17 @@ Status TaskSet::OpenLeftover(TaskId id, const TaskSetOptions& options) {
   task.id = std::move(id);
   task.folder = TasksFolder(runtime_) + task.id.Name();
   if (Status restored = RestoreIfNeeded(task, options); !restored.ok()) return restored;
+  std::error_code ignored;
+  if (fs::exists(SnapshotPath(options.state, task.id), ignored)) {
+    return Error{ErrorKind::kRetry, "its snapshot cannot be removed, and would come back"};
+  }
   // What Remove() has left, or a first start that was killed: without one of them the others are
   // nothing.
   const auto is_missing = [&task](const char* file) {
-    std::error_code ignored;
-    return fs::status(task.folder + file, ignored).type() == fs::file_type::not_found;
+    std::error_code unknown;
+    return fs::status(task.folder + file, unknown).type() == fs::file_type::not_found;
   };
   if (is_missing("/in") || is_missing("/work") || is_missing("/settle")) {
-    std::error_code ignored;
     fs::remove_all(task.folder, ignored);
     return {};
   }
@@ -227,6 +231,21 @@ Result<std::size_t> TaskSet::RetiredPipeline(const TaskId& id, std::uint64_t fin
   retired.retired = true;
   pipelines_.push_back(std::move(retired));
   return pipelines_.size() - 1;
+}
+
+// Before any task is told its plan.
+void TaskSet::NoteMoved() {
+  for (std::size_t i = 0; i < first_.size(); ++i) {
+    RunningPipeline& pipeline = pipelines_[i];
+    const auto is_other = [&](const RunningTask& task) {
+      const std::uint64_t plan = task.journal->plan_fingerprint();
+      return task.id.pipeline == pipeline.plan->name() && plan != 0 && plan != pipeline.fingerprint;
+    };
+    pipeline.moved = std::any_of(tasks_.begin(), tasks_.end(), is_other);
+    for (const RunningTask& task : tasks_) {
+      pipeline.moved |= task.pipeline != i && task.id.pipeline == pipeline.plan->name();
+    }
+  }
 }
 
 bool TaskSet::IsKept(const std::string& pipeline) const {

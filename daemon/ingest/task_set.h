@@ -27,6 +27,9 @@ struct RunningPipeline {
   // The configuration does not have it any more, or not with all of its tasks: it gets no
   // messages, and those tasks work off what they have and end.
   bool retired = false;
+  // Set by TaskSet::Open: an earlier configuration may have put messages of a topic into another of
+  // its tasks than they go to now.
+  bool moved = false;
 };
 
 struct RunningTask {
@@ -101,6 +104,7 @@ class TaskSet final {
   Status OpenLeftover(TaskId id, const TaskSetOptions& options);
   Result<std::size_t> RetiredPipeline(const TaskId& id, std::uint64_t fingerprint,
                                       const TaskSetOptions& options);
+  void NoteMoved();
   bool IsKept(const std::string& pipeline) const;
   void ForgetUnusedPlans() const;
 

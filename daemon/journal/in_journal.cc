@@ -93,7 +93,7 @@ Appended InJournal::AppendMessage(std::string_view topic, std::string_view paylo
   const std::uint32_t digest = acknowledged ? DigestOf(topic, payload) : 0;
   const std::lock_guard lock(mutex_);
   if (IsRepeat(delivery, digest)) return Appended::kRedelivered;
-  if (!writer_->HasRoom(RingBytes(topic.size(), payload.size()) + kTimeReserve)) {
+  if (!writer_->HasRoom(RingBytes(topic.size(), payload.size()) + kTimeReserve + plan_room_)) {
     return Appended::kFull;
   }
   if (acknowledged) {
@@ -126,7 +126,7 @@ Appended InJournal::AppendExchange(InputKind kind, const ExchangeOrigin& origin,
     incarnation = origin.incarnation;
   }
   if (origin.sequence < high) return Appended::kRedelivered;
-  if (!writer_->HasRoom(RingBytes(0, payload.size()))) return Appended::kFull;
+  if (!writer_->HasRoom(RingBytes(0, payload.size()) + plan_room_)) return Appended::kFull;
   RecordHeader header{};
   header.kind = static_cast<std::uint8_t>(kind);
   header.sequence = origin.sequence;
@@ -179,7 +179,12 @@ void InJournal::AccountForTheRest() {
 Appended InJournal::AppendPlan(std::uint64_t fingerprint, std::string_view encoded, Time arrival) {
   const std::lock_guard lock(mutex_);
   if (in_->plan_fingerprint == fingerprint) return Appended::kRedelivered;
-  if (!writer_->HasRoom(RingBytes(0, encoded.size()))) return Appended::kFull;
+  const std::uint64_t room = RingBytes(0, encoded.size());
+  if (!writer_->HasRoom(room)) {
+    plan_room_ = room;
+    return Appended::kFull;
+  }
+  plan_room_ = 0;
   RecordHeader header{};
   header.kind = static_cast<std::uint8_t>(InputKind::kPlan);
   header.tag = fingerprint;

@@ -78,7 +78,8 @@ class InJournal final {
                           std::string_view payload);
   // Whether that was the last one taken from there.
   bool HasAsLast(const ExchangeOrigin& origin);
-  // The plan from here on, unless it is the one already.
+  // The plan from here on, unless it is the one already. Where it is full, room is kept for the
+  // plan until it has been appended: what comes in would take all that there ever is.
   Appended AppendPlan(std::uint64_t fingerprint, std::string_view encoded, Time arrival);
   // A counter that changes with every record appended from now on, behind its head: tells
   // a worker that hosts many tasks which of them to look at. Outlives the journal.
@@ -135,6 +136,7 @@ class InJournal final {
   const WorkPage* work_ = nullptr;
   std::mutex mutex_;  // guards all below, and what the daemon writes in the file
   std::optional<RingWriter> writer_;
+  std::uint64_t plan_room_ = 0;  // kept for a plan that found none
   std::optional<Redelivery> redelivery_;
   std::atomic<std::uint32_t> nobodys_appends_{0};
   std::atomic<std::uint32_t>* appends_ = &nobodys_appends_;

@@ -141,13 +141,13 @@ Status App::Build() {
   supervisor_->on_quiet = [this] {
     for (const auto& source : sources_) source->ReArm();
   };
-  if (Status plans = AppendPlans(); !plans.ok()) return plans;
+  plans_ = std::make_unique<PlanSender>(loop_, *tasks_, Ringers(), *log_, [this] { return Now(); });
+  TellPlans();
   LookupReload::Options reload;
   reload.files = options_.files;
   reload.limits = limits;
-  reload.now = [this] { return Now(); };
   Result<std::unique_ptr<LookupReload>> lookups =
-      LookupReload::Create(loop_, *tasks_, Ringers(), *log_, std::move(reload));
+      LookupReload::Create(loop_, *tasks_, *plans_, *log_, std::move(reload));
   if (!lookups.ok()) return lookups.error();
   lookups_ = std::move(lookups).value();
   Retirement::Options retirement;
@@ -164,17 +164,13 @@ Status App::Build() {
 
 // The plan as a record: the task switches where it reads it. Until the source is
 // connected, time does not make a device silent.
-Status App::AppendPlans() {
+void App::TellPlans() {
+  for (std::size_t i = 0; i < tasks_->pipelines().size(); ++i) {
+    if (!tasks_->pipelines()[i].retired) plans_->Send(i);
+  }
   for (RunningTask& task : tasks_->tasks()) {
-    const RunningPipeline& pipeline = tasks_->pipelines()[task.pipeline];
-    if (!pipeline.retired && task.journal->AppendPlan(pipeline.fingerprint, pipeline.encoded,
-                                                      Now()) == Appended::kFull) {
-      log_->Warn("the journal of `" + task.id.Name() +
-                 "` is full; its changed plan is used after the next start");
-    }
     if (task.id.stage == 0) task.journal->AppendTime(InputKind::kPause, Now());
   }
-  return {};
 }
 
 Status App::MakeSources() {
@@ -290,6 +286,7 @@ void App::WaitForSignals() {
 void App::BeginStop() {
   stopping_ = true;
   if (lookups_ != nullptr) lookups_->Stop();
+  if (plans_ != nullptr) plans_->Stop();
   if (retirement_ != nullptr) retirement_->Stop();
   notifier_.Send("STOPPING=1\nSTATUS=draining\n");
   bool clean = true;

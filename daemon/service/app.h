@@ -17,6 +17,7 @@
 #include "daemon/service/log.h"
 #include "daemon/service/lookup_reload.h"
 #include "daemon/service/notify.h"
+#include "daemon/service/plan_sender.h"
 #include "daemon/service/retirement.h"
 #include "daemon/service/source.h"
 #include "daemon/service/supervisor.h"
@@ -48,7 +49,7 @@ class App final {
   Status Build();
   Status OpenTasks();
   Status MakeSources();
-  Status AppendPlans();
+  void TellPlans();
   void WaitForSignals();
   Status WaitForBell();
   void WaitFor(asio::posix::stream_descriptor& bell);
@@ -81,6 +82,7 @@ class App final {
   std::unique_ptr<TaskSet> tasks_;
   std::unique_ptr<Exchange> exchange_;
   std::unique_ptr<Ticker> ticker_;
+  std::unique_ptr<PlanSender> plans_;
   std::unique_ptr<LookupReload> lookups_;
   std::unique_ptr<Retirement> retirement_;
   std::unique_ptr<Supervisor> supervisor_;

@@ -17,14 +17,13 @@ using std::chrono::milliseconds;
 
 // A file that is written in pieces is read when it has been left alone so long.
 constexpr milliseconds kSettled(200);
-constexpr milliseconds kRetry(500);
 constexpr std::uint32_t kChanges =
     IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_MOVED_FROM;
 
 }  // namespace
 
 Result<std::unique_ptr<LookupReload>> LookupReload::Create(asio::io_context& loop, TaskSet& tasks,
-                                                           std::vector<Ringer*> workers, Log& log,
+                                                           PlanSender& plans, Log& log,
                                                            Options options) {
   std::set<std::string> paths;
   for (const PipelineFile& file : options.files) {
@@ -36,7 +35,7 @@ Result<std::unique_ptr<LookupReload>> LookupReload::Create(asio::io_context& loo
     return Error{ErrorKind::kRetry, std::string("cannot watch files: ") + std::strerror(errno)};
   }
   std::unique_ptr<LookupReload> reload(
-      new LookupReload(loop, inotify, tasks, std::move(workers), log, std::move(options)));
+      new LookupReload(loop, inotify, tasks, plans, log, std::move(options)));
   for (const std::string& path : paths) {
     if (Status watched = reload->Watch(path); !watched.ok()) return watched.error();
     // Of a link also what it stands for; replacing the link itself is seen above.
@@ -50,15 +49,14 @@ Result<std::unique_ptr<LookupReload>> LookupReload::Create(asio::io_context& loo
   return reload;
 }
 
-LookupReload::LookupReload(asio::io_context& loop, int inotify, TaskSet& tasks,
-                           std::vector<Ringer*> workers, Log& log, Options options)
+LookupReload::LookupReload(asio::io_context& loop, int inotify, TaskSet& tasks, PlanSender& plans,
+                           Log& log, Options options)
     : tasks_(&tasks),
-      workers_(std::move(workers)),
+      plans_(&plans),
       log_(&log),
       options_(std::move(options)),
       inotify_(loop, inotify),
-      settled_(loop),
-      again_(loop) {}
+      settled_(loop) {}
 
 Status LookupReload::Watch(const std::string& path) {
   const fs::path file(path);
@@ -107,7 +105,6 @@ void LookupReload::Reload() {
   for (std::size_t i = 0; i < options_.files.size(); ++i) {
     if (!LookupFiles(options_.files[i].root).empty()) ReloadPipeline(i);
   }
-  Send();
 }
 
 void LookupReload::ReloadPipeline(std::size_t pipeline) {
@@ -138,39 +135,14 @@ void LookupReload::ReloadPipeline(std::size_t pipeline) {
     log_->Error("the changed table of `" + file.name + "`: " + changed.error().message);
     return;
   }
-  unsent_.insert(pipeline);
+  plans_->Send(pipeline);
   log_->Info("`" + file.name + "` goes over to its changed table");
-}
-
-void LookupReload::Send() {
-  std::set<std::size_t> full;
-  for (RunningTask& task : tasks_->tasks()) {
-    if (!unsent_.contains(task.pipeline)) continue;
-    const RunningPipeline& pipeline = tasks_->pipelines()[task.pipeline];
-    switch (task.journal->AppendPlan(pipeline.fingerprint, pipeline.encoded, options_.now())) {
-      case Appended::kDone:
-        workers_[task.worker]->Notify({});
-        break;
-      case Appended::kFull:
-        full.insert(task.pipeline);
-        break;
-      case Appended::kRedelivered:
-        break;
-    }
-  }
-  unsent_ = std::move(full);
-  if (unsent_.empty()) return;
-  again_.expires_after(kRetry);
-  again_.async_wait([this](const asio::error_code& cancelled) {
-    if (!cancelled) Send();
-  });
 }
 
 void LookupReload::Stop() {
   asio::error_code ignored;
   inotify_.cancel(ignored);
   settled_.cancel();
-  again_.cancel();
 }
 
 }  // namespace runnel

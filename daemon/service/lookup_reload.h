@@ -7,7 +7,6 @@
 #pragma once
 
 #include <asio.hpp>
-#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -16,8 +15,8 @@
 
 #include "config/config.h"
 #include "daemon/ingest/task_set.h"
-#include "daemon/posix/doorbell.h"
 #include "daemon/service/log.h"
+#include "daemon/service/plan_sender.h"
 
 namespace runnel {
 
@@ -26,35 +25,30 @@ class LookupReload final {
   struct Options {
     std::vector<PipelineFile> files;  // of TaskSet::pipelines(), in that order
     DeviceLimits limits;
-    std::function<Time()> now;
   };
 
-  // `tasks`, `workers` (by index) and `log` outlive it. nullptr where no pipeline names a file.
+  // `tasks`, `plans` and `log` outlive it. nullptr where no pipeline names a file.
   static Result<std::unique_ptr<LookupReload>> Create(asio::io_context& loop, TaskSet& tasks,
-                                                      std::vector<Ringer*> workers, Log& log,
-                                                      Options options);
+                                                      PlanSender& plans, Log& log, Options options);
   void Stop();
 
  private:
-  LookupReload(asio::io_context& loop, int inotify, TaskSet& tasks, std::vector<Ringer*> workers,
-               Log& log, Options options);
+  LookupReload(asio::io_context& loop, int inotify, TaskSet& tasks, PlanSender& plans, Log& log,
+               Options options);
   Status Watch(const std::string& path);
   void Read();
   bool IsOfTable(std::string_view events) const;
   void Reload();
   void ReloadPipeline(std::size_t pipeline);
-  void Send();
 
   TaskSet* tasks_;
-  std::vector<Ringer*> workers_;
+  PlanSender* plans_;
   Log* log_;
   Options options_;
   asio::posix::stream_descriptor inotify_;
   asio::steady_timer settled_;  // after the last change of a file
-  asio::steady_timer again_;    // for a journal that was full
   char events_[4096];
   std::map<int, std::set<std::string, std::less<>>> names_;  // by watched folder
-  std::set<std::size_t> unsent_;                             // pipelines
 };
 
 }  // namespace runnel

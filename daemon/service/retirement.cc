@@ -14,8 +14,8 @@ using std::chrono::milliseconds;
 // How soon it looks again: upstream may be away for days.
 constexpr milliseconds kFirstPause{100};
 constexpr milliseconds kLongestPause{30'000};
-// A task reads the second one only when all that the first one made due is done, and it makes
-// nothing due itself.
+// A task reads the second one only when all that the first one made due is done, and nothing is
+// open by then that it could make due.
 constexpr int kTellEnd = 2;
 
 }  // namespace

@@ -64,6 +64,7 @@ void Source::OnEvent(const MqttEvent& event) {
 }
 
 void Source::BeginSession(bool present) {
+  dispatcher_->SessionBegins();
   for (RunningTask& task : tasks_->tasks()) {
     if (task.id.stage != 0) continue;
     task.journal->SessionBegins(session_number_,

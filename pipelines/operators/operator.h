@@ -55,8 +55,9 @@ class OperatorRun {
   virtual void AdvanceTo(Time, bool /*counts*/) {}
   // Silence counts anew from `now` on.
   virtual void Resume(Time) {}
-  // Everything that is open is to be produced as it is.
+  // Everything that is open, and all that comes in until GoOn(), is to be produced as it is.
   virtual void End() {}
+  virtual void GoOn() {}
   virtual bool HasPending() const { return false; }
   // What came of one piece of work.
   struct Product {

@@ -15,6 +15,8 @@ Stage::State& Stage::ChangeState() { return *region_->Change<State>(state_block_
 void Stage::Push(const Input& input, const TurnMode& mode, OutputSink& out) {
   tools_->arena.Reset();
   input_ = &input;
+  if (state().ending != 0) [[unlikely]]
+    GoOn();
   switch (input.kind) {
     case InputKind::kMessage:
     case InputKind::kExchange:
@@ -27,13 +29,33 @@ void Stage::Push(const Input& input, const TurnMode& mode, OutputSink& out) {
       PushTime(input, out);
       break;
     case InputKind::kEnd:
-      for (OperatorRun* run : stateful_) run->End();
+      if (!stateful_.empty()) EndNext();
       break;
     case InputKind::kPlan:
       break;
   }
   input_ = nullptr;
+  Settle();
+}
+
+// What is to be done before the next input. The end goes from step to step: a later one has all
+// that an earlier one had open before it ends itself.
+inline void Stage::Settle() {
   pending_ = FindPending();
+  if (state().ending == 0) [[likely]]
+    return;
+  while (!pending_ && state().ending < stateful_.size()) {
+    EndNext();
+    pending_ = FindPending();
+  }
+}
+
+void Stage::EndNext() { stateful_[ChangeState().ending++]->End(); }
+
+// Something comes behind the end.
+void Stage::GoOn() {
+  for (OperatorRun* run : stateful_) run->GoOn();
+  ChangeState().ending = 0;
 }
 
 inline void Stage::PushMessage(const Input& input, const TurnMode& mode, OutputSink& out) {
@@ -346,7 +368,7 @@ void Stage::EndBatch() {
 
 void Stage::Step(const TurnMode& mode, OutputSink& out) {
   DoStep(mode, out);
-  pending_ = FindPending();
+  Settle();
 }
 
 void Stage::DoStep(const TurnMode& mode, OutputSink& out) {

@@ -30,9 +30,11 @@ class Stage final : public Pipeline {
   static constexpr std::int64_t kNever = INT64_MIN;
   struct State {
     std::uint32_t paused;
-    StateRegion::Ref batch;             // a payload with more records
-    std::uint32_t batch_size;           // bytes
-    std::uint32_t forward;              // InputKind of time that is to be passed on; 0: none
+    StateRegion::Ref batch;    // a payload with more records
+    std::uint32_t batch_size;  // bytes
+    std::uint32_t forward;     // InputKind of time that is to be passed on; 0: none
+    std::uint32_t ending;      // so many of the stateful steps have been told the end
+    std::uint32_t reserved;
     std::int64_t forward_time;          // microseconds
     std::int64_t now;                   // microseconds
     std::int64_t sources[kSourcesMax];  // time of each source; stage 1 and later
@@ -56,6 +58,9 @@ class Stage final : public Pipeline {
     }
     return false;
   }
+  void Settle();
+  void EndNext();
+  void GoOn();
   void DoStep(const TurnMode& mode, OutputSink& out);
   State& ChangeState();
   const State& state() const { return *region_->Get<State>(state_block_); }

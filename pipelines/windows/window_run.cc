@@ -237,9 +237,9 @@ void WindowRun::Resume(Time now) {
   changed->idle_base = std::max(changed->idle_base, Microseconds(now));
 }
 
-void WindowRun::End() {
-  if (root().keys.first[1] != StateRegion::kNone) ChangeRoot()->flags |= kEnding;
-}
+void WindowRun::End() { ChangeRoot()->flags |= kEnding; }
+
+void WindowRun::GoOn() { ChangeRoot()->flags &= ~std::uint32_t{kEnding}; }
 
 // When a key of the open list, heard of last at `listed` or later, has been silent.
 std::int64_t WindowRun::DueAt(std::int64_t listed) const {
@@ -291,10 +291,6 @@ OperatorRun::Product WindowRun::DoWork(Record& out, Arena& arena) {
     out.Clear();
     const bool made = Emit(key_ref, work, out, arena, more);
     Settle(key_ref, work, more);
-    // It has ended; what comes from now on begins anew.
-    if ((root().flags & kEnding) != 0 && root().keys.first[1] == StateRegion::kNone) {
-      ChangeRoot()->flags &= ~std::uint32_t{kEnding};
-    }
     if (made) return {true, failure_};
     if (more) break;  // it has done a part of its work
   }

@@ -29,6 +29,7 @@ class WindowRun : public OperatorRun {
   void AdvanceTo(Time now, bool counts) final;
   void Resume(Time now) final;
   void End() final;
+  void GoOn() final;
   bool HasPending() const final {
     if (stirred_) stirred_ = NextWork() != Work::kNone;
     return stirred_;

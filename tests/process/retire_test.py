@@ -48,6 +48,18 @@ sink:
 """
 
 
+RELAY = """
+name: relay
+source:
+  mqtt: { topic: "plant/{machine}", qos: 1 }
+partitions: 1
+steps:
+  - filter: value % 2 == REST
+sink:
+  mqtt: { broker: site, topic: "out/{machine}", qos: 1 }
+"""
+
+
 def by_room(partitions=4, sink=""):
     return BY_ROOM.replace("PARTITIONS", str(partitions)).replace("SINK", sink)
 
@@ -378,7 +390,52 @@ def kept_where_it_cannot_end(programs):
             wipe(bed)
 
 
+def stands_still(bed):
+    before = bed.status("relay")["received"]
+    time.sleep(0.1)
+    return bed.status("relay")["received"] == before
+
+
+def a_changed_plan_waits_for_room(programs):
+    """A start with a changed pipeline while upstream is away and the journal is full."""
+    with harness.Bed(programs) as bed, harness.Bed(programs, ["persistence true"]) as site:
+        bed.configure(workers=1, extra=f"site: {{ url: \"mqtt://127.0.0.1:{site.port}\" }}",
+                      limits="{ journal: 64KiB, record: 8KiB }")
+        relay = bed.write("relay.yaml", RELAY.replace("REST", "0"))
+        results = site.collect("out/#")
+        site.stop_broker()
+        bed.start_daemon(relay)
+        bed.wait_connected()
+        publisher = bed.publisher()
+        for i in range(4_000):
+            publisher.send("plant/a", json.dumps({"value": i, "pad": "x" * 150}))
+        publisher.finish()
+        harness.wait_for(lambda: stands_still(bed), 60, "back-pressure")
+        bed.kill_daemon()
+        bed.write("relay.yaml", RELAY.replace("REST", "1"))
+        mark = bed.start_daemon(relay)
+        said = "a journal of `relay` is full; its tasks go over to the changed plan when there is room"
+        assert said in bed.log()[mark:], bed.log()[mark:]
+        site.start_broker()
+
+        def changed():
+            publisher = bed.publisher()
+            publisher.send("plant/a", json.dumps({"value": 1}))
+            publisher.finish()
+            return any(r["value"] % 2 == 1 for _, r in results.once())
+
+        harness.wait_for(changed, 60, "a result of the changed plan")
+        publisher = bed.publisher()
+        for i in range(1_000_000, 1_000_020):
+            publisher.send("plant/a", json.dumps({"value": i}))
+        publisher.finish()
+        harness.wait_for(lambda: [r["value"] for _, r in results.once() if r["value"] >= 1_000_000]
+                         == list(range(1_000_001, 1_000_020, 2)), 60, "what came last")
+        stop(bed)
+
+
 if __name__ == "__main__":
     harness.main(a_removed_pipeline_works_off_what_it_has, a_pipeline_removed_over_a_reboot,
                  fewer_partitions, more_partitions, fewer_and_more_partitions, killed_under_load,
-                 a_pipeline_that_comes_back, killed_while_they_end, kept_where_it_cannot_end)
+                 a_pipeline_that_comes_back, killed_while_they_end, kept_where_it_cannot_end,
+                 a_changed_plan_waits_for_room)

@@ -167,8 +167,8 @@ TEST_F(JournalTest, ExchangeTakesEverySequenceOnce) {
 // Files made anew count from 0 again.
 TEST_F(JournalTest, ASourceThatWasMadeAnewIsNotItsPredecessor) {
   std::unique_ptr<InJournal> journal = Open();
-  for (const std::uint64_t incarnation : {7, 8}) {
-    for (const std::uint64_t sequence : {0, 1, 2}) {
+  for (std::uint64_t incarnation = 7; incarnation < 9; ++incarnation) {
+    for (std::uint64_t sequence = 0; sequence < 3; ++sequence) {
       const InJournal::ExchangeOrigin origin{2, incarnation, sequence};
       EXPECT_FALSE(journal->HasAsLast(origin));
       EXPECT_EQ(journal->AppendExchange(InputKind::kExchange, origin, Time{}, "a"),

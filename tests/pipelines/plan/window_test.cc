@@ -177,6 +177,30 @@ TEST_F(Idle, AfterTheEndItGoesOn) {
             "1 out/a {\"device\":\"a\",\"n\":2,\"start\":1700000010000,\"end\":1700000020000} ");
 }
 
+// The first window's results are in the second one before that ends.
+TEST(Windows, EndOneBehindTheOther) {
+  Engine engine(
+      "source: { mqtt: { topic: \"s/{device}/v\" } }\ntimestamp: ts\nsteps:\n"
+      "  - window: { tumbling: 10s, key: device, aggregate: { n: count() } }\n"
+      "  - window: { tumbling: 1m, key: device, aggregate: { parts: count(), all: sum(n) } }\n"
+      "  - window: { tumbling: 1h, key: device, aggregate: { minutes: count(), all: sum(all) } }\n"
+      "sink: { mqtt: { topic: \"out/{device}\" } }\n");
+  std::vector<Event> events;
+  for (int i = 0; i < 200; ++i) {
+    for (const char* device : {"a", "b"}) {
+      events.push_back(Message({device, kStart + i * kSecond, 1}, kStart + i * kSecond));
+    }
+  }
+  events.push_back({InputKind::kEnd, kStart + 200 * kSecond, {}, {}});
+  engine.RunAll(events);
+  ASSERT_EQ(engine.outputs().size(), 2u);
+  for (const std::string& output : engine.outputs()) {
+    EXPECT_NE(output.find("\"all\":200"), std::string::npos) << output;
+    EXPECT_NE(output.find("\"partial\":true"), std::string::npos) << output;
+  }
+  EXPECT_EQ(engine.pipeline().ledger().late, 0u);
+}
+
 // Memory comes back: keys and windows without end do not make the region grow.
 TEST(Windows, GiveTheirMemoryBack) {
   Engine engine(Pipeline("tumbling: 1s, keys_max: 20, keys_full: evict_oldest"));
