@@ -89,7 +89,7 @@ class TaskSet final {
   Status ChangePlan(std::size_t pipeline, std::string encoded, std::uint64_t fingerprint);
 
   // Removes the files of a task that has ended, and its plan if it was the last to run it.
-  // Processes that have mapped them keep small parts of them until they end.
+  // Processes that have mapped them keep all but the rings until they end.
   Status Remove(RunningTask& task);
 
   // Puts what the tasks hold into `state`, for a start without `runtime`; what can be put there,
