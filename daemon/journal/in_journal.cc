@@ -45,8 +45,9 @@ Result<std::unique_ptr<InJournal>> InJournal::Open(const TaskFiles& files, const
   return journal;
 }
 
-inline void InJournal::Append(RecordHeader header, Time arrival, std::string_view topic,
-                              std::string_view payload) {
+[[gnu::always_inline]] inline void InJournal::Append(RecordHeader header, Time arrival,
+                                                     std::string_view topic,
+                                                     std::string_view payload) {
   header.time = std::max(in_->arrival_max, Microseconds(arrival));
   writer_->Append(header, topic, {payload});
   writer_->Publish();
