@@ -45,9 +45,6 @@ Status Dispatcher::AddPipeline(std::size_t pipeline) {
 }
 
 bool Dispatcher::Take(const IncomingMessage& message) {
-  if (const int left = may_be_of_another_.load(std::memory_order_relaxed); left > 0) {
-    may_be_of_another_.store(left - 1, std::memory_order_relaxed);
-  }
   levels_.Split(message.topic);
   for (const std::uint32_t match : matcher_->Match(levels_, matches_)) {
     const Route& route = routes_[match];
@@ -101,7 +98,9 @@ inline bool Dispatcher::Append(const Route& route, RunningTask& task,
 // Whether another task has the message already. The journal of one that has ended still knows.
 bool Dispatcher::IsOfAnother(const Route& route, const RunningTask& task,
                              const IncomingMessage& message, const Delivery& delivery) {
-  if (may_be_of_another_.load(std::memory_order_relaxed) == 0) return false;
+  const std::uint64_t left = may_be_of_another_.load(std::memory_order_relaxed);
+  if (left == 0) return false;
+  may_be_of_another_.store(left - 1, std::memory_order_relaxed);
   return std::any_of(route.siblings.begin(), route.siblings.end(), [&](RunningTask* sibling) {
     return sibling != &task &&
            sibling->journal->TakeRepeat(message.topic, message.payload, delivery);

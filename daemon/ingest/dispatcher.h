@@ -86,10 +86,10 @@ class Dispatcher final {
   TopicLevels levels_;                  // scratch of Take: of the message's topic
   std::string key_;                     // scratch of Pick
   std::atomic<bool> stopped_{false};
-  // Messages of this connection that may still be repeats of what another task has: as many as a
-  // journal knows. A packet identifier that comes later is another's.
-  static constexpr int kRepeats = 4096;
-  std::atomic<int> may_be_of_another_{0};
+  // So many messages of this connection may still be repeats of what another task has: as many as
+  // a journal knows. A packet identifier that comes later is another's.
+  static constexpr std::uint64_t kRepeats = TaskSizes{}.redelivery;
+  std::atomic<std::uint64_t> may_be_of_another_{0};
   std::atomic<bool> activity_seen_{false};
 };
 

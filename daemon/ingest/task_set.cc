@@ -237,14 +237,11 @@ Result<std::size_t> TaskSet::RetiredPipeline(const TaskId& id, std::uint64_t fin
 void TaskSet::NoteMoved() {
   for (std::size_t i = 0; i < first_.size(); ++i) {
     RunningPipeline& pipeline = pipelines_[i];
-    const auto is_other = [&](const RunningTask& task) {
+    pipeline.moved = std::any_of(tasks_.begin(), tasks_.end(), [&](const RunningTask& task) {
       const std::uint64_t plan = task.journal->plan_fingerprint();
-      return task.id.pipeline == pipeline.plan->name() && plan != 0 && plan != pipeline.fingerprint;
-    };
-    pipeline.moved = std::any_of(tasks_.begin(), tasks_.end(), is_other);
-    for (const RunningTask& task : tasks_) {
-      pipeline.moved |= task.pipeline != i && task.id.pipeline == pipeline.plan->name();
-    }
+      return task.id.pipeline == pipeline.plan->name() &&
+             (task.pipeline != i || (plan != 0 && plan != pipeline.fingerprint));
+    });
   }
 }
 

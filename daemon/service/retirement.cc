@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/workers/plan_cache.h"
 #include "pipelines/plan/registry.h"
-#include "pipelines/spec/node.h"
 
 namespace runnel {
 namespace {
@@ -115,19 +115,13 @@ bool Retirement::TryRemove(RunningTask& task) {
 Result<std::unique_ptr<const Plan>> CompileRetired(const DeviceConfig& device,
                                                    const std::string& pipeline,
                                                    std::string_view encoded) {
-  const Result<Node> root = Node::Decode(encoded);
-  if (!root.ok()) return root.error();
   Registry registry;
   RegisterAll(registry);
   PlanLimits limits;
   limits.record_max = static_cast<std::uint64_t>(device.limits.record.bytes);
-  Diagnostics diagnostics;
-  std::unique_ptr<const Plan> plan =
-      CompilePlan(root.value(), pipeline, registry, limits, diagnostics);
-  if (plan == nullptr) {
-    return Error{ErrorKind::kFix, "its plan does not compile: " + diagnostics.Format()};
-  }
-  for (const MqttSink& sink : plan->sinks()) {
+  Result<std::unique_ptr<const Plan>> plan = CompileEncoded(pipeline, encoded, registry, limits);
+  if (!plan.ok()) return plan;
+  for (const MqttSink& sink : plan.value()->sinks()) {
     if (sink.broker.empty() || device.FindBroker(sink.broker) != nullptr) continue;
     return Error{ErrorKind::kFix, "its results go to the broker `" + sink.broker +
                                       "`, which is not in the configuration any more"};

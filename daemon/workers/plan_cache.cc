@@ -17,6 +17,22 @@ std::shared_ptr<StageTools> LoadedPlan::ToolsOf(std::size_t stage) {
   return tools_[stage];
 }
 
+Result<std::unique_ptr<const Plan>> CompileEncoded(const std::string& pipeline,
+                                                   std::string_view encoded,
+                                                   const Registry& registry,
+                                                   const PlanLimits& limits) {
+  Result<Node> node = Node::Decode(encoded);
+  if (!node.ok()) return std::move(node.error()).In("the plan in the journal");
+  Diagnostics diagnostics;
+  std::unique_ptr<const Plan> plan =
+      CompilePlan(node.value(), pipeline, registry, limits, diagnostics);
+  if (plan == nullptr) {
+    return Error{ErrorKind::kFix,
+                 "the plan in the journal does not compile: " + diagnostics.Format()};
+  }
+  return plan;
+}
+
 Result<std::shared_ptr<LoadedPlan>> PlanCache::Get(const std::string& pipeline,
                                                    std::string_view encoded) {
   std::erase_if(plans_, [](const auto& plan) { return plan.expired(); });
@@ -24,16 +40,10 @@ Result<std::shared_ptr<LoadedPlan>> PlanCache::Get(const std::string& pipeline,
     std::shared_ptr<LoadedPlan> plan = known.lock();
     if (plan->Is(pipeline, encoded)) return plan;
   }
-  Result<Node> node = Node::Decode(encoded);
-  if (!node.ok()) return std::move(node.error()).In("the plan in the journal");
-  Diagnostics diagnostics;
-  std::unique_ptr<const Plan> plan =
-      CompilePlan(node.value(), pipeline, *registry_, limits_, diagnostics);
-  if (plan == nullptr) {
-    return Error{ErrorKind::kFix,
-                 "the plan in the journal does not compile: " + diagnostics.Format()};
-  }
-  auto loaded = std::make_shared<LoadedPlan>(pipeline, std::string(encoded), std::move(plan));
+  Result<std::unique_ptr<const Plan>> plan = CompileEncoded(pipeline, encoded, *registry_, limits_);
+  if (!plan.ok()) return plan.error();
+  auto loaded =
+      std::make_shared<LoadedPlan>(pipeline, std::string(encoded), std::move(plan).value());
   plans_.push_back(loaded);
   return loaded;
 }

@@ -35,6 +35,12 @@ class LoadedPlan final {
   std::vector<std::shared_ptr<StageTools>> tools_;  // of the stages; made when asked for
 };
 
+// The plan of a Node, encoded, as it stands in a journal.
+Result<std::unique_ptr<const Plan>> CompileEncoded(const std::string& pipeline,
+                                                   std::string_view encoded,
+                                                   const Registry& registry,
+                                                   const PlanLimits& limits);
+
 class PlanCache final {
  public:
   // `registry` outlives the cache.
@@ -42,7 +48,7 @@ class PlanCache final {
       : registry_(&registry), limits_(limits) {}
 
   const PlanLimits& limits() const { return limits_; }
-  // The plan of a Node, encoded, as it stands in a journal.
+  // CompileEncoded, or one that is there.
   Result<std::shared_ptr<LoadedPlan>> Get(const std::string& pipeline, std::string_view encoded);
 
  private:

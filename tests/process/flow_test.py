@@ -250,8 +250,7 @@ def stop_in_the_middle_of_a_window(programs):
             bed.remember_children()
             assert bed.stop_daemon() == 0
             if part == 1:
-                for name in os.listdir(bed.runtime):
-                    subprocess.run(["rm", "-rf", os.path.join(bed.runtime, name)], check=True)
+                bed.empty_runtime()
             mark = bed.start_daemon(pipeline)
             bed.wait_connected(mark)
         publisher = bed.publisher()
@@ -281,7 +280,7 @@ def upstream_away(programs):
             publisher.send(f"plant/m{i % 7}/x", json.dumps({"value": 2 * i, "pad": "x" * 80}))
         publisher.finish()
         # More than the journals hold: the source waits.
-        harness.wait_for(lambda: stands_still(bed), 60, "back-pressure")
+        harness.wait_for(lambda: bed.stands_still("relay"), 60, "back-pressure")
         assert bed.status("relay")["received"] < count, bed.status("relay")
         memory = rss_of(bed)
         for pid in bed.child("runnel-uplink"):
@@ -294,12 +293,6 @@ def upstream_away(programs):
             assert memory < 60_000, f"{memory} KiB while upstream was away"
         bed.remember_children()
         assert bed.stop_daemon() == 0
-
-
-def stands_still(bed):
-    before = bed.status("relay")["received"]
-    time.sleep(0.5)
-    return before > 0 and bed.status("relay")["received"] == before
 
 
 def rss_of(bed):
@@ -327,7 +320,7 @@ def sigterm_while_upstream_is_away(programs):
         for i in range(count):
             publisher.send(f"plant/m{i % 7}/x", json.dumps({"value": 2 * i, "pad": "x" * 80}))
         publisher.finish()
-        harness.wait_for(lambda: stands_still(bed), 60, "back-pressure")
+        harness.wait_for(lambda: bed.stands_still("relay"), 60, "back-pressure")
         bed.remember_children()
         started = time.monotonic()
         bed.stop_daemon(40)

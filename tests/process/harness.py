@@ -216,6 +216,18 @@ class Bed:
                 return entry
         return None
 
+    def stands_still(self, pipeline):
+        """Whether it takes nothing in any more."""
+        before = self.status(pipeline)["received"]
+        time.sleep(0.1)
+        return self.status(pipeline)["received"] == before
+
+    def empty_runtime(self):
+        """What a reboot makes of `runtime:`."""
+        for name in os.listdir(self.runtime):
+            path = os.path.join(self.runtime, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+
     def settled(self, pipeline, seconds=30):
         """Waits until nothing is in flight and every result has gone out; the ledger, checked."""
         def balance():

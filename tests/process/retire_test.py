@@ -1,7 +1,6 @@
 """Tasks that the configuration does not have any more: they work off what they have and end."""
 import json
 import os
-import shutil
 import time
 
 import harness
@@ -94,17 +93,36 @@ def stop(bed):
     assert bed.stop_daemon() == 0
 
 
-def wipe(bed):
-    """What a reboot makes of `runtime:`."""
-    for name in os.listdir(bed.runtime):
-        path = os.path.join(bed.runtime, name)
-        shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+def close_windows(bed):
+    """A reading of every key, two minutes later."""
+    publisher = bed.publisher()
+    for i in range(KEYS):
+        publisher.send(f"sensors/d{i}/value", json.dumps(
+            {"ts": START + 120_000, "room": f"r{i}", "value": 0}))
+    publisher.finish()
+
+
+def counted(collector):
+    return sum(r["n"] for _, r in collector.once())
+
+
+def wait_counted(collector, count):
+    harness.wait_for(lambda: counted(collector) >= count, 60,
+                     lambda: f"{counted(collector)} of {count}")
+
+
+def killed_and_changed(bed, path, text):
+    """kill -9 of the daemon, and a start with another pipeline file. Where its log begins."""
+    bed.kill_daemon()
+    bed.write(os.path.basename(path), text)
+    mark = bed.start_daemon(path)
+    bed.wait_connected(mark)
+    return mark
 
 
 def whole(collector, count, field="room"):
     """Every key's window, once, with all of its readings."""
-    harness.wait_for(lambda: sum(r["n"] for _, r in collector.once()) >= count, 60,
-                     lambda: f"{sum(r['n'] for _, r in collector.once())} of {count}")
+    wait_counted(collector, count)
     results = [r for _, r in collector.once()]
     assert sum(r["n"] for r in results) == count, results
     assert len(results) == KEYS and len({r[field] for r in results}) == KEYS, results
@@ -149,7 +167,7 @@ def a_pipeline_removed_over_a_reboot(programs):
         send(bed, 3_000)
         received(bed, "rooms", 3_000)
         stop(bed)
-        wipe(bed)
+        bed.empty_runtime()
         bed.start_daemon(other)
         gone(bed, "rooms")
         whole(results, 3_000)
@@ -169,21 +187,14 @@ def fewer_partitions(programs):
         results = bed.collect("devices/#")
         send(bed, 2_400)
         received(bed, "devices", 2_400)
-        bed.kill_daemon()
-        bed.write("devices.yaml", by_device(1))
-        mark = bed.start_daemon(devices)
-        bed.wait_connected(mark)
+        killed_and_changed(bed, devices, by_device(1))
         harness.wait_for(lambda: os.listdir(f"{bed.runtime}/tasks/devices") == ["0.0"], 60,
                          lambda: f"{os.listdir(f'{bed.runtime}/tasks/devices')}")
         partial = [r for _, r in results.once()]
         assert 0 < len(partial) < KEYS and all(r["partial"] is True for r in partial), partial
         send(bed, 2_400)
-        publisher = bed.publisher()
-        for i in range(KEYS):
-            publisher.send(f"sensors/d{i}/value", json.dumps({"ts": START + 120_000}))
-        publisher.finish()
-        harness.wait_for(lambda: sum(r["n"] for _, r in results.once()) >= 4_800, 60,
-                         lambda: f"{sum(r['n'] for _, r in results.once())}")
+        close_windows(bed)
+        wait_counted(results, 4_800)
         early = {r["device"] for r in partial}
         rest = [r for _, r in results.once() if r not in partial]
         for r in rest:
@@ -203,17 +214,11 @@ def more_partitions(programs):
         results = bed.collect("devices/#")
         send(bed, 2_400)
         received(bed, "devices", 2_400)
-        bed.kill_daemon()
-        bed.write("devices.yaml", by_device(3))
-        mark = bed.start_daemon(devices)
-        bed.wait_connected(mark)
+        killed_and_changed(bed, devices, by_device(3))
         whole(results, 2_400, "device")
         first = results.once()
         send(bed, 2_400)
-        publisher = bed.publisher()
-        for i in range(KEYS):
-            publisher.send(f"sensors/d{i}/value", json.dumps({"ts": START + 120_000}))
-        publisher.finish()
+        close_windows(bed)
         harness.wait_for(lambda: len(results.once()) == 2 * KEYS, 60,
                          lambda: f"{len(results.once())} results")
         rest = [r for topic, r in results.once() if (topic, r) not in first]
@@ -234,22 +239,13 @@ def fewer_and_more_partitions(programs):
             send(bed, 1_200)
             sent += 1_200
             harness.wait_for(lambda: bed.status("rooms")["received"] >= 1_200 // 4, 60, "received")
-            bed.kill_daemon()
-            bed.write("rooms.yaml", by_room(partitions))
-            mark = bed.start_daemon(rooms)
-            bed.wait_connected(mark)
+            killed_and_changed(bed, rooms, by_room(partitions))
             harness.wait_for(lambda: len(os.listdir(f"{bed.runtime}/tasks/rooms")) == 2 * partitions,
                              60, lambda: f"{os.listdir(f'{bed.runtime}/tasks/rooms')}")
-        publisher = bed.publisher()
-        for i in range(KEYS):
-            publisher.send(f"sensors/d{i}/value",
-                           json.dumps({"ts": START + 120_000, "room": f"r{i}", "value": 0}))
-        publisher.finish()
+        close_windows(bed)
         # What was sent last is in no window that another change has closed.
-        harness.wait_for(lambda: sum(r["n"] for _, r in results.once()) >= sent, 60,
-                         lambda: f"{sum(r['n'] for _, r in results.once())} of {sent}")
-        counted = sum(r["n"] for _, r in results.once()) + bed.status("rooms")["late"]
-        assert counted == sent, (counted, sent)
+        wait_counted(results, sent)
+        assert counted(results) + bed.status("rooms")["late"] == sent, (counted(results), sent)
         assert bed.dead_letters() == [], bed.dead_letters()
         stop(bed)
 
@@ -276,16 +272,10 @@ def killed_under_load(programs):
             bed.write("devices.yaml", by_device(partitions))
             bed.start_daemon(devices)
         publisher.finish()
-        publisher = bed.publisher()
-        for i in range(KEYS):
-            publisher.send(f"sensors/d{i}/value", json.dumps({"ts": START + 120_000}))
-        publisher.finish()
-        harness.wait_for(lambda: sum(r["n"] for _, r in results.once()) >= sent, 60,
-                         lambda: f"{sum(r['n'] for _, r in results.once())} of {sent}, "
-                                 f"{bed.status('devices')}")
+        close_windows(bed)
+        wait_counted(results, sent)
         harness.wait_for(lambda: bed.status("devices")["in_flight"] == 0, 30, "all is done")
-        counted = sum(r["n"] for _, r in results.once())
-        assert counted == sent, (counted, sent)
+        assert counted(results) == sent, (counted(results), sent)
         stop(bed)
 
 
@@ -387,13 +377,7 @@ def kept_where_it_cannot_end(programs):
             else:
                 assert results.all() == []
             stop(bed)
-            wipe(bed)
-
-
-def stands_still(bed):
-    before = bed.status("relay")["received"]
-    time.sleep(0.1)
-    return bed.status("relay")["received"] == before
+            bed.empty_runtime()
 
 
 def a_changed_plan_waits_for_room(programs):
@@ -410,7 +394,7 @@ def a_changed_plan_waits_for_room(programs):
         for i in range(4_000):
             publisher.send("plant/a", json.dumps({"value": i, "pad": "x" * 150}))
         publisher.finish()
-        harness.wait_for(lambda: stands_still(bed), 60, "back-pressure")
+        harness.wait_for(lambda: bed.stands_still("relay"), 60, "back-pressure")
         bed.kill_daemon()
         bed.write("relay.yaml", RELAY.replace("REST", "1"))
         mark = bed.start_daemon(relay)

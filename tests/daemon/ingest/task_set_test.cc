@@ -10,8 +10,8 @@
 
 #include "config/config.h"
 #include "daemon/posix/files.h"
+#include "daemon/workers/plan_cache.h"
 #include "pipelines/plan/registry.h"
-#include "pipelines/spec/node.h"
 #include "tests/support/kill_at_every_step.h"
 
 namespace runnel {
@@ -59,12 +59,8 @@ class TaskSets : public ::testing::Test {
   Result<std::unique_ptr<TaskSet>> Open(const std::string& where,
                                         std::vector<RunningPipeline> pipelines) {
     TaskSetOptions options;
-    options.compile = [this](const std::string& name,
-                             std::string_view encoded) -> Result<std::unique_ptr<const Plan>> {
-      const Result<Node> root = Node::Decode(encoded);
-      if (!root.ok()) return root.error();
-      Diagnostics diagnostics;
-      return CompilePlan(root.value(), name, registry_, {}, diagnostics);
+    options.compile = [this](const std::string& name, std::string_view encoded) {
+      return CompileEncoded(name, encoded, registry_, {});
     };
     options.runtime = folder_ + where + "/runtime";
     options.state = folder_ + where + "/state";
