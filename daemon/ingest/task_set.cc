@@ -1,85 +1,18 @@
 #include "daemon/ingest/task_set.h"
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <map>
 #include <utility>
 
+#include "daemon/ingest/set_aside.h"
 #include "daemon/ingest/stored_plans.h"
+#include "daemon/ingest/task_folders.h"
 #include "daemon/journal/snapshot.h"
 #include "daemon/posix/files.h"
 
 namespace runnel {
-namespace {
-
 namespace fs = std::filesystem;
-
-constexpr char kSnapshotSuffix[] = ".snapshot";
-
-std::string TasksFolder(const std::string& runtime) { return runtime + "/tasks/"; }
-
-// Puts a snapshot back if there is one and the journals are gone. What only lacks room or
-// a permission is not given up.
-Status RestoreIfNeeded(const RunningTask& task, const TaskSetOptions& options) {
-  const std::string snapshot = SnapshotPath(options.state, task.id);
-  std::error_code ignored;
-  if (!fs::exists(snapshot, ignored)) return {};
-  if (!fs::exists(task.folder + "/in", ignored)) {
-    if (Status restored = RestoreSnapshot(snapshot, task.folder); !restored.ok()) {
-      if (restored.error().kind != ErrorKind::kGiveUp) return restored;
-      fs::rename(snapshot, snapshot + ".damaged", ignored);
-      options.warn(restored.error().message + "; it is kept as `" + snapshot + ".damaged`");
-      return {};
-    }
-  }
-  fs::remove(snapshot, ignored);
-  return {};
-}
-
-// `2.13`: a stage and a partition.
-std::optional<TaskId> ParseTask(const std::string& pipeline, std::string_view name) {
-  TaskId id;
-  id.pipeline = pipeline;
-  const char* const end = name.data() + name.size();
-  const auto stage = std::from_chars(name.data(), end, id.stage);
-  if (stage.ec != std::errc() || stage.ptr == end || *stage.ptr != '.') return std::nullopt;
-  const auto partition = std::from_chars(stage.ptr + 1, end, id.partition);
-  if (partition.ec != std::errc() || partition.ptr != end) return std::nullopt;
-  return id;
-}
-
-// The tasks that have a folder, or a snapshot, below `base`.
-void FindTasks(const std::string& base, std::string_view suffix,
-               std::map<std::string, TaskId>& found) {
-  std::error_code error;
-  for (const auto& pipeline : fs::directory_iterator(base + "/tasks", error)) {
-    for (const auto& entry : fs::directory_iterator(pipeline.path(), error)) {
-      const std::string file = entry.path().filename();
-      std::string_view name(file);
-      if (!name.ends_with(suffix)) continue;
-      name.remove_suffix(suffix.size());
-      std::optional<TaskId> id = ParseTask(pipeline.path().filename(), name);
-      if (id.has_value()) found.emplace(id->Name(), *id);
-    }
-  }
-}
-
-// Of pipelines that have no task any more.
-void RemoveEmptyFolders(const std::string& base) {
-  std::vector<fs::path> folders;
-  std::error_code error;
-  for (const auto& pipeline : fs::directory_iterator(base + "/tasks", error)) {
-    folders.push_back(pipeline.path());
-  }
-  for (const fs::path& folder : folders) fs::remove(folder, error);  // where it is empty
-}
-
-}  // namespace
-
-std::string SnapshotPath(const std::string& state, const TaskId& id) {
-  return state + "/tasks/" + id.Name() + kSnapshotSuffix;
-}
 
 Result<std::unique_ptr<TaskSet>> TaskSet::Open(std::vector<RunningPipeline> pipelines,
                                                const TaskSetOptions& options) {
@@ -90,6 +23,9 @@ Result<std::unique_ptr<TaskSet>> TaskSet::Open(std::vector<RunningPipeline> pipe
   const Status back = CopyStoredPlans(options.state, options.runtime);
   if (!back.ok()) options.warn("plans of tasks: " + back.error().message);
   for (std::size_t pipeline = 0; pipeline < set->pipelines_.size(); ++pipeline) {
+    if (Status aside = SetAsideIfChanged(set->pipelines_[pipeline], options); !aside.ok()) {
+      return aside.error();
+    }
     if (Status opened = set->OpenWanted(pipeline, options); !opened.ok()) return opened.error();
   }
   for (const TaskId& id : set->Leftovers(options)) {
@@ -125,8 +61,7 @@ Status TaskSet::OpenWanted(std::size_t pipeline, const TaskSetOptions& options) 
       task.id = {plan.name(), static_cast<std::uint32_t>(stage), partition};
       task.pipeline = pipeline;
       task.last_stage = stage + 1 == plan.stages();
-      task.folder = TasksFolder(runtime_) + task.id.Name();
-      if (Status restored = RestoreIfNeeded(task, options); !restored.ok()) return restored;
+      task.folder = TaskFolder(runtime_, task.id);
       Result<TaskFiles> files =
           TaskFiles::Prepare(task.folder, options.sizes, options.incarnation + tasks_.size());
       if (!files.ok()) return std::move(files.error()).In("preparing `" + task.id.Name() + "`");
@@ -156,9 +91,7 @@ Status TaskSet::OpenOne(RunningTask task, const TaskSetOptions& options) {
 
 // Tasks of an earlier configuration, with journals or a snapshot, in the order of their names.
 std::vector<TaskId> TaskSet::Leftovers(const TaskSetOptions& options) const {
-  std::map<std::string, TaskId> found;
-  FindTasks(options.runtime, "", found);
-  FindTasks(options.state, kSnapshotSuffix, found);
+  std::map<std::string, TaskId> found = TasksThatAreThere(options.runtime, options.state);
   for (const RunningTask& task : tasks_) found.erase(task.id.Name());
   std::vector<TaskId> leftovers;
   for (auto& [name, id] : found) leftovers.push_back(std::move(id));
@@ -168,8 +101,11 @@ std::vector<TaskId> TaskSet::Leftovers(const TaskSetOptions& options) const {
 Status TaskSet::OpenLeftover(TaskId id, const TaskSetOptions& options) {
   RunningTask task;
   task.id = std::move(id);
-  task.folder = TasksFolder(runtime_) + task.id.Name();
-  if (Status restored = RestoreIfNeeded(task, options); !restored.ok()) return restored;
+  task.folder = TaskFolder(runtime_, task.id);
+  if (Status restored = RestoreTask(options.runtime, options.state, task.id, options.warn);
+      !restored.ok()) {
+    return restored;
+  }
   std::error_code ignored;
   if (fs::exists(SnapshotPath(options.state, task.id), ignored)) {
     return Error{ErrorKind::kRetry, "its snapshot cannot be removed, and would come back"};
@@ -224,6 +160,7 @@ Result<std::size_t> TaskSet::RetiredPipeline(const TaskId& id, std::uint64_t fin
   if (plan.value()->fingerprint() != fingerprint || id.stage >= plan.value()->stages()) {
     return Error{ErrorKind::kGiveUp, "the plan that is kept for it is not its own"};
   }
+  if (Status may = options.may_end(*plan.value()); !may.ok()) return may.error();
   RunningPipeline retired;
   retired.plan = std::move(plan).value();
   retired.encoded = std::move(encoded).value();
@@ -262,11 +199,11 @@ void TaskSet::ForgetUnusedPlans() const {
   });
 }
 
-RunningTask* TaskSet::Find(std::size_t pipeline, std::size_t stage, std::uint32_t partition) {
-  if (!pipelines_[pipeline].retired) return &at(pipeline, stage, partition);
-  const auto found = std::find_if(tasks_.begin(), tasks_.end(), [&](const RunningTask& task) {
-    return task.id.stage == stage && task.id.partition == partition && !task.gone &&
-           task.id.pipeline == pipelines_[pipeline].plan->name();
+RunningTask* TaskSet::Find(const RunningTask& task, std::size_t stage, std::uint32_t partition) {
+  if (!pipelines_[task.pipeline].retired) return &at(task.pipeline, stage, partition);
+  const auto found = std::find_if(tasks_.begin(), tasks_.end(), [&](const RunningTask& other) {
+    return other.id.stage == stage && other.id.partition == partition && !other.gone &&
+           other.id.pipeline == task.id.pipeline && other.id.generation == task.id.generation;
   });
   return found == tasks_.end() ? nullptr : &*found;
 }
@@ -293,7 +230,7 @@ Status TaskSet::Remove(RunningTask& task) {
   if (Status removed = task.files.Remove(task.folder); !removed.ok()) return removed;
   task.gone = true;
   std::error_code ignored;
-  fs::remove(TasksFolder(runtime_) + task.id.pipeline, ignored);  // where it was the last one
+  fs::remove(PipelineFolder(runtime_, task.id), ignored);  // was it the last one?
   ForgetUnusedPlans();
   return {};
 }
@@ -308,7 +245,7 @@ Status TaskSet::SaveAll(const std::string& state) const {
   for (const TaskId& id : ids) {
     const std::string path = SnapshotPath(state, id);
     Status saved = MakeFolders(path.substr(0, path.rfind('/')));
-    if (saved.ok()) saved = SaveSnapshot(TasksFolder(runtime_) + id.Name(), path);
+    if (saved.ok()) saved = SaveSnapshot(TaskFolder(runtime_, id), path);
     if (all.ok()) all = std::move(saved);
   }
   return all;

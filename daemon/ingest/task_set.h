@@ -53,11 +53,12 @@ struct TaskSetOptions {
   std::uint64_t incarnation = 0;  // for files that are made; never used before
   // Messages for the log: a task was restored, made anew, or cannot be retired.
   std::function<void(const std::string&)> warn;
-  // The plan of a pipeline that is to be retired. An error, and without this function:
-  // its tasks are kept as they are.
+  // The plan that tasks of an earlier configuration have run.
   std::function<Result<std::unique_ptr<const Plan>>(const std::string& pipeline,
                                                     std::string_view encoded)>
       compile;
+  // Whether tasks of such a plan can be retired; with an error they are kept as they are.
+  std::function<Status(const Plan&)> may_end = [](const Plan&) { return Status(); };
 };
 
 class TaskSet final {
@@ -76,9 +77,9 @@ class TaskSet final {
     return tasks_[first_[pipeline][stage] + partition];
   }
 
-  // The same of any. Of a retired pipeline only some tasks may be there under its plan: for the
-  // others stand those that have their names. nullptr where there is none.
-  RunningTask* Find(std::size_t pipeline, std::size_t stage, std::uint32_t partition);
+  // The same of the pipeline of any task. Of a retired one only some tasks may be there under its
+  // plan: for the others stand those that have their names. nullptr where there is none.
+  RunningTask* Find(const RunningTask& task, std::size_t stage, std::uint32_t partition);
 
   // From now on each task's journal counts its records in `counts`, at the task's place; of
   // those behind the last nobody counts. Outlives the set. Before the first append.
@@ -114,8 +115,5 @@ class TaskSet final {
   std::vector<std::vector<std::size_t>> first_;  // by pipeline and stage; of no retired one
   std::vector<TaskId> kept_;                     // that cannot be retired
 };
-
-// Where the snapshot of a task lies below `state`.
-std::string SnapshotPath(const std::string& state, const TaskId& id);
 
 }  // namespace runnel

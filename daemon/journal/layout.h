@@ -46,7 +46,7 @@ struct RecordHeader {
                            // outputs: out_seq
   std::int64_t time;       // microseconds; inputs: arrival, outputs: Output::time
   std::uint64_t tag;       // inputs: source task of an exchange, kSourcesMax where there is none,
-                           // fingerprint of a plan; outputs: sink or shard
+                           // fingerprint of a plan; outputs: MqttSink::tag or shard
 
   // Field by field, so that a compiler need not have the whole in memory; and each once,
   // whatever the writer does meanwhile: behind the fence nothing is read again.
@@ -126,7 +126,9 @@ struct WorkPage {
   std::atomic<std::uint64_t> turn_running;             // turn in progress plus 1; 0: none
   std::atomic<std::int64_t> host;      // pid of the worker that has taken over; the turn is its own
   std::atomic<std::int64_t> deadline;  // microseconds; INT64_MAX: none
-  std::atomic<std::uint32_t> waits_for_room;                // 1: the ring of outputs is full
+  std::atomic<std::uint32_t> waits_for_room;  // 1: the ring of outputs is full
+  // Number of the last checkpoint behind which there was nothing due.
+  std::atomic<std::uint64_t> quiet;
   alignas(kCacheLine) std::atomic<std::uint64_t> out_head;  // end of the last complete output
 };
 

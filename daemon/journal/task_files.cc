@@ -149,8 +149,12 @@ Result<TaskFiles> MakeAll(const std::string& folder, const TaskSizes& sizes,
 
 }  // namespace
 
+std::string TaskId::PipelineFolder() const {
+  return generation == 0 ? pipeline : pipeline + "@" + std::to_string(generation);
+}
+
 std::string TaskId::Name() const {
-  return pipeline + "/" + std::to_string(stage) + "." + std::to_string(partition);
+  return PipelineFolder() + "/" + std::to_string(stage) + "." + std::to_string(partition);
 }
 
 InLayout LayoutOfIn(const FileHeader& header) {

@@ -20,9 +20,15 @@ struct TaskId {
   std::string pipeline;
   std::uint32_t stage = 0;
   std::uint32_t partition = 0;
+  // Not 0: set aside when the pipeline was changed, to work off what it has and end; the higher,
+  // the later.
+  std::uint32_t generation = 0;
 
-  // `room-climate/0.3`: the folder, and the name in messages.
+  // `room-climate/0.3`, or `room-climate@1/0.3` of a generation: the folder, and the name in
+  // messages.
   std::string Name() const;
+  // `room-climate@1`.
+  std::string PipelineFolder() const;
 };
 
 struct TaskSizes {

@@ -47,6 +47,10 @@ Result<TaskReport> ReadTaskReport(const std::string& folder) {
   report.rejected = settled.rejected;
   report.dead_letters = settled.dead_letters;
   report.unsettled = work_page.out_head.load(std::memory_order_acquire) - settled.settled;
+  report.plan_fingerprint = in_page.plan_fingerprint;
+  report.quiet = report.unsettled == 0 &&
+                 checkpoint.in_position == in_page.head.load(std::memory_order_acquire) &&
+                 checkpoint.number == work_page.quiet.load(std::memory_order_acquire);
   return report;
 }
 

@@ -22,6 +22,10 @@ struct TaskReport {
   std::uint64_t dead_letters = 0;
   std::uint64_t states_lost = 0;
   std::uint64_t unsettled = 0;  // bytes of outputs
+  std::uint64_t plan_fingerprint = 0;
+  // Nothing that it has read or will read without more input makes an output, and all that it has
+  // made are settled.
+  bool quiet = false;
 };
 
 // `folder` is a task's folder. Fails where the files are missing or not of a task.

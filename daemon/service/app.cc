@@ -12,6 +12,8 @@
 #include "daemon/posix/files.h"
 #include "daemon/posix/startup_memory.h"
 #include "daemon/service/mqtt_setup.h"
+#include "daemon/workers/plan_cache.h"
+#include "pipelines/plan/registry.h"
 
 namespace runnel {
 namespace {
@@ -92,9 +94,14 @@ Status App::OpenTasks() {
   options.workers = HostCount(device);
   options.incarnation = DrawIncarnation();
   options.warn = [this](const std::string& text) { log_->Warn(text); };
-  options.compile = [&device](const std::string& pipeline, std::string_view encoded) {
-    return CompileRetired(device, pipeline, encoded);
+  Registry registry;
+  RegisterAll(registry);
+  options.compile = [&](const std::string& pipeline, std::string_view encoded) {
+    PlanLimits limits;
+    limits.record_max = options.record_max;
+    return CompileEncoded(pipeline, encoded, registry, limits);
   };
+  options.may_end = [&device](const Plan& plan) { return MayEnd(device, plan); };
   Result<std::unique_ptr<TaskSet>> tasks = TaskSet::Open(std::move(options_.pipelines), options);
   if (!tasks.ok()) return tasks.error();
   tasks_ = std::move(tasks).value();

@@ -113,7 +113,7 @@ bool Exchange::Deliver(Source& source, const RecordView& record) {
 bool Exchange::DeliverTo(std::size_t stage, std::uint32_t partition, const Source& source,
                          const RecordView& record) {
   const bool tick = static_cast<OutputKind>(record.header.kind) == OutputKind::kTick;
-  RunningTask* const target = tasks_->Find(source.task->pipeline, stage, partition);
+  RunningTask* const target = tasks_->Find(*source.task, stage, partition);
   if (target == nullptr) {
     if (tick) return true;
     const Status written = source.dead_letters->AppendRejected(

@@ -142,7 +142,7 @@ UplinkSettings MakeUplinkSettings(const DeviceConfig& device, const TaskSet& tas
       if (sink.qos == 2 && broker.options.version == MqttVersion::k311) {
         broker.window = std::min(broker.window, kExactlyOnceWindow311);
       }
-      sinks.push_back({found->second, static_cast<int>(sink.qos), sink.retain});
+      sinks.push_back({sink.tag, found->second, static_cast<int>(sink.qos), sink.retain});
     }
     settings.pipelines.push_back(std::move(sinks));
   }

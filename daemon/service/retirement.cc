@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "daemon/workers/plan_cache.h"
-#include "pipelines/plan/registry.h"
-
 namespace runnel {
 namespace {
 
@@ -82,7 +79,8 @@ void Retirement::Look() {
 bool Retirement::IsNext(const RunningTask& task) const {
   const std::vector<RunningTask>& tasks = tasks_->tasks();
   return std::none_of(tasks.begin(), tasks.end(), [&](const RunningTask& other) {
-    return other.id.pipeline == task.id.pipeline && other.id.stage < task.id.stage && !other.gone &&
+    return other.id.pipeline == task.id.pipeline && other.id.generation == task.id.generation &&
+           other.id.stage < task.id.stage && !other.gone &&
            tasks_->pipelines()[other.pipeline].retired;
   });
 }
@@ -112,21 +110,13 @@ bool Retirement::TryRemove(RunningTask& task) {
   return true;
 }
 
-Result<std::unique_ptr<const Plan>> CompileRetired(const DeviceConfig& device,
-                                                   const std::string& pipeline,
-                                                   std::string_view encoded) {
-  Registry registry;
-  RegisterAll(registry);
-  PlanLimits limits;
-  limits.record_max = static_cast<std::uint64_t>(device.limits.record.bytes);
-  Result<std::unique_ptr<const Plan>> plan = CompileEncoded(pipeline, encoded, registry, limits);
-  if (!plan.ok()) return plan;
-  for (const MqttSink& sink : plan.value()->sinks()) {
+Status MayEnd(const DeviceConfig& device, const Plan& plan) {
+  for (const MqttSink& sink : plan.sinks()) {
     if (sink.broker.empty() || device.FindBroker(sink.broker) != nullptr) continue;
     return Error{ErrorKind::kFix, "its results go to the broker `" + sink.broker +
                                       "`, which is not in the configuration any more"};
   }
-  return plan;
+  return {};
 }
 
 }  // namespace runnel

@@ -56,10 +56,8 @@ class Retirement final {
   std::vector<PipelineReport> ledgers_;  // by pipeline: of the tasks that have ended
 };
 
-// Compiles the plan of a pipeline that is to be retired. An error also where its results go to a
-// broker that `device` does not have.
-Result<std::unique_ptr<const Plan>> CompileRetired(const DeviceConfig& device,
-                                                   const std::string& pipeline,
-                                                   std::string_view encoded);
+// An error where results of a pipeline that is to be retired go to a broker that `device` does not
+// have.
+Status MayEnd(const DeviceConfig& device, const Plan& plan);
 
 }  // namespace runnel

@@ -47,10 +47,12 @@ struct DeadLetterFile::Letter {
 };
 
 std::string OutputId(const TaskId& task, std::uint64_t incarnation, std::uint64_t sequence) {
-  char tail[48];
-  std::snprintf(tail, sizeof tail, "/%016llx/%llu", static_cast<unsigned long long>(incarnation),
+  // Not of its generation: the id is the same when it is set aside.
+  char tail[72];
+  std::snprintf(tail, sizeof tail, "/%u.%u/%016llx/%llu", task.stage, task.partition,
+                static_cast<unsigned long long>(incarnation),
                 static_cast<unsigned long long>(sequence));
-  return task.Name() + tail;
+  return task.pipeline + tail;
 }
 
 DeadLetterFile::DeadLetterFile(std::string state, std::string name, std::uint64_t bytes_max)

@@ -90,6 +90,7 @@ void ReadSettings(ByteReader& reader, UplinkSettings& settings) {
     std::vector<UplinkSink> sinks;
     for (std::uint64_t k = reader.Varint(); k > 0 && reader.ok(); --k) {
       UplinkSink sink;
+      sink.tag = reader.U64();
       sink.broker = reader.U32();
       sink.qos = reader.U8();
       sink.retain = reader.U8() != 0;
@@ -104,6 +105,7 @@ void ReadSettings(ByteReader& reader, UplinkSettings& settings) {
 void ReadTask(ByteReader& reader, ChannelMessage& message, UplinkAssignment& assignment) {
   UplinkAssignment::OneTask task;
   task.id.pipeline = reader.String();
+  task.id.generation = reader.U32();
   task.id.stage = reader.U32();
   task.id.partition = reader.U32();
   task.pipeline = reader.Varint();
@@ -129,6 +131,7 @@ Status SendUplinkSettings(Channel& channel, const UplinkSettings& settings, int 
   for (const std::vector<UplinkSink>& sinks : settings.pipelines) {
     writer.Varint(sinks.size());
     for (const UplinkSink& sink : sinks) {
+      writer.U64(sink.tag);
       writer.U32(sink.broker);
       writer.U8(static_cast<std::uint8_t>(sink.qos));
       writer.U8(sink.retain ? 1 : 0);
@@ -144,6 +147,7 @@ Status SendUplinkTask(Channel& channel, const TaskId& id, std::size_t pipeline, 
   ByteWriter writer;
   writer.U8(static_cast<std::uint8_t>(Message::kTask));
   writer.String(id.pipeline);
+  writer.U32(id.generation);
   writer.U32(id.stage);
   writer.U32(id.partition);
   writer.Varint(pipeline);

@@ -24,6 +24,7 @@ struct UplinkBroker {
 };
 
 struct UplinkSink {
+  std::uint64_t tag = 0;     // MqttSink::tag
   std::uint32_t broker = 0;  // index into UplinkSettings::brokers
   int qos = 1;
   bool retain = false;

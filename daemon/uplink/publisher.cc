@@ -66,24 +66,25 @@ bool Publisher::Handle(Lane& lane, std::size_t lane_index, Entry& entry, std::ui
         lane.source.id, lane.source.reader->incarnation(), entry.record);
     if (!written.ok()) report_(written.error());
     entry.how = OutReader::Settled::kDeadLetter;
-  } else if (kind == OutputKind::kResult && BindingOf(lane, entry.record) != nullptr) {
-    const SinkBinding& binding = *BindingOf(lane, entry.record);
-    if (binding.sink->Room() == 0) return false;
+  } else if (kind != OutputKind::kResult) {
+    report_(Error{ErrorKind::kGiveUp, "`" + lane.source.id.Name() +
+                                          "` has written an output of kind " +
+                                          std::to_string(entry.record.header.kind)});
+  } else if (const SinkBinding* binding = BindingOf(lane, entry.record); binding == nullptr) {
+    entry.how = OutReader::Settled::kRejected;
+    Reject(lane, entry.record, "the pipeline does not have its sink any more");
+  } else {
+    if (binding->sink->Room() == 0) return false;
     const std::string id =
-        binding.id_prefix +
+        binding->id_prefix +
         OutputId(lane.source.id, lane.source.reader->incarnation(), entry.record.header.sequence);
     entry.state = State::kInFlight;
     --lane.waiting;
-    ++in_flight_[binding.sink];
-    binding.sink->Publish(
-        {entry.record.topic, entry.record.payload, id, binding.qos, binding.retain},
+    ++in_flight_[binding->sink];
+    binding->sink->Publish(
+        {entry.record.topic, entry.record.payload, id, binding->qos, binding->retain},
         (std::uint64_t{lane_index} << kNumberBits) | number);
     return true;
-  } else {
-    report_(Error{ErrorKind::kGiveUp, "`" + lane.source.id.Name() +
-                                          "` has written an output of kind " +
-                                          std::to_string(entry.record.header.kind) + " for sink " +
-                                          std::to_string(entry.record.header.tag)});
   }
   entry.state = State::kDone;
   --lane.waiting;
@@ -133,8 +134,10 @@ void Publisher::SettleDone(Lane& lane) {
 }
 
 const SinkBinding* Publisher::BindingOf(const Lane& lane, const RecordView& record) const {
-  const std::vector<SinkBinding>& sinks = *lane.source.sinks;
-  return record.header.tag < sinks.size() ? &sinks[record.header.tag] : nullptr;
+  for (const SinkBinding& binding : *lane.source.sinks) {
+    if (binding.tag == record.header.tag) return &binding;
+  }
+  return nullptr;
 }
 
 void Publisher::Settle() {

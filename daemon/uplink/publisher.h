@@ -23,6 +23,7 @@ namespace runnel {
 
 // How results of one sink of a pipeline are published.
 struct SinkBinding {
+  std::uint64_t tag = 0;  // of the results for it
   Sink* sink = nullptr;   // borrowed
   std::string id_prefix;  // client id and a slash
   int qos = 1;
@@ -75,6 +76,7 @@ class Publisher final {
   bool Handle(Lane& lane, std::size_t lane_index, Entry& entry, std::uint64_t number);
   void SettleDone(Lane& lane);
   void Reject(Lane& lane, const RecordView& record, std::string_view reason);
+  // nullptr: the result is of an earlier plan, which had such a sink.
   const SinkBinding* BindingOf(const Lane& lane, const RecordView& record) const;
 
   std::function<void(const Error&)> report_;

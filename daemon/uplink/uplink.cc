@@ -52,6 +52,7 @@ void Uplink::BindSinks(const UplinkSettings& settings) {
     std::vector<SinkBinding> bindings;
     for (const UplinkSink& sink : pipeline) {
       SinkBinding binding;
+      binding.tag = sink.tag;
       binding.sink = sinks_[sink.broker].get();
       binding.id_prefix = sinks_[sink.broker]->client_id() + "/";
       binding.qos = sink.qos;

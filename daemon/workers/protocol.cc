@@ -33,6 +33,7 @@ void ReadHost(ByteReader& reader, ChannelMessage& message, Assignment& assignmen
 void ReadTask(ByteReader& reader, ChannelMessage& message, Assignment& assignment) {
   Assignment::OneTask task;
   task.settings.id.pipeline = reader.String();
+  task.settings.id.generation = reader.U32();
   task.settings.id.stage = reader.U32();
   task.settings.id.partition = reader.U32();
   task.settings.last_stage = reader.U8() != 0;
@@ -67,6 +68,7 @@ Status SendTask(Channel& channel, const TaskSettings& settings, const TaskDescri
   ByteWriter writer;
   writer.U8(static_cast<std::uint8_t>(Message::kTask));
   writer.String(settings.id.pipeline);
+  writer.U32(settings.id.generation);
   writer.U32(settings.id.stage);
   writer.U32(settings.id.partition);
   writer.U8(settings.last_stage ? 1 : 0);

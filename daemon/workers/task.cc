@@ -305,7 +305,8 @@ void Task::Write(const Output& output) {
   header.kind = static_cast<std::uint8_t>(output.kind);
   header.sequence = sequence;
   header.time = Microseconds(output.time);
-  header.tag = output.kind == OutputKind::kResult ? output.sink : output.shard;
+  header.tag =
+      output.kind == OutputKind::kResult ? plan_->plan().sinks()[output.sink].tag : output.shard;
   prefix_.clear();
   if (output.kind == OutputKind::kDeadLetter) AppendDeadLetterPrefix(output, prefix_);
   if (!writer_->HasRoom(RingBytes(output.topic.size(), prefix_.size() + output.payload.size()))) {
@@ -333,6 +334,9 @@ void Task::MakeCheckpoint() {
     WriteCheckpoint(slot);
     region_->Forget(slot.number);
     work_->reclaim.store(slot.in_position, std::memory_order_release);
+    if (pipeline_ == nullptr || !pipeline_->HasPending()) {
+      work_->quiet.store(slot.number, std::memory_order_release);
+    }
     std::erase_if(poison_, [this](const PoisonTurn& entry) { return entry.turn < turn_; });
   }
   AnnounceDeadline();

@@ -17,10 +17,11 @@ struct StoredPlan {
 };
 
 // Whether records of keys that one task of the stage has go to another under the next plan: the
-// hash of a key modulo the number of tasks says to which. Task 0 to n-1 keep theirs where n divides
-// the number that there was.
+// hash of what it is spread by modulo the number of tasks says to which. Task 0 to n-1 keep theirs
+// where n divides the number that there was.
 bool KeysMove(const Plan& plan, const Plan& next, std::size_t stage) {
-  return plan.partitions(stage) % next.partitions(stage) != 0;
+  return plan.partitions(stage) % next.partitions(stage) != 0 ||
+         (next.partitions(stage) > 1 && plan.SpreadBy(stage) != next.SpreadBy(stage));
 }
 
 Error NoSuchStage() {

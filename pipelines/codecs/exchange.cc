@@ -1,6 +1,5 @@
 #include "pipelines/codecs/exchange.h"
 
-#include "pipelines/base/hash.h"
 #include "pipelines/codecs/utf8.h"
 
 namespace runnel {
@@ -195,13 +194,9 @@ class ValueReader final {
   Arena& arena_;
 };
 
-// Of the names in their order.
 std::uint32_t Digest(const FieldTable& table) {
-  std::uint64_t hash = table.size();
-  for (std::size_t field = 0; field < table.size(); ++field) {
-    hash = Hash(table.name(static_cast<std::uint16_t>(field)), hash);
-  }
-  return static_cast<std::uint32_t>(hash ^ hash >> 32);
+  const std::uint64_t digest = table.Digest();
+  return static_cast<std::uint32_t>(digest ^ digest >> 32);
 }
 
 std::int64_t Difference(Time a, Time b) {

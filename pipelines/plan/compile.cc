@@ -66,8 +66,10 @@ struct FileOptions {
     schema.Optional("encode", &FileOptions::encode,
                     "How a result becomes a payload: a codec, or one with its options.");
     schema
-        .Optional("partitions", &FileOptions::partitions,
-                  "Tasks that the keys are spread over; more of them use more workers.")
+        .Optional(
+            "partitions", &FileOptions::partitions,
+            "Tasks that the keys are spread over; more of them use more workers. Open windows are "
+            "emitted as partial when it is changed to a number that does not divide it.")
         .Between(1, 64);
     schema
         .Optional("zones", &FileOptions::zones,
@@ -152,21 +154,25 @@ class PlanCompiler final {
       plan_->captures_at = *capture.at;
     }
     if (all_read_ || options_.sink.kind != Node::Kind::kNull) {
-      AddSink(options_.sink, PlaceOf("sink"), "sink");
+      AddSink(options_.sink, PlaceOf("sink"), "sink", 0);
     }
     for (std::size_t i = 0; i < options_.sinks.size(); ++i) {
       const Node::Member& member = root_.Find("sinks")->members[i];
-      if (AddSink(member.value, member.position, member.key)) sink_names_.push_back(member.key);
+      const std::uint64_t tag = Hash("sinks." + member.key);
+      if (AddSink(member.value, member.position, member.key, tag)) {
+        sink_names_.push_back(member.key);
+      }
     }
     if (options_.late.kind == Node::Kind::kNull) return;
-    if (AddSink(options_.late, PlaceOf("late"), "late")) {
+    if (AddSink(options_.late, PlaceOf("late"), "late", Hash("late"))) {
       plan_->late = static_cast<std::uint16_t>(plan_->sinks_.size() - 1);
     }
   }
 
-  bool AddSink(const Node& node, const Position& at, const std::string& name) {
+  bool AddSink(const Node& node, const Position& at, const std::string& name, std::uint64_t tag) {
     std::optional<MqttSink> sink = ReadSink(node, at, name, diagnostics_);
     if (!sink.has_value()) return false;
+    sink->tag = tag;
     plan_->sinks_.push_back(std::move(*sink));
     const Node* kind = node.Find("mqtt");
     const Node* topic = kind == nullptr ? nullptr : kind->Find("topic");
@@ -283,11 +289,24 @@ class PlanCompiler final {
     const auto partitions = static_cast<std::uint32_t>(options_.partitions);
     plan_->layout = Partition(keys_, plan_->captures, partitions);
     for (const StageLayout& stage : plan_->layout) plan_->partitions_.push_back(stage.tasks);
+    plan_->exchange_digest_ = ExchangeDigest();
     plan_->sharding_.partitions = partitions;
     for (const std::string& name : plan_->layout[0].spread_by) {
       const auto at = std::find(plan_->captures.begin(), plan_->captures.end(), name);
       plan_->sharding_.captures.push_back(static_cast<std::uint16_t>(at - plan_->captures.begin()));
     }
+  }
+
+  std::uint64_t ExchangeDigest() const {
+    std::uint64_t digest = plan_->layout.size();
+    if (digest == 1) return digest;
+    for (std::size_t stage = 1; stage < plan_->layout.size(); ++stage) {
+      digest = Hash(std::to_string(plan_->TableOf(stage).Digest()), digest);
+      for (const std::string& name : plan_->layout[stage].spread_by) digest = Hash(name, digest);
+    }
+    // Records say by its number which sink is theirs.
+    for (const MqttSink& sink : plan_->sinks_) digest = Hash(std::to_string(sink.tag), digest);
+    return digest;
   }
 
   const Node& root_;
@@ -318,6 +337,13 @@ std::uint64_t CompiledPlan::StateBytesMax(std::size_t stage) const {
     bytes += steps[i].op->StateBytesMax();
   }
   return bytes;
+}
+
+bool CompiledPlan::HasState(std::size_t stage) const {
+  for (std::size_t i = FirstStep(stage); i < EndStep(stage); ++i) {
+    if (steps[i].op->StateBytesMax() > 0) return true;
+  }
+  return false;
 }
 
 namespace {

@@ -37,6 +37,10 @@ struct CompiledSink {
 class CompiledPlan final : public Plan {
  public:
   std::uint64_t StateBytesMax(std::size_t stage) const override;
+  bool HasState(std::size_t stage) const override;
+  const std::vector<std::string>& SpreadBy(std::size_t stage) const override {
+    return layout[stage].spread_by;
+  }
   std::string Explain() const override;
 
   std::size_t FirstStep(std::size_t stage) const { return layout[stage].first; }

@@ -41,6 +41,9 @@ struct MqttSink {
   std::string topic;  // template: `site/a/climate/{device}`
   std::int64_t qos = 1;
   bool retain = false;
+  // What results for it have in the journals, where they may outlive the plan: of its name, so the
+  // same whatever else the pipeline has.
+  std::uint64_t tag = 0;
 };
 
 // How the daemon picks the task of a message.
@@ -62,6 +65,15 @@ class Plan {
   // Stages run one after the other over an exchange; at least one.
   std::size_t stages() const { return partitions_.size(); }
   std::uint32_t partitions(std::size_t stage) const { return partitions_[stage]; }
+  // The names that a stage is spread by, in order: of its records the hash of these says which
+  // task is theirs. Of the first stage captures of the topic (none: by the whole topic), of a later
+  // one the key of its first step (none: one task has all).
+  virtual const std::vector<std::string>& SpreadBy(std::size_t stage) const = 0;
+  // Of what goes from stage to stage: plans that have the same here understand what each other's
+  // stages have written, and spread it alike, but for the number of tasks.
+  std::uint64_t exchange_digest() const { return exchange_digest_; }
+  // Whether a step of a stage has something that it must not forget.
+  virtual bool HasState(std::size_t stage) const = 0;
   // Upper bound of the bytes that one task of `stage` can hold in its StateRegion.
   virtual std::uint64_t StateBytesMax(std::size_t stage) const = 0;
   // Hash of the Node that this plan was made from.
@@ -76,6 +88,7 @@ class Plan {
   Sharding sharding_;
   std::vector<std::uint32_t> partitions_;
   std::uint64_t fingerprint_ = 0;
+  std::uint64_t exchange_digest_ = 0;
 };
 
 struct PlanLimits {

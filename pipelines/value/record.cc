@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "pipelines/base/hash.h"
+
 namespace runnel {
 
 std::uint16_t FieldTable::Intern(std::string_view name) {
@@ -9,6 +11,12 @@ std::uint16_t FieldTable::Intern(std::string_view name) {
       index_.emplace(std::string(name), static_cast<std::uint16_t>(names_.size()));
   if (made) names_.emplace_back(name);
   return found->second;
+}
+
+std::uint64_t FieldTable::Digest() const {
+  std::uint64_t digest = names_.size();
+  for (const std::string& name : names_) digest = Hash(name, digest);
+  return digest;
 }
 
 int FieldTable::Find(std::string_view name) const {

@@ -26,6 +26,8 @@ class FieldTable final {
   int Find(std::string_view name) const;
   std::string_view name(std::uint16_t field) const { return names_[field]; }
   std::size_t size() const { return names_.size(); }
+  // Of the names in their order.
+  std::uint64_t Digest() const;
 
  private:
   std::vector<std::string> names_;

@@ -4,81 +4,8 @@ import os
 import time
 
 import harness
-
-START = 1_700_000_040_000  # a full minute
-KEYS = 24
-
-# By a field of the payload: two stages.
-BY_ROOM = """
-name: rooms
-source:
-  mqtt: { topic: "sensors/{device}/value", qos: 1 }
-timestamp: ts
-partitions: PARTITIONS
-steps:
-  - filter: value >= 0
-  - window:
-      tumbling: 1m
-      key: room
-      aggregate: { n: count(), sum: sum(value) }
-sink:
-  mqtt: { SINKtopic: "rooms/{room}", qos: 1 }
-"""
-BY_DEVICE = """
-name: devices
-source:
-  mqtt: { topic: "sensors/{device}/value", qos: 1 }
-timestamp: ts
-partitions: PARTITIONS
-steps:
-  - window:
-      tumbling: 1m
-      key: device
-      aggregate: { n: count() }
-sink:
-  mqtt: { topic: "devices/{device}", qos: 1 }
-"""
-OTHER = """
-name: other
-source:
-  mqtt: { topic: "elsewhere/{device}", qos: 1 }
-sink:
-  mqtt: { topic: "other/{device}", qos: 1 }
-"""
-
-
-RELAY = """
-name: relay
-source:
-  mqtt: { topic: "plant/{machine}", qos: 1 }
-partitions: 1
-steps:
-  - filter: value % 2 == REST
-sink:
-  mqtt: { broker: site, topic: "out/{machine}", qos: 1 }
-"""
-
-
-def by_room(partitions=4, sink=""):
-    return BY_ROOM.replace("PARTITIONS", str(partitions)).replace("SINK", sink)
-
-
-def by_device(partitions=4):
-    return BY_DEVICE.replace("PARTITIONS", str(partitions))
-
-
-def send(bed, count):
-    """`count` readings of one minute, spread over the keys."""
-    publisher = bed.publisher()
-    for i in range(count):
-        publisher.send(f"sensors/d{i % KEYS}/value", json.dumps(
-            {"ts": START + i * 50_000 // count, "room": f"r{i % KEYS}", "value": i}))
-    publisher.finish()
-
-
-def received(bed, pipeline, count):
-    harness.wait_for(lambda: (bed.status(pipeline) or {}).get("received", 0) == count, 60,
-                     lambda: f"{bed.status(pipeline)}")
+from rooms import (KEYS, OTHER, START, by_device, by_room, close_windows, counted, received, send,
+                   stop, wait_counted)
 
 
 def gone(bed, pipeline, seconds=60):
@@ -86,29 +13,6 @@ def gone(bed, pipeline, seconds=60):
     harness.wait_for(lambda: not os.path.exists(f"{bed.runtime}/tasks/{pipeline}"), seconds,
                      lambda: f"{pipeline} has ended: {bed.log()[-3000:]}")
     assert bed.status(pipeline) is None, bed.status(pipeline)
-
-
-def stop(bed):
-    bed.remember_children()
-    assert bed.stop_daemon() == 0
-
-
-def close_windows(bed):
-    """A reading of every key, two minutes later."""
-    publisher = bed.publisher()
-    for i in range(KEYS):
-        publisher.send(f"sensors/d{i}/value", json.dumps(
-            {"ts": START + 120_000, "room": f"r{i}", "value": 0}))
-    publisher.finish()
-
-
-def counted(collector):
-    return sum(r["n"] for _, r in collector.once())
-
-
-def wait_counted(collector, count):
-    harness.wait_for(lambda: counted(collector) >= count, 60,
-                     lambda: f"{counted(collector)} of {count}")
 
 
 def killed_and_changed(bed, path, text):
@@ -380,46 +284,7 @@ def kept_where_it_cannot_end(programs):
             bed.empty_runtime()
 
 
-def a_changed_plan_waits_for_room(programs):
-    """A start with a changed pipeline while upstream is away and the journal is full."""
-    with harness.Bed(programs) as bed, harness.Bed(programs, ["persistence true"]) as site:
-        bed.configure(workers=1, extra=f"site: {{ url: \"mqtt://127.0.0.1:{site.port}\" }}",
-                      limits="{ journal: 64KiB, record: 8KiB }")
-        relay = bed.write("relay.yaml", RELAY.replace("REST", "0"))
-        results = site.collect("out/#")
-        site.stop_broker()
-        bed.start_daemon(relay)
-        bed.wait_connected()
-        publisher = bed.publisher()
-        for i in range(4_000):
-            publisher.send("plant/a", json.dumps({"value": i, "pad": "x" * 150}))
-        publisher.finish()
-        harness.wait_for(lambda: bed.stands_still("relay"), 60, "back-pressure")
-        bed.kill_daemon()
-        bed.write("relay.yaml", RELAY.replace("REST", "1"))
-        mark = bed.start_daemon(relay)
-        said = "a journal of `relay` is full; its tasks go over to the changed plan when there is room"
-        assert said in bed.log()[mark:], bed.log()[mark:]
-        site.start_broker()
-
-        def changed():
-            publisher = bed.publisher()
-            publisher.send("plant/a", json.dumps({"value": 1}))
-            publisher.finish()
-            return any(r["value"] % 2 == 1 for _, r in results.once())
-
-        harness.wait_for(changed, 60, "a result of the changed plan")
-        publisher = bed.publisher()
-        for i in range(1_000_000, 1_000_020):
-            publisher.send("plant/a", json.dumps({"value": i}))
-        publisher.finish()
-        harness.wait_for(lambda: [r["value"] for _, r in results.once() if r["value"] >= 1_000_000]
-                         == list(range(1_000_001, 1_000_020, 2)), 60, "what came last")
-        stop(bed)
-
-
 if __name__ == "__main__":
     harness.main(a_removed_pipeline_works_off_what_it_has, a_pipeline_removed_over_a_reboot,
                  fewer_partitions, more_partitions, fewer_and_more_partitions, killed_under_load,
-                 a_pipeline_that_comes_back, killed_while_they_end, kept_where_it_cannot_end,
-                 a_changed_plan_waits_for_room)
+                 a_pipeline_that_comes_back, killed_while_they_end, kept_where_it_cannot_end)

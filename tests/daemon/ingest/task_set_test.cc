@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "daemon/ingest/task_folders.h"
 #include "daemon/posix/files.h"
 #include "daemon/workers/plan_cache.h"
 #include "pipelines/plan/registry.h"
@@ -26,6 +27,13 @@ partitions: 2
 sink: { mqtt: { topic: "out/{device}" } }
 )";
 
+// In two stages, the second by a field.
+std::string ByField(const std::string& field) {
+  return "source: { mqtt: { topic: \"in/{device}\" } }\npartitions: 2\nsteps: [ dedupe: { id: seq, "
+         "key: " +
+         field + ", ttl: 1h } ]\nsink: { mqtt: { topic: \"out/{device}\" } }\n";
+}
+
 class TaskSets : public ::testing::Test {
  protected:
   TaskSets() {
@@ -37,9 +45,12 @@ class TaskSets : public ::testing::Test {
 
   // A pipeline `p` of so many partitions.
   RunningPipeline Pipeline(int partitions) {
-    Diagnostics diagnostics;
     std::string text(kPipeline);
     text.replace(text.find("partitions: 2"), 13, "partitions: " + std::to_string(partitions));
+    return Pipeline(text);
+  }
+  RunningPipeline Pipeline(const std::string& text) {
+    Diagnostics diagnostics;
     const std::optional<PipelineFile> file = ReadPipeline(text, "p.yaml", {}, {}, diagnostics);
     RunningPipeline pipeline;
     pipeline.plan = CompilePlan(file->root, "p", registry_, {}, diagnostics);
@@ -50,6 +61,11 @@ class TaskSets : public ::testing::Test {
   std::vector<RunningPipeline> Pipelines(int partitions) {
     std::vector<RunningPipeline> pipelines;
     pipelines.push_back(Pipeline(partitions));
+    return pipelines;
+  }
+  std::vector<RunningPipeline> Pipelines(const std::string& text) {
+    std::vector<RunningPipeline> pipelines;
+    pipelines.push_back(Pipeline(text));
     return pipelines;
   }
   // Of `where`, which has the runtime folder and the state.
@@ -173,9 +189,9 @@ TEST_F(TaskSets, TasksThatAreTooManyAreRetired) {
   EXPECT_TRUE(retired.last_stage);
   EXPECT_EQ(retired.journal->received(), 2u);
   // Of the retired pipeline the other task is its successor's; a third there is not.
-  EXPECT_EQ(tasks->Find(1, 0, 1), &retired);
-  EXPECT_EQ(tasks->Find(1, 0, 0), &tasks->tasks()[0]);
-  EXPECT_EQ(tasks->Find(1, 0, 2), nullptr);
+  EXPECT_EQ(tasks->Find(retired, 0, 1), &retired);
+  EXPECT_EQ(tasks->Find(retired, 0, 0), &tasks->tasks()[0]);
+  EXPECT_EQ(tasks->Find(retired, 0, 2), nullptr);
   EXPECT_EQ(warnings_, "");
 }
 
@@ -216,6 +232,69 @@ TEST_F(TaskSets, AKilledRemovalIsFinished) {
         fs::remove_all(folder_ + "/copy");
       });
   EXPECT_GT(stepped.states, 6u);
+}
+
+// Those of a pipeline whose stages exchange other records from now on end on their own, each
+// generation with its own tasks.
+TEST_F(TaskSets, TasksOfOtherStagesAreSetAside) {
+  Fill(*Open("/device").value());
+  for (const char* field : {"room", "zone"}) {
+    const std::unique_ptr<TaskSet> tasks = Open("/device", Pipelines(ByField(field))).value();
+    for (RunningTask* task : {&tasks->at(0, 0, 0), &tasks->at(0, 1, 1)}) {
+      EXPECT_EQ(task->journal->received(), 0u);
+      ASSERT_EQ(task->journal->AppendPlan(tasks->pipelines()[0].fingerprint,
+                                          tasks->pipelines()[0].encoded, Time{}),
+                Appended::kDone);
+    }
+  }
+  const std::unique_ptr<TaskSet> tasks = Open("/device").value();
+  std::vector<std::string> names;
+  for (const RunningTask& task : tasks->tasks()) {
+    names.push_back(task.id.Name());
+    EXPECT_EQ(tasks->pipelines()[task.pipeline].retired, task.id.generation != 0);
+    EXPECT_EQ(task.journal->received(), task.id.generation == 1 ? task.id.partition + 1 : 0);
+    EXPECT_EQ(tasks->Find(task, task.id.stage, task.id.partition), &task);
+  }
+  // Of the others only those that were told a plan.
+  EXPECT_EQ(names, (std::vector<std::string>{"p/0.0", "p/0.1", "p@1/0.0", "p@1/0.1", "p@2/0.0",
+                                             "p@2/1.1", "p@3/0.0", "p@3/1.1"}));
+  EXPECT_TRUE(tasks->pipelines()[0].moved);
+  EXPECT_NE(warnings_.find("its tasks go on as `p@3` until they have ended"), std::string::npos)
+      << warnings_;
+  for (RunningTask& task : tasks->tasks()) ASSERT_TRUE(tasks->Remove(task).ok());
+  EXPECT_EQ(FilesIn("/device/runtime"), std::vector<std::string>());
+}
+
+// What is exchanged is the same: they go over to the changed plan.
+TEST_F(TaskSets, TasksOfTheSameStagesAreKept) {
+  Fill(*Open("/device").value());
+  std::string text(kPipeline);
+  text += "steps: [ filter: value > 0 ]\n";
+  EXPECT_EQ(Open("/device", Pipelines(text)).value()->at(0, 0, 1).journal->received(), 2u);
+  EXPECT_EQ(warnings_, "");
+}
+
+// Over a reboot, and killed at each system call: all of them are set aside together, once.
+TEST_F(TaskSets, AKilledStartSetsAllAsideTogether) {
+  StopForAReboot();
+  const testing::Stepped stepped = testing::KillAtEveryCall(
+      [&] {
+        if (!Open("/device", Pipelines(ByField("room"))).ok()) std::abort();
+      },
+      folder_ + "/device",
+      [&] {
+        fs::copy(folder_ + "/device", folder_ + "/copy", fs::copy_options::recursive);
+        const std::unique_ptr<TaskSet> tasks = Open("/copy", Pipelines(ByField("room"))).value();
+        ASSERT_EQ(tasks->tasks().size(), 4 + kTasks);
+        for (std::uint32_t i = 0; i < kTasks; ++i) {
+          const RunningTask& aside = tasks->tasks()[4 + i];
+          ASSERT_EQ(aside.id.Name(), "p@1/0." + std::to_string(i));
+          ASSERT_EQ(aside.journal->received(), i + 1);
+          ASSERT_EQ(tasks->at(0, 0, i).journal->received(), 0u);
+        }
+        fs::remove_all(folder_ + "/copy");
+      });
+  EXPECT_GT(stepped.states, 20u);
 }
 
 TEST_F(TaskSets, ATaskWithoutItsPlanIsKept) {

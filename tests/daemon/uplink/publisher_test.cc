@@ -64,8 +64,9 @@ class PublisherTest : public testing::Test {
     publisher_->Add(std::move(source));
   }
   void Write(OutputKind kind, std::uint64_t sequence, std::string_view topic,
-             std::string_view payload) {
+             std::string_view payload, std::uint64_t tag = 0) {
     RecordHeader header{};
+    header.tag = tag;
     header.kind = static_cast<std::uint8_t>(kind);
     header.sequence = sequence;
     writer_->Append(header, topic, {payload});
@@ -82,7 +83,7 @@ class PublisherTest : public testing::Test {
   WorkPage* work_ = nullptr;
   std::optional<RingWriter> writer_;
   FakeSink sink_;
-  std::vector<SinkBinding> bindings_{{&sink_, "client/", 1, false}};
+  std::vector<SinkBinding> bindings_{{0, &sink_, "client/", 1, false}};
   DeadLetterFile letters_;
   std::vector<std::string> errors_;
   std::unique_ptr<Publisher> publisher_;
@@ -157,6 +158,28 @@ TEST_F(PublisherTest, ARefusedResultGoesToTheDeadLettersAndTheRestGoesOn) {
             "{\"id\":\"p/0.1/0000000000000abc/0\",\"time\":\"1970-01-01T00:00:00Z\","
             "\"pipeline\":\"p\",\"reason\":\"not authorised\",\"stage\":\"sink\",\"topic\":\"t\","
             "\"payload\":\"bad\"}\n");
+}
+
+TEST_F(PublisherTest, AResultGoesToTheSinkOfItsNameOrToTheDeadLetters) {
+  FakeSink other;
+  bindings_ = {{7, &other, "client/", 1, false}, {0, &sink_, "client/", 1, false}};
+  Write(OutputKind::kResult, 0, "t", "0", 7);
+  Write(OutputKind::kResult, 1, "t", "1");
+  Write(OutputKind::kResult, 2, "t", "2", 8);
+  publisher_->Run();
+  ASSERT_EQ(other.sent, std::vector<std::string>{"t=0"});
+  ASSERT_EQ(sink_.sent, std::vector<std::string>{"t=1"});
+  publisher_->Complete({other.contexts[0], Delivered::kAcknowledged, {}});
+  Complete(0, Delivered::kAcknowledged);
+  EXPECT_TRUE(publisher_->Drained());
+  EXPECT_EQ(CurrentState(Settle()).published, 2u);
+  EXPECT_EQ(CurrentState(Settle()).rejected, 1u);
+  const std::string file = ReadFile(folder_ + "/state/dead-letters/p.ndjson", 1 << 20).value();
+  EXPECT_NE(file.find("\"reason\":\"the pipeline does not have its sink any more\",\"stage\":"
+                      "\"sink\",\"topic\":\"t\",\"payload\":\"2\"}\n"),
+            std::string::npos)
+      << file;
+  EXPECT_EQ(errors_, std::vector<std::string>());
 }
 
 TEST_F(PublisherTest, WritesDeadLettersAndKeepsTheFileBounded) {

@@ -139,5 +139,53 @@ TEST(Compile, PlansAreTheSameForTheSameText) {
   EXPECT_NE(CompileText(text + "partitions: 2\n", diagnostics)->fingerprint(), fingerprint);
 }
 
+// What goes from stage to stage decides, and nothing else that a change of the pipeline may bring.
+TEST(Compile, TellsWhetherStagesExchangeTheSame) {
+  const auto digest = [](const std::string& key, const std::string& rest) {
+    Diagnostics diagnostics;
+    const std::string text = std::string(kSource) +
+                             "steps:\n  - filter: v > 1\n"
+                             "  - window: { tumbling: 1s, key: " +
+                             key +
+                             ", aggregate: { n: count() } }\n"
+                             "sink: { mqtt: { topic: out } }\n" +
+                             rest;
+    const std::unique_ptr<const Plan> plan = CompileText(text, diagnostics);
+    EXPECT_NE(plan, nullptr) << diagnostics.Format();
+    return plan->exchange_digest();
+  };
+  const std::uint64_t room = digest("room", "");
+  EXPECT_EQ(digest("room", "partitions: 7\nencode: cbor\n"), room);
+  EXPECT_NE(digest("zone", ""), room);
+  EXPECT_NE(digest("[room, v]", ""), room);
+  EXPECT_NE(digest("room", "timestamp: ts\n"), room);  // one more field
+  EXPECT_NE(digest("room", "sinks: { b: { mqtt: { topic: b } } }\n"), room);
+  // One stage.
+  EXPECT_NE(digest("device", ""), room);
+  EXPECT_EQ(digest("device", "sinks: { b: { mqtt: { topic: b } } }\n"), digest("device", ""));
+}
+
+TEST(Compile, TheTagOfASinkIsThatOfItsName) {
+  const auto tags = [](const std::string& sinks) {
+    Diagnostics diagnostics;
+    const std::unique_ptr<const Plan> plan = CompileText(
+        std::string(kSource) + "sink: { mqtt: { topic: out } }\nsinks: {" + sinks + "}\n",
+        diagnostics);
+    EXPECT_NE(plan, nullptr) << diagnostics.Format();
+    std::vector<std::uint64_t> all;
+    for (const MqttSink& sink : plan->sinks()) all.push_back(sink.tag);
+    return all;
+  };
+  const std::string a = "a: { mqtt: { topic: a } }";
+  const std::string b = "b: { mqtt: { topic: b } }";
+  const std::vector<std::uint64_t> both = tags(a + ", " + b);
+  ASSERT_EQ(both.size(), 3u);
+  EXPECT_EQ(both[0], 0u);
+  EXPECT_NE(both[1], 0u);
+  EXPECT_NE(both[2], both[1]);
+  EXPECT_EQ(tags(b + ", " + a), (std::vector<std::uint64_t>{0, both[2], both[1]}));
+  EXPECT_EQ(tags(b), (std::vector<std::uint64_t>{0, both[2]}));
+}
+
 }  // namespace
 }  // namespace runnel
