@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -148,7 +149,7 @@ Result<std::size_t> TaskSet::RetiredPipeline(const TaskId& id, std::uint64_t fin
   for (std::size_t i = 0; i < pipelines_.size(); ++i) {
     const RunningPipeline& pipeline = pipelines_[i];
     if (pipeline.retired && pipeline.fingerprint == fingerprint &&
-        pipeline.plan->name() == id.pipeline) {
+        pipeline.generation == id.generation && pipeline.plan->name() == id.pipeline) {
       return i;
     }
   }
@@ -160,14 +161,25 @@ Result<std::size_t> TaskSet::RetiredPipeline(const TaskId& id, std::uint64_t fin
   if (plan.value()->fingerprint() != fingerprint || id.stage >= plan.value()->stages()) {
     return Error{ErrorKind::kGiveUp, "the plan that is kept for it is not its own"};
   }
-  if (Status may = options.may_end(*plan.value()); !may.ok()) return may.error();
+  if (Status may = options.may_end(*plan.value(), PlanNow(id.pipeline)); !may.ok()) {
+    return may.error();
+  }
   RunningPipeline retired;
   retired.plan = std::move(plan).value();
   retired.encoded = std::move(encoded).value();
   retired.fingerprint = fingerprint;
   retired.retired = true;
+  retired.generation = id.generation;
   pipelines_.push_back(std::move(retired));
   return pipelines_.size() - 1;
+}
+
+const Plan* TaskSet::PlanNow(const std::string& pipeline) const {
+  const auto found =
+      std::find_if(pipelines_.begin(), pipelines_.end(), [&](const RunningPipeline& running) {
+        return !running.retired && running.plan->name() == pipeline;
+      });
+  return found == pipelines_.end() ? nullptr : found->plan.get();
 }
 
 // Before any task is told its plan.
@@ -201,11 +213,33 @@ void TaskSet::ForgetUnusedPlans() const {
 
 RunningTask* TaskSet::Find(const RunningTask& task, std::size_t stage, std::uint32_t partition) {
   if (!pipelines_[task.pipeline].retired) return &at(task.pipeline, stage, partition);
-  const auto found = std::find_if(tasks_.begin(), tasks_.end(), [&](const RunningTask& other) {
-    return other.id.stage == stage && other.id.partition == partition && !other.gone &&
-           other.id.pipeline == task.id.pipeline && other.id.generation == task.id.generation;
+  const std::vector<RunningTask*> of_stage = OfStage(task, stage);
+  const auto found = std::find_if(of_stage.begin(), of_stage.end(), [&](const RunningTask* other) {
+    return other->id.partition == partition;
   });
-  return found == tasks_.end() ? nullptr : &*found;
+  return found == of_stage.end() ? nullptr : *found;
+}
+
+RunningTask* TaskSet::StandIn(const RunningTask& task, std::size_t stage, std::uint64_t hash) {
+  const std::vector<RunningTask*> of_stage = OfStage(task, stage);
+  if (of_stage.empty()) return nullptr;
+  std::vector<RunningTask*> ending;
+  std::copy_if(of_stage.begin(), of_stage.end(), std::back_inserter(ending),
+               [this](const RunningTask* other) { return pipelines_[other->pipeline].retired; });
+  const std::vector<RunningTask*>& all = ending.empty() ? of_stage : ending;
+  return all[hash % all.size()];
+}
+
+// Those that are there of a stage, of the task's pipeline and generation, by partition.
+std::vector<RunningTask*> TaskSet::OfStage(const RunningTask& task, std::size_t stage) {
+  std::vector<RunningTask*> of_stage;
+  for (RunningTask& other : tasks_) {
+    if (other.id.stage == stage && !other.gone && other.id.pipeline == task.id.pipeline &&
+        other.id.generation == task.id.generation) {
+      of_stage.push_back(&other);
+    }
+  }
+  return of_stage;
 }
 
 void TaskSet::CountAppends(std::span<std::atomic<std::uint32_t>> counts) {

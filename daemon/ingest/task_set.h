@@ -27,6 +27,7 @@ struct RunningPipeline {
   // The configuration does not have it any more, or not with all of its tasks: it gets no
   // messages, and those tasks work off what they have and end.
   bool retired = false;
+  std::uint32_t generation = 0;  // of its tasks; TaskId
   // Set by TaskSet::Open: an earlier configuration may have put messages of a topic into another of
   // its tasks than they go to now.
   bool moved = false;
@@ -57,8 +58,11 @@ struct TaskSetOptions {
   std::function<Result<std::unique_ptr<const Plan>>(const std::string& pipeline,
                                                     std::string_view encoded)>
       compile;
-  // Whether tasks of such a plan can be retired; with an error they are kept as they are.
-  std::function<Status(const Plan&)> may_end = [](const Plan&) { return Status(); };
+  // Whether tasks of such a plan can be retired, beside the one that the pipeline has now (nullptr:
+  // there is no such pipeline); with an error they are kept as they are.
+  std::function<Status(const Plan& plan, const Plan* now)> may_end = [](const Plan&, const Plan*) {
+    return Status();
+  };
 };
 
 class TaskSet final {
@@ -80,6 +84,13 @@ class TaskSet final {
   // The same of the pipeline of any task. Of a retired one only some tasks may be there under its
   // plan: for the others stand those that have their names. nullptr where there is none.
   RunningTask* Find(const RunningTask& task, std::size_t stage, std::uint32_t partition);
+  // One that can do the work of a later stage's task that a retired pipeline does not have, for
+  // records with that hash of their key: one that ends too, so that no window of theirs stays open,
+  // else the one of the configuration. nullptr where there is none.
+  RunningTask* StandIn(const RunningTask& task, std::size_t stage, std::uint64_t hash);
+
+  // The plan of a pipeline of the configuration; nullptr where there is none of that name.
+  const Plan* PlanNow(const std::string& pipeline) const;
 
   // From now on each task's journal counts its records in `counts`, at the task's place; of
   // those behind the last nobody counts. Outlives the set. Before the first append.
@@ -106,6 +117,7 @@ class TaskSet final {
   Result<std::size_t> RetiredPipeline(const TaskId& id, std::uint64_t fingerprint,
                                       const TaskSetOptions& options);
   void NoteMoved();
+  std::vector<RunningTask*> OfStage(const RunningTask& task, std::size_t stage);
   bool IsKept(const std::string& pipeline) const;
   void ForgetUnusedPlans() const;
 

@@ -149,9 +149,11 @@ Result<TaskFiles> MakeAll(const std::string& folder, const TaskSizes& sizes,
 
 }  // namespace
 
-std::string TaskId::PipelineFolder() const {
+std::string PipelineFolderName(const std::string& pipeline, std::uint32_t generation) {
   return generation == 0 ? pipeline : pipeline + "@" + std::to_string(generation);
 }
+
+std::string TaskId::PipelineFolder() const { return PipelineFolderName(pipeline, generation); }
 
 std::string TaskId::Name() const {
   return PipelineFolder() + "/" + std::to_string(stage) + "." + std::to_string(partition);
@@ -206,6 +208,13 @@ Result<TaskFiles> TaskFiles::Prepare(const std::string& folder, const TaskSizes&
   Result<TaskFiles> made = MakeAll(folder, sizes, incarnation);
   if (made.ok() && !nothing_there) made.value().why_made = kept.error().message;
   return made;
+}
+
+std::uint64_t TaskFiles::BytesFor(const TaskSizes& sizes) {
+  const FileHeader in = MakeHeader(FileKind::kIn, 0, sizes.in_ring, sizes.redelivery);
+  const FileHeader work = MakeHeader(FileKind::kWork, 0, sizes.out_ring, sizes.state);
+  return LayoutOfIn(in).size + LayoutOfWork(work).state +
+         SizeOf(MakeHeader(FileKind::kSettle, 0, 0, 0));
 }
 
 std::uint32_t CheckOf(const CheckpointSlot& slot) {

@@ -20,16 +20,17 @@ struct TaskId {
   std::string pipeline;
   std::uint32_t stage = 0;
   std::uint32_t partition = 0;
-  // Not 0: set aside when the pipeline was changed, to work off what it has and end; the higher,
-  // the later.
+  // Not 0: set aside when the pipeline was changed, to work off what it has and end.
   std::uint32_t generation = 0;
 
   // `room-climate/0.3`, or `room-climate@1/0.3` of a generation: the folder, and the name in
   // messages.
   std::string Name() const;
-  // `room-climate@1`.
   std::string PipelineFolder() const;
 };
+
+// `room-climate`, or `room-climate@1`.
+std::string PipelineFolderName(const std::string& pipeline, std::uint32_t generation);
 
 struct TaskSizes {
   std::uint64_t in_ring = 256 * 1024;   // bytes, a power of two, at least four records
@@ -75,6 +76,8 @@ struct TaskFiles {
                                    std::uint64_t incarnation);
   // The same of files that are there; kGiveUp: they are not right.
   static Result<TaskFiles> Open(const std::string& folder);
+  // Bytes that Prepare takes from the file system for new files.
+  static std::uint64_t BytesFor(const TaskSizes& sizes);
   // Removes them: `in` first, so that without it nothing is there. An error: nothing is removed.
   // The rings give their memory back at once, even where a process has mapped them, so none may
   // use them any more; the rest gives it back when the last process unmaps it.

@@ -101,7 +101,9 @@ Status App::OpenTasks() {
     limits.record_max = options.record_max;
     return CompileEncoded(pipeline, encoded, registry, limits);
   };
-  options.may_end = [&device](const Plan& plan) { return MayEnd(device, plan); };
+  options.may_end = [&device](const Plan& plan, const Plan* now) {
+    return MayEnd(device, plan, now);
+  };
   Result<std::unique_ptr<TaskSet>> tasks = TaskSet::Open(std::move(options_.pipelines), options);
   if (!tasks.ok()) return tasks.error();
   tasks_ = std::move(tasks).value();
@@ -344,7 +346,8 @@ void App::Summary() {
   for (std::size_t i = 0; i < tasks_->pipelines().size(); ++i) {
     const RunningPipeline& pipeline = tasks_->pipelines()[i];
     PipelineReport report;
-    report.name = pipeline.plan->name() + (pipeline.retired ? " (not ended yet)" : "");
+    report.name = PipelineFolderName(pipeline.plan->name(), pipeline.generation) +
+                  (pipeline.retired ? " (not ended yet)" : "");
     bool any = !pipeline.retired;
     for (const RunningTask& task : tasks_->tasks()) {
       if (task.pipeline != i || task.gone) continue;

@@ -9,6 +9,19 @@ namespace {
 // Records of one source before the next has its chance.
 constexpr int kRecordsInARow = 256;
 
+OutReader::Settled HowSettled(const RecordView& record) {
+  switch (static_cast<OutputKind>(record.header.kind)) {
+    case OutputKind::kExchange:
+    case OutputKind::kTick:
+      return OutReader::Settled::kMoved;
+    case OutputKind::kDeadLetter:
+      return OutReader::Settled::kDeadLetter;
+    case OutputKind::kResult:
+      break;
+  }
+  return OutReader::Settled::kRejected;
+}
+
 }  // namespace
 
 Exchange::Exchange(TaskSet& tasks, std::vector<Ringer*> workers, std::vector<const Doorbell*> bells,
@@ -70,9 +83,7 @@ bool Exchange::RunSource(Source& source) {
       break;
     }
     source.waiting.reset();
-    const bool letter = static_cast<OutputKind>(record.header.kind) == OutputKind::kDeadLetter;
-    source.reader->Settle(record,
-                          letter ? OutReader::Settled::kDeadLetter : OutReader::Settled::kMoved);
+    source.reader->Settle(record, HowSettled(record));
     source.moved = moved = true;
   }
   if (moved && source.reader->WorkerWaits()) bells_[source.task->worker]->Ring();
@@ -104,21 +115,29 @@ bool Exchange::Deliver(Source& source, const RecordView& record) {
     case OutputKind::kResult:
       break;
   }
-  options_.report(Error{ErrorKind::kGiveUp, "`" + source.task->id.Name() +
-                                                "` has written an output of unknown kind " +
-                                                std::to_string(record.header.kind)});
+  const std::string reason = "an output of kind " + std::to_string(record.header.kind);
+  options_.report(
+      Error{ErrorKind::kGiveUp, "`" + source.task->id.Name() + "` has written " + reason});
+  Reject(source, record, reason);
   return true;
+}
+
+void Exchange::Reject(const Source& source, const RecordView& record, std::string_view reason) {
+  const Status written = source.dead_letters->AppendRejected(
+      source.task->id, source.reader->incarnation(), record, reason);
+  if (!written.ok()) options_.report(written.error());
 }
 
 bool Exchange::DeliverTo(std::size_t stage, std::uint32_t partition, const Source& source,
                          const RecordView& record) {
   const bool tick = static_cast<OutputKind>(record.header.kind) == OutputKind::kTick;
-  RunningTask* const target = tasks_->Find(*source.task, stage, partition);
+  RunningTask* target = tasks_->Find(*source.task, stage, partition);
   if (target == nullptr) {
     if (tick) return true;
-    const Status written = source.dead_letters->AppendRejected(
-        source.task->id, source.reader->incarnation(), record, "the next stage is gone");
-    if (!written.ok()) options_.report(written.error());
+    target = tasks_->StandIn(*source.task, stage, record.header.tag);
+  }
+  if (target == nullptr) {
+    Reject(source, record, "the next stage is gone");
     return true;
   }
   // What time it is for a source that ends is nothing to those that go on.

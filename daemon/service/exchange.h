@@ -59,6 +59,7 @@ class Exchange final {
   bool DeliverTo(std::size_t stage, std::uint32_t partition, const Source& source,
                  const RecordView& record);
   bool WasDelivered(const Source& source, std::size_t stage, const RecordView& record);
+  void Reject(const Source& source, const RecordView& record, std::string_view reason);
   bool DeliverTo(RunningTask& target, const Source& source, const RecordView& record);
 
   TaskSet* tasks_;

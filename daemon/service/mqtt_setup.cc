@@ -118,13 +118,24 @@ std::vector<SourcePlan> PlanSources(const DeviceConfig& device, const TaskSet& t
   return plans;
 }
 
+std::string UpstreamOf(const DeviceConfig& device, const MqttSink& sink, const Plan* now) {
+  if (sink.broker.empty() || device.FindBroker(sink.broker) != nullptr) {
+    return BrokerName(device, sink.broker);
+  }
+  if (now == nullptr) return {};
+  for (const MqttSink& other : now->sinks()) {
+    if (other.tag == sink.tag) return BrokerName(device, other.broker);
+  }
+  return {};
+}
+
 UplinkSettings MakeUplinkSettings(const DeviceConfig& device, const TaskSet& tasks) {
   UplinkSettings settings;
   std::map<std::string, std::uint32_t> numbers;
   for (const RunningPipeline& pipeline : tasks.pipelines()) {
     std::vector<UplinkSink> sinks;
     for (const MqttSink& sink : pipeline.plan->sinks()) {
-      const std::string& name = BrokerName(device, sink.broker);
+      const std::string name = UpstreamOf(device, sink, tasks.PlanNow(pipeline.plan->name()));
       const auto [found, made] =
           numbers.emplace(name, static_cast<std::uint32_t>(settings.brokers.size()));
       if (made) {

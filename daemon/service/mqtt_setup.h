@@ -29,6 +29,11 @@ struct SourcePlan {
 };
 std::vector<SourcePlan> PlanSources(const DeviceConfig& device, const TaskSet& tasks);
 
+// The broker that results of a sink go to, by name. Where an earlier plan of a pipeline has one
+// that is not in the configuration any more: that of the sink of the same name in the plan of `now`
+// (nullptr: there is no such pipeline). Empty: there is none.
+std::string UpstreamOf(const DeviceConfig& device, const MqttSink& sink, const Plan* now);
+
 UplinkSettings MakeUplinkSettings(const DeviceConfig& device, const TaskSet& tasks);
 
 }  // namespace runnel

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/service/mqtt_setup.h"
+
 namespace runnel {
 namespace {
 
@@ -33,8 +35,8 @@ void Retirement::Start() {
     const RunningPipeline& pipeline = tasks_->pipelines()[i];
     if (!pipeline.retired) continue;
     const std::size_t left = TasksLeft(i);
-    log_->Info("`" + pipeline.plan->name() + "` has " + std::to_string(left) +
-               (left == 1 ? " task" : " tasks") +
+    log_->Info("`" + PipelineFolderName(pipeline.plan->name(), pipeline.generation) + "` has " +
+               std::to_string(left) + (left == 1 ? " task" : " tasks") +
                " that the configuration does not have any more: what they have is worked off");
   }
   Look();
@@ -105,14 +107,14 @@ bool Retirement::TryRemove(RunningTask& task) {
   PipelineReport& ledger = ledgers_[task.pipeline];
   ledger.Add(report.value(), task.id.stage == 0, task.last_stage);
   if (TasksLeft(task.pipeline) == 0) {
-    log_->Info("`" + task.id.pipeline + "`: these tasks have ended: " + ledger.Line());
+    log_->Info("`" + task.id.PipelineFolder() + "`: these tasks have ended: " + ledger.Line());
   }
   return true;
 }
 
-Status MayEnd(const DeviceConfig& device, const Plan& plan) {
+Status MayEnd(const DeviceConfig& device, const Plan& plan, const Plan* now) {
   for (const MqttSink& sink : plan.sinks()) {
-    if (sink.broker.empty() || device.FindBroker(sink.broker) != nullptr) continue;
+    if (!UpstreamOf(device, sink, now).empty()) continue;
     return Error{ErrorKind::kFix, "its results go to the broker `" + sink.broker +
                                       "`, which is not in the configuration any more"};
   }

@@ -67,9 +67,10 @@ bool Publisher::Handle(Lane& lane, std::size_t lane_index, Entry& entry, std::ui
     if (!written.ok()) report_(written.error());
     entry.how = OutReader::Settled::kDeadLetter;
   } else if (kind != OutputKind::kResult) {
-    report_(Error{ErrorKind::kGiveUp, "`" + lane.source.id.Name() +
-                                          "` has written an output of kind " +
-                                          std::to_string(entry.record.header.kind)});
+    const std::string reason = "an output of kind " + std::to_string(entry.record.header.kind);
+    report_(Error{ErrorKind::kGiveUp, "`" + lane.source.id.Name() + "` has written " + reason});
+    entry.how = OutReader::Settled::kRejected;
+    Reject(lane, entry.record, reason);
   } else if (const SinkBinding* binding = BindingOf(lane, entry.record); binding == nullptr) {
     entry.how = OutReader::Settled::kRejected;
     Reject(lane, entry.record, "the pipeline does not have its sink any more");

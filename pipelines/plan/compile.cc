@@ -69,7 +69,8 @@ struct FileOptions {
         .Optional(
             "partitions", &FileOptions::partitions,
             "Tasks that the keys are spread over; more of them use more workers. Open windows are "
-            "emitted as partial when it is changed to a number that does not divide it.")
+            "emitted as partial when it is changed to a number that does not divide it, or from "
+            "or to 1 where a key is from the payload.")
         .Between(1, 64);
     schema
         .Optional("zones", &FileOptions::zones,
@@ -300,12 +301,27 @@ class PlanCompiler final {
   std::uint64_t ExchangeDigest() const {
     std::uint64_t digest = plan_->layout.size();
     if (digest == 1) return digest;
+    const auto add = [&digest](std::uint64_t number) {
+      digest = Hash({reinterpret_cast<const char*>(&number), sizeof number}, digest);
+    };
     for (std::size_t stage = 1; stage < plan_->layout.size(); ++stage) {
-      digest = Hash(std::to_string(plan_->TableOf(stage).Digest()), digest);
+      add(plan_->TableOf(stage).Digest());
       for (const std::string& name : plan_->layout[stage].spread_by) digest = Hash(name, digest);
     }
+    // What records have behind them: it must not be done again, nor left out.
+    for (std::size_t step = 0; step < plan_->layout.back().first; ++step) {
+      digest = Hash(plan_->steps[step].op->Explain(), digest);
+    }
+    // A later stage may look for the captures in the topic.
+    for (std::size_t i = 0; i < plan_->captures.size(); ++i) {
+      digest = Hash(plan_->captures[i], digest);
+      add(plan_->capture_levels[i]);
+    }
+    add(plan_->captures_from);
+    add(plan_->captures_at);
+    add(plan_->whole_record ? 1 : 0);
     // Records say by its number which sink is theirs.
-    for (const MqttSink& sink : plan_->sinks_) digest = Hash(std::to_string(sink.tag), digest);
+    for (const MqttSink& sink : plan_->sinks_) add(sink.tag);
     return digest;
   }
 

@@ -113,6 +113,31 @@ def other_stages_while_upstream_is_away(programs):
             stop(bed)
 
 
+def other_stages_and_a_renamed_broker(programs):
+    """What waits goes where the sink is now, and what the broker sends again is known."""
+    with harness.Bed(programs) as bed, harness.Bed(programs, ["persistence true"]) as site:
+        results = site.collect("rooms/#")
+        site.stop_broker()
+        for name, form in (("site", by_room), ("plant", in_one_stage)):
+            bed.configure(workers=2, extra=f"{name}: {{ url: \"mqtt://127.0.0.1:{site.port}\" }}")
+            path = bed.write("rooms.yaml", form(2, f"broker: {name}, "))
+            mark = bed.start_daemon(path)
+            bed.wait_connected(mark)
+            if name == "site":
+                send(bed, 2_400)
+                received(bed, "rooms", 2_400)
+                bed.kill_daemon()
+        site.start_broker()
+        wait_counted(results, 2_400)
+        harness.wait_for(lambda: aside(bed) == [], 60, lambda: bed.log()[mark:])
+        send(bed, 2_400, 2)
+        send(bed, KEYS, 4)
+        wait_counted(results, 4_800)
+        assert counted(results) == 4_800, (counted(results), bed.status("rooms"))
+        assert bed.dead_letters() == [], bed.dead_letters()
+        stop(bed)
+
+
 def other_stages_under_load(programs):
     """kill -9 and other stages, again and again, with messages that the broker has no answer for."""
     dice = harness.pick_seed()
@@ -229,5 +254,5 @@ def a_sink_that_is_gone(programs):
 
 if __name__ == "__main__":
     harness.main(a_changed_plan_waits_for_room, other_stages_while_upstream_is_away,
-                 other_stages_under_load, other_stages_when_idle,
-                 another_spread, a_sink_that_is_gone)
+                 other_stages_and_a_renamed_broker, other_stages_under_load,
+                 other_stages_when_idle, another_spread, a_sink_that_is_gone)

@@ -40,6 +40,9 @@ class TaskSets : public ::testing::Test {
     char pattern[] = "/tmp/runnel-task-set-XXXXXX";
     folder_ = mkdtemp(pattern);
     RegisterAll(registry_);
+    sizes_.in_ring = 64 * 1024;
+    sizes_.out_ring = 64 * 1024;
+    sizes_.state = 64 * 1024;
   }
   ~TaskSets() override { fs::remove_all(folder_); }
 
@@ -81,9 +84,7 @@ class TaskSets : public ::testing::Test {
     options.runtime = folder_ + where + "/runtime";
     options.state = folder_ + where + "/state";
     options.incarnation = 1;
-    options.sizes.in_ring = 64 * 1024;
-    options.sizes.out_ring = 64 * 1024;
-    options.sizes.state = 64 * 1024;
+    options.sizes = sizes_;
     options.warn = [this](const std::string& text) { warnings_ += text + "\n"; };
     return TaskSet::Open(std::move(pipelines), options);
   }
@@ -121,6 +122,7 @@ class TaskSets : public ::testing::Test {
 
   std::string folder_;
   Registry registry_;
+  TaskSizes sizes_;
   std::string warnings_;
 };
 
@@ -263,6 +265,54 @@ TEST_F(TaskSets, TasksOfOtherStagesAreSetAside) {
       << warnings_;
   for (RunningTask& task : tasks->tasks()) ASSERT_TRUE(tasks->Remove(task).ok());
   EXPECT_EQ(FilesIn("/device/runtime"), std::vector<std::string>());
+}
+
+// Without room for new ones beside them they stay as they are, and so does the earlier pipeline.
+TEST_F(TaskSets, TasksAreNotSetAsideWithoutRoomForNewOnes) {
+  Fill(*Open("/device").value());
+  sizes_.in_ring = std::uint64_t{1} << 50;
+  const Result<std::unique_ptr<TaskSet>> failed = Open("/device", Pipelines(ByField("room")));
+  ASSERT_FALSE(failed.ok());
+  EXPECT_NE(failed.error().message.find("so it needs new tasks beside those that it has"),
+            std::string::npos)
+      << failed.error().message;
+  EXPECT_EQ(Open("/device").value()->at(0, 0, 1).journal->received(), 2u);
+  EXPECT_EQ(warnings_, "");
+}
+
+// Nothing can be said of a plan that is lost: they are set aside and kept.
+TEST_F(TaskSets, TasksOfALostPlanAreSetAsideAndKept) {
+  Fill(*Open("/device", Pipelines(ByField("room"))).value());
+  fs::remove_all(folder_ + "/device/runtime/plans");
+  EXPECT_EQ(Open("/device", Pipelines(ByField("zone"))).value()->tasks().size(), 4u);
+  EXPECT_NE(
+      warnings_.find("`p@1/0.0` is a task that no pipeline has any more; it is kept as it is: "
+                     "its plan: "),
+      std::string::npos)
+      << warnings_;
+}
+
+// A record for a task of the next stage that is not there goes to another one that ends.
+TEST_F(TaskSets, ATaskThatIsNotThereHasAStandIn) {
+  const auto tell = [](TaskSet& tasks, std::size_t stage, std::uint32_t partition) {
+    ASSERT_EQ(tasks.at(0, stage, partition)
+                  .journal->AppendPlan(tasks.pipelines()[0].fingerprint,
+                                       tasks.pipelines()[0].encoded, Time{}),
+              Appended::kDone);
+  };
+  {
+    const std::unique_ptr<TaskSet> tasks = Open("/device", Pipelines(ByField("room"))).value();
+    tell(*tasks, 0, 0);
+    tell(*tasks, 1, 1);
+  }
+  const std::unique_ptr<TaskSet> tasks = Open("/device", {}).value();
+  ASSERT_EQ(tasks->tasks().size(), 2u);
+  const RunningTask& source = tasks->tasks()[0];
+  EXPECT_EQ(tasks->Find(source, 1, 0), nullptr);
+  for (const std::uint64_t hash : {0U, 1U, 7U}) {
+    EXPECT_EQ(tasks->StandIn(source, 1, hash), &tasks->tasks()[1]);
+  }
+  EXPECT_EQ(tasks->StandIn(source, 2, 0), nullptr);
 }
 
 // What is exchanged is the same: they go over to the changed plan.

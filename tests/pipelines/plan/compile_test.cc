@@ -160,6 +160,22 @@ TEST(Compile, TellsWhetherStagesExchangeTheSame) {
   EXPECT_NE(digest("[room, v]", ""), room);
   EXPECT_NE(digest("room", "timestamp: ts\n"), room);  // one more field
   EXPECT_NE(digest("room", "sinks: { b: { mqtt: { topic: b } } }\n"), room);
+  // What is done before the records go to the next stage, and what it finds in their topic.
+  const auto passes = [](const std::string& topic, const std::string& steps) {
+    Diagnostics diagnostics;
+    const std::string text = "source: { mqtt: { topic: \"" + topic +
+                             "\" } }\nschema: { room: string, v: int }\nsteps: [ " + steps +
+                             " ]\nsink: { mqtt: { topic: out } }\n";
+    const std::unique_ptr<const Plan> plan = CompileText(text, diagnostics);
+    EXPECT_NE(plan, nullptr) << diagnostics.Format();
+    return plan->exchange_digest();
+  };
+  const std::string dedupe = "dedupe: { id: v, key: room, ttl: 1h }";
+  const std::uint64_t as_it_is = passes("s/{device}/v", "set: { v: v * 2 }, " + dedupe);
+  EXPECT_NE(passes("s/{device}/v", dedupe + ", set: { v: v * 2 }"), as_it_is);
+  EXPECT_NE(passes("s/{device}/v", "set: { v: v * 3 }, " + dedupe), as_it_is);
+  EXPECT_NE(passes("s/+/{device}", "set: { v: v * 2 }, " + dedupe), as_it_is);
+  EXPECT_EQ(passes("s/{device}/v", "set: { v: v * 2 }, " + dedupe + ", filter: v > 1"), as_it_is);
   // One stage.
   EXPECT_NE(digest("device", ""), room);
   EXPECT_EQ(digest("device", "sinks: { b: { mqtt: { topic: b } } }\n"), digest("device", ""));
