@@ -46,6 +46,11 @@ Exchanges Compare(const Plan& plan, std::uint64_t fingerprint, std::size_t stage
 
 // Whether new tasks of a pipeline fit in beside those that there are.
 Status HasRoom(const Plan& plan, const TaskSetOptions& options) {
+  // What has come back from a snapshot has holes where it needs room.
+  for (const auto& [name, id] : TasksThatAreThere(options.runtime, options.state)) {
+    const Result<TaskFiles> files = TaskFiles::Open(TaskFolder(options.runtime, id));
+    if (!files.ok() && files.error().kind == ErrorKind::kRetry) return files.error();
+  }
   std::uint64_t tasks = 0;
   for (std::size_t stage = 0; stage < plan.stages(); ++stage) tasks += plan.partitions(stage);
   const std::uint64_t needed = tasks * TaskFiles::BytesFor(options.sizes);

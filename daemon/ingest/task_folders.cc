@@ -3,9 +3,12 @@
 #include <charconv>
 #include <filesystem>
 #include <optional>
+#include <utility>
 #include <vector>
 
+#include "daemon/ingest/stored_plans.h"
 #include "daemon/journal/snapshot.h"
+#include "daemon/posix/files.h"
 
 namespace runnel {
 namespace {
@@ -68,6 +71,22 @@ std::map<std::string, TaskId> TasksThatAreThere(const std::string& runtime,
   FindTasks(runtime, "", found);
   FindTasks(state, kSnapshotSuffix, found);
   return found;
+}
+
+Status SaveTasks(const std::string& runtime, const std::string& state) {
+  Status all = CopyStoredPlans(runtime, state);
+  std::map<std::string, TaskId> found;
+  FindTasks(runtime, "", found);
+  for (const auto& [name, id] : found) {
+    const std::string folder = TaskFolder(runtime, id);
+    std::error_code ignored;
+    if (!fs::exists(folder + "/in", ignored)) continue;  // on its way out
+    const std::string path = SnapshotPath(state, id);
+    Status saved = MakeFolders(path.substr(0, path.rfind('/')));
+    if (saved.ok()) saved = SaveSnapshot(folder, path);
+    if (all.ok()) all = std::move(saved);
+  }
+  return all;
 }
 
 Status RestoreTask(const std::string& runtime, const std::string& state, const TaskId& id,

@@ -22,6 +22,11 @@ std::string SnapshotPath(const std::string& state, const TaskId& id);
 std::map<std::string, TaskId> TasksThatAreThere(const std::string& runtime,
                                                 const std::string& state);
 
+// Puts what the tasks hold that have files below `runtime`, and their plans, below `state`, for a
+// start without `runtime`; what can be put there, whatever is wrong with the rest. REQUIRES: no
+// worker and no uplink runs.
+Status SaveTasks(const std::string& runtime, const std::string& state);
+
 // Puts a snapshot back if there is one and the journals are gone. One that is damaged is renamed,
 // and `warn` told; what only lacks room or a permission is not given up, and an error.
 Status RestoreTask(const std::string& runtime, const std::string& state, const TaskId& id,

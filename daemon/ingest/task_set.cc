@@ -9,7 +9,6 @@
 #include "daemon/ingest/set_aside.h"
 #include "daemon/ingest/stored_plans.h"
 #include "daemon/ingest/task_folders.h"
-#include "daemon/journal/snapshot.h"
 #include "daemon/posix/files.h"
 
 namespace runnel {
@@ -20,31 +19,63 @@ Result<std::unique_ptr<TaskSet>> TaskSet::Open(std::vector<RunningPipeline> pipe
   std::unique_ptr<TaskSet> set(new TaskSet());
   set->runtime_ = options.runtime;
   set->pipelines_ = std::move(pipelines);
+  Status opened = set->OpenAll(options);
+  if (opened.ok()) return set;
+  // Nobody will at the end of a daemon that does not begin.
+  if (const Status saved = SaveTasks(options.runtime, options.state); !saved.ok()) {
+    options.warn("saving the state: " + saved.error().message);
+  }
+  return std::move(opened.error());
+}
+
+Status TaskSet::OpenAll(const TaskSetOptions& options) {
   // Those of journals that come back, perhaps of an earlier plan.
   const Status back = CopyStoredPlans(options.state, options.runtime);
   if (!back.ok()) options.warn("plans of tasks: " + back.error().message);
-  for (std::size_t pipeline = 0; pipeline < set->pipelines_.size(); ++pipeline) {
-    if (Status aside = SetAsideIfChanged(set->pipelines_[pipeline], options); !aside.ok()) {
-      return aside.error();
-    }
-    if (Status opened = set->OpenWanted(pipeline, options); !opened.ok()) return opened.error();
+  for (std::size_t pipeline = 0; pipeline < pipelines_.size(); ++pipeline) {
+    if (Status aside = SetAsideIfChanged(pipelines_[pipeline], options); !aside.ok()) return aside;
+    if (Status opened = OpenWanted(pipeline, options); !opened.ok()) return opened;
   }
-  for (const TaskId& id : set->Leftovers(options)) {
-    const Status opened = set->OpenLeftover(id, options);
-    if (opened.ok()) continue;
-    set->kept_.push_back(id);
-    options.warn("`" + id.Name() +
-                 "` is a task that no pipeline has any more; it is kept as it is: " +
-                 opened.error().message);
+  const std::vector<TaskId> leftovers = Leftovers(options);
+  for (auto first = leftovers.begin(); first != leftovers.end();) {
+    const auto end = std::find_if(first, leftovers.end(), [&first](const TaskId& id) {
+      return id.PipelineFolder() != first->PipelineFolder();
+    });
+    OpenLeftovers({first, end}, options);
+    first = end;
   }
-  set->NoteMoved();
+  NoteMoved();
   for (const std::string& base : {options.runtime, options.state}) RemoveEmptyFolders(base);
-  set->ForgetUnusedPlans();
+  ForgetUnusedPlans();
   // But for what is kept all has come back from there.
-  if (!back.ok()) return set;
+  if (!back.ok()) return {};
   ForgetPlans(options.state,
-              [&set](const std::string& pipeline, std::uint64_t) { return set->IsKept(pipeline); });
-  return set;
+              [this](const std::string& pipeline, std::uint64_t) { return IsKept(pipeline); });
+  return {};
+}
+
+// Those of one generation of a pipeline. They send to each other: where one cannot be opened now
+// and may be later, all wait for it.
+void TaskSet::OpenLeftovers(std::span<const TaskId> ids, const TaskSetOptions& options) {
+  const std::size_t tasks = tasks_.size();
+  const std::size_t pipelines = pipelines_.size();
+  std::vector<TaskId> kept;
+  for (const TaskId& id : ids) {
+    const Status opened = OpenLeftover(id, options);
+    if (opened.ok()) continue;
+    const bool alone = opened.error().kind == ErrorKind::kGiveUp;
+    options.warn("`" + id.Name() +
+                 "` is a task that no pipeline has any more; it is kept as it is" +
+                 (alone ? "" : ", with all of `" + id.PipelineFolder() + "`") + ": " +
+                 opened.error().message);
+    kept.push_back(id);
+    if (alone) continue;
+    tasks_.resize(tasks);
+    pipelines_.resize(pipelines);
+    kept.assign(ids.begin(), ids.end());
+    break;
+  }
+  kept_.insert(kept_.end(), kept.begin(), kept.end());
 }
 
 Status TaskSet::OpenWanted(std::size_t pipeline, const TaskSetOptions& options) {
@@ -267,22 +298,6 @@ Status TaskSet::Remove(RunningTask& task) {
   fs::remove(PipelineFolder(runtime_, task.id), ignored);  // was it the last one?
   ForgetUnusedPlans();
   return {};
-}
-
-Status TaskSet::SaveAll(const std::string& state) const {
-  std::vector<TaskId> ids;
-  for (const RunningTask& task : tasks_) {
-    if (!task.gone) ids.push_back(task.id);
-  }
-  ids.insert(ids.end(), kept_.begin(), kept_.end());
-  Status all = CopyStoredPlans(runtime_, state);
-  for (const TaskId& id : ids) {
-    const std::string path = SnapshotPath(state, id);
-    Status saved = MakeFolders(path.substr(0, path.rfind('/')));
-    if (saved.ok()) saved = SaveSnapshot(TaskFolder(runtime_, id), path);
-    if (all.ok()) all = std::move(saved);
-  }
-  return all;
 }
 
 }  // namespace runnel

@@ -69,7 +69,8 @@ class TaskSet final {
  public:
   // Opens, restores or makes the files of all tasks of `pipelines`, which are none of them
   // retired, and opens or restores those of all others that there are: their pipelines come
-  // behind, once for each plan that such tasks run.
+  // behind, once for each plan that such tasks run. Where that fails, what had a snapshot has one
+  // again.
   static Result<std::unique_ptr<TaskSet>> Open(std::vector<RunningPipeline> pipelines,
                                                const TaskSetOptions& options);
 
@@ -104,15 +105,13 @@ class TaskSet final {
   // Processes that have mapped them keep all but the rings until they end.
   Status Remove(RunningTask& task);
 
-  // Puts what the tasks hold into `state`, for a start without `runtime`; what can be put there,
-  // whatever is wrong with the rest. REQUIRES: no worker and no uplink runs.
-  Status SaveAll(const std::string& state) const;
-
  private:
   TaskSet() = default;
+  Status OpenAll(const TaskSetOptions& options);
   Status OpenWanted(std::size_t pipeline, const TaskSetOptions& options);
   Status OpenOne(RunningTask task, const TaskSetOptions& options);
   std::vector<TaskId> Leftovers(const TaskSetOptions& options) const;
+  void OpenLeftovers(std::span<const TaskId> ids, const TaskSetOptions& options);
   Status OpenLeftover(TaskId id, const TaskSetOptions& options);
   Result<std::size_t> RetiredPipeline(const TaskId& id, std::uint64_t fingerprint,
                                       const TaskSetOptions& options);

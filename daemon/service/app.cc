@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/ingest/task_folders.h"
 #include "daemon/journal/task_report.h"
 #include "daemon/posix/clock.h"
 #include "daemon/posix/files.h"
@@ -327,7 +328,7 @@ void App::StopUplink() {
 }
 
 void App::Finish() {
-  if (const Status saved = tasks_->SaveAll(options_.device.state); !saved.ok()) {
+  if (const Status saved = SaveTasks(options_.device.runtime, options_.device.state); !saved.ok()) {
     log_->Error("saving the state: " + saved.error().message);
     exit_code_ = 1;
   }

@@ -9,19 +9,6 @@ namespace {
 // Records of one source before the next has its chance.
 constexpr int kRecordsInARow = 256;
 
-OutReader::Settled HowSettled(const RecordView& record) {
-  switch (static_cast<OutputKind>(record.header.kind)) {
-    case OutputKind::kExchange:
-    case OutputKind::kTick:
-      return OutReader::Settled::kMoved;
-    case OutputKind::kDeadLetter:
-      return OutReader::Settled::kDeadLetter;
-    case OutputKind::kResult:
-      break;
-  }
-  return OutReader::Settled::kRejected;
-}
-
 }  // namespace
 
 Exchange::Exchange(TaskSet& tasks, std::vector<Ringer*> workers, std::vector<const Doorbell*> bells,
@@ -78,39 +65,32 @@ bool Exchange::RunSource(Source& source) {
       }
       if (found != RingReader::Found::kRecord) break;
     }
-    if (!Deliver(source, record)) {
+    const std::optional<OutReader::Settled> how = Deliver(source, record);
+    if (!how.has_value()) {
       source.waiting = record;
       break;
     }
     source.waiting.reset();
-    source.reader->Settle(record, HowSettled(record));
+    source.reader->Settle(record, *how);
     source.moved = moved = true;
   }
   if (moved && source.reader->WorkerWaits()) bells_[source.task->worker]->Ring();
   return moved;
 }
 
-bool Exchange::Deliver(Source& source, const RecordView& record) {
-  const std::size_t next = source.task->id.stage + 1;
-  const std::uint32_t partitions =
-      tasks_->pipelines()[source.task->pipeline].plan->partitions(next);
+// What became of it; nothing where it has to wait.
+std::optional<OutReader::Settled> Exchange::Deliver(Source& source, const RecordView& record) {
   switch (static_cast<OutputKind>(record.header.kind)) {
-    case OutputKind::kExchange: {
-      const auto partition = static_cast<std::uint32_t>(record.header.tag % partitions);
-      return DeliverTo(next, partition, source, record);
-    }
-    case OutputKind::kTick: {
-      bool everywhere = true;
-      for (std::uint32_t partition = 0; partition < partitions; ++partition) {
-        everywhere &= DeliverTo(next, partition, source, record);
-      }
-      return everywhere;
-    }
+    case OutputKind::kExchange:
+      return DeliverRecord(source, record);
+    case OutputKind::kTick:
+      if (!DeliverTick(source, record)) return std::nullopt;
+      return OutReader::Settled::kMoved;
     case OutputKind::kDeadLetter: {
       const Status written =
           source.dead_letters->Append(source.task->id, source.reader->incarnation(), record);
       if (!written.ok()) options_.report(written.error());
-      return true;
+      return OutReader::Settled::kDeadLetter;
     }
     case OutputKind::kResult:
       break;
@@ -118,34 +98,44 @@ bool Exchange::Deliver(Source& source, const RecordView& record) {
   const std::string reason = "an output of kind " + std::to_string(record.header.kind);
   options_.report(
       Error{ErrorKind::kGiveUp, "`" + source.task->id.Name() + "` has written " + reason});
-  Reject(source, record, reason);
-  return true;
+  return Reject(source, record, reason);
 }
 
-void Exchange::Reject(const Source& source, const RecordView& record, std::string_view reason) {
+OutReader::Settled Exchange::Reject(const Source& source, const RecordView& record,
+                                    std::string_view reason) {
   const Status written = source.dead_letters->AppendRejected(
       source.task->id, source.reader->incarnation(), record, reason);
   if (!written.ok()) options_.report(written.error());
+  return OutReader::Settled::kRejected;
 }
 
-bool Exchange::DeliverTo(std::size_t stage, std::uint32_t partition, const Source& source,
-                         const RecordView& record) {
-  const bool tick = static_cast<OutputKind>(record.header.kind) == OutputKind::kTick;
-  RunningTask* target = tasks_->Find(*source.task, stage, partition);
-  if (target == nullptr) {
-    if (tick) return true;
-    target = tasks_->StandIn(*source.task, stage, record.header.tag);
+std::optional<OutReader::Settled> Exchange::DeliverRecord(const Source& source,
+                                                          const RecordView& record) {
+  const std::size_t next = source.task->id.stage + 1;
+  const Plan& plan = *tasks_->pipelines()[source.task->pipeline].plan;
+  const auto partition = static_cast<std::uint32_t>(record.header.tag % plan.partitions(next));
+  RunningTask* target = tasks_->Find(*source.task, next, partition);
+  if (target == nullptr) target = tasks_->StandIn(*source.task, next, record.header.tag);
+  if (target == nullptr) return Reject(source, record, "the next stage is gone");
+  if (!source.moved && WasDelivered(source, next, record)) return OutReader::Settled::kMoved;
+  if (!DeliverTo(*target, source, record)) return std::nullopt;
+  return OutReader::Settled::kMoved;
+}
+
+// To every task of the next stage; false while one has no room.
+bool Exchange::DeliverTick(const Source& source, const RecordView& record) {
+  const std::size_t next = source.task->id.stage + 1;
+  const RunningPipeline& pipeline = tasks_->pipelines()[source.task->pipeline];
+  bool everywhere = true;
+  for (std::uint32_t partition = 0; partition < pipeline.plan->partitions(next); ++partition) {
+    RunningTask* const target = tasks_->Find(*source.task, next, partition);
+    // What time it is for a source that ends is nothing to those that go on.
+    if (target == nullptr || (pipeline.retired && !tasks_->pipelines()[target->pipeline].retired)) {
+      continue;
+    }
+    everywhere &= DeliverTo(*target, source, record);
   }
-  if (target == nullptr) {
-    Reject(source, record, "the next stage is gone");
-    return true;
-  }
-  // What time it is for a source that ends is nothing to those that go on.
-  const bool apart = tasks_->pipelines()[source.task->pipeline].retired &&
-                     !tasks_->pipelines()[target->pipeline].retired;
-  if (tick && apart) return true;
-  if (!tick && !source.moved && WasDelivered(source, stage, record)) return true;
-  return DeliverTo(*target, source, record);
+  return everywhere;
 }
 
 // A daemon that was killed behind the delivery has not settled its last record. Of another number

@@ -55,11 +55,12 @@ class Exchange final {
   Exchange(TaskSet& tasks, std::vector<Ringer*> workers, std::vector<const Doorbell*> bells,
            Options options);
   bool RunSource(Source& source);
-  bool Deliver(Source& source, const RecordView& record);
-  bool DeliverTo(std::size_t stage, std::uint32_t partition, const Source& source,
-                 const RecordView& record);
+  std::optional<OutReader::Settled> Deliver(Source& source, const RecordView& record);
+  std::optional<OutReader::Settled> DeliverRecord(const Source& source, const RecordView& record);
+  bool DeliverTick(const Source& source, const RecordView& record);
   bool WasDelivered(const Source& source, std::size_t stage, const RecordView& record);
-  void Reject(const Source& source, const RecordView& record, std::string_view reason);
+  OutReader::Settled Reject(const Source& source, const RecordView& record,
+                            std::string_view reason);
   bool DeliverTo(RunningTask& target, const Source& source, const RecordView& record);
 
   TaskSet* tasks_;

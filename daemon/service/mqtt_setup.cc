@@ -136,6 +136,7 @@ UplinkSettings MakeUplinkSettings(const DeviceConfig& device, const TaskSet& tas
     std::vector<UplinkSink> sinks;
     for (const MqttSink& sink : pipeline.plan->sinks()) {
       const std::string name = UpstreamOf(device, sink, tasks.PlanNow(pipeline.plan->name()));
+      if (name.empty()) continue;  // rejected: see MayEnd
       const auto [found, made] =
           numbers.emplace(name, static_cast<std::uint32_t>(settings.brokers.size()));
       if (made) {

@@ -113,12 +113,10 @@ bool Retirement::TryRemove(RunningTask& task) {
 }
 
 Status MayEnd(const DeviceConfig& device, const Plan& plan, const Plan* now) {
-  for (const MqttSink& sink : plan.sinks()) {
-    if (!UpstreamOf(device, sink, now).empty()) continue;
-    return Error{ErrorKind::kFix, "its results go to the broker `" + sink.broker +
-                                      "`, which is not in the configuration any more"};
-  }
-  return {};
+  const MqttSink& sink = plan.sinks().front();
+  if (!UpstreamOf(device, sink, now).empty()) return {};
+  return Error{ErrorKind::kFix, "its results go to the broker `" + sink.broker +
+                                    "`, which is not in the configuration any more"};
 }
 
 }  // namespace runnel

@@ -57,7 +57,7 @@ class Retirement final {
 };
 
 // An error where results of a pipeline that is to be retired go to a broker that `device` does not
-// have. `now` as for UpstreamOf.
+// have; those for other sinks than `sink` are rejected then. `now` as for UpstreamOf.
 Status MayEnd(const DeviceConfig& device, const Plan& plan, const Plan* now);
 
 }  // namespace runnel

@@ -76,6 +76,7 @@ class Enrich final : public Operator {
     return "enrich  " + parts_.key.Explain() + ", " + std::to_string(parts_.table->rows()) +
            " rows of " + parts_.name;
   }
+  std::string EffectMark() const override { return "enrich  " + parts_.key.Explain(); }
 
  private:
   Parts parts_;

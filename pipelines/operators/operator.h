@@ -97,6 +97,8 @@ class Operator {
   virtual std::optional<std::vector<std::string>> Key() const { return std::nullopt; }
   // The hash of the record's key, for the exchange in front of this operator.
   virtual Result<std::uint64_t> KeyHash(const Record&, Arena&) const { return std::uint64_t{0}; }
+  // What it does to records, whatever is in a table of it.
+  virtual std::string EffectMark() const { return Explain(); }
   // Operators whose state can be taken over have equal marks.
   virtual std::string StateMark() const { return {}; }
   // Of a window what it is, for batch, which groups by other means; nullptr of all others.

@@ -310,7 +310,7 @@ class PlanCompiler final {
     }
     // What records have behind them: it must not be done again, nor left out.
     for (std::size_t step = 0; step < plan_->layout.back().first; ++step) {
-      digest = Hash(plan_->steps[step].op->Explain(), digest);
+      digest = Hash(plan_->steps[step].op->EffectMark(), digest);
     }
     // A later stage may look for the captures in the topic.
     for (std::size_t i = 0; i < plan_->captures.size(); ++i) {

@@ -92,7 +92,7 @@ class TaskSets : public ::testing::Test {
   void StopForAReboot() {
     const std::unique_ptr<TaskSet> tasks = Open("/device").value();
     Fill(*tasks);
-    ASSERT_TRUE(tasks->SaveAll(folder_ + "/device/state").ok());
+    ASSERT_TRUE(SaveTasks(folder_ + "/device/runtime", folder_ + "/device/state").ok());
     fs::remove_all(folder_ + "/device/runtime");
   }
   // Task i gets its plan and i + 1 messages.
@@ -280,14 +280,29 @@ TEST_F(TaskSets, TasksAreNotSetAsideWithoutRoomForNewOnes) {
   EXPECT_EQ(warnings_, "");
 }
 
+// A start that fails leaves what it has put back for the next one, behind another reboot too.
+TEST_F(TaskSets, AFailedStartKeepsTheSnapshots) {
+  for (const bool changed : {true, false}) {
+    StopForAReboot();
+    const TaskSizes sizes = sizes_;
+    sizes_.in_ring = std::uint64_t{1} << 50;
+    EXPECT_FALSE(
+        Open("/device", changed ? Pipelines(ByField("room")) : Pipelines(kTasks + 1)).ok());
+    sizes_ = sizes;
+    fs::remove_all(folder_ + "/device/runtime");
+    EXPECT_EQ(Open("/device").value()->at(0, 0, 1).journal->received(), 2u);
+    fs::remove_all(folder_ + "/device");
+  }
+}
+
 // Nothing can be said of a plan that is lost: they are set aside and kept.
 TEST_F(TaskSets, TasksOfALostPlanAreSetAsideAndKept) {
   Fill(*Open("/device", Pipelines(ByField("room"))).value());
   fs::remove_all(folder_ + "/device/runtime/plans");
   EXPECT_EQ(Open("/device", Pipelines(ByField("zone"))).value()->tasks().size(), 4u);
   EXPECT_NE(
-      warnings_.find("`p@1/0.0` is a task that no pipeline has any more; it is kept as it is: "
-                     "its plan: "),
+      warnings_.find("`p@1/0.0` is a task that no pipeline has any more; it is kept as it is, "
+                     "with all of `p@1`: its plan: "),
       std::string::npos)
       << warnings_;
 }
@@ -345,6 +360,26 @@ TEST_F(TaskSets, AKilledStartSetsAllAsideTogether) {
         fs::remove_all(folder_ + "/copy");
       });
   EXPECT_GT(stepped.states, 20u);
+}
+
+// Those of a generation send to each other: while one waits for room, so do all.
+TEST_F(TaskSets, TasksThatEndAreOpenedTogether) {
+  StopForAReboot();
+  fs::create_directories(folder_ + "/device/runtime/tasks/p/0.1/work.restored/in-the-way");
+  {
+    const std::unique_ptr<TaskSet> tasks = Open("/device", {}).value();
+    EXPECT_EQ(tasks->tasks().size(), 0u);
+    EXPECT_EQ(tasks->pipelines().size(), 0u);
+    EXPECT_NE(warnings_.find("`p/0.1` is a task that no pipeline has any more; it is kept"),
+              std::string::npos)
+        << warnings_;
+  }
+  fs::remove_all(folder_ + "/device/runtime/tasks/p/0.1/work.restored");
+  const std::unique_ptr<TaskSet> tasks = Open("/device", {}).value();
+  ASSERT_EQ(tasks->tasks().size(), kTasks);
+  for (std::uint32_t i = 0; i < kTasks; ++i) {
+    EXPECT_EQ(tasks->tasks()[i].journal->received(), i + 1);
+  }
 }
 
 TEST_F(TaskSets, ATaskWithoutItsPlanIsKept) {

@@ -176,6 +176,12 @@ TEST(Compile, TellsWhetherStagesExchangeTheSame) {
   EXPECT_NE(passes("s/{device}/v", "set: { v: v * 3 }, " + dedupe), as_it_is);
   EXPECT_NE(passes("s/+/{device}", "set: { v: v * 2 }, " + dedupe), as_it_is);
   EXPECT_EQ(passes("s/{device}/v", "set: { v: v * 2 }, " + dedupe + ", filter: v > 1"), as_it_is);
+  // Not what is in a table.
+  const auto enriched = [&](const std::string& rows) {
+    return passes("s/{device}/v", "enrich: { table: [" + rows +
+                                      "], key: device, on: id, fields: [site] }, " + dedupe);
+  };
+  EXPECT_EQ(enriched("{ id: a, site: x }, { id: b, site: y }"), enriched("{ id: a, site: z }"));
   // One stage.
   EXPECT_NE(digest("device", ""), room);
   EXPECT_EQ(digest("device", "sinks: { b: { mqtt: { topic: b } } }\n"), digest("device", ""));
