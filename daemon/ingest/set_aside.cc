@@ -120,6 +120,11 @@ Status SetAsideIfChanged(const RunningPipeline& pipeline, const TaskSetOptions& 
   if (goes_over || !is_wanted) return {};
   // Renamed they would not be there for the earlier pipeline either.
   if (Status room = HasRoom(plan, options); !room.ok()) return room;
+  for (const TaskId& id : tasks) {
+    if (ForgetSnapshot(options.state, id)) continue;
+    return Error{ErrorKind::kFix, "the snapshot of `" + id.Name() + "` cannot be removed from `" +
+                                      options.state + "`, and would come back"};
+  }
   return Rename(plan.name(), options);
 }
 

@@ -73,7 +73,9 @@ std::map<std::string, TaskId> TasksThatAreThere(const std::string& runtime,
   return found;
 }
 
-Status SaveTasks(const std::string& runtime, const std::string& state) {
+namespace {
+
+Status Save(const std::string& runtime, const std::string& state, bool all_of_them) {
   Status all = CopyStoredPlans(runtime, state);
   std::map<std::string, TaskId> found;
   FindTasks(runtime, "", found);
@@ -82,6 +84,7 @@ Status SaveTasks(const std::string& runtime, const std::string& state) {
     std::error_code ignored;
     if (!fs::exists(folder + "/in", ignored)) continue;  // on its way out
     const std::string path = SnapshotPath(state, id);
+    if (!all_of_them && fs::exists(path, ignored)) continue;
     Status saved = MakeFolders(path.substr(0, path.rfind('/')));
     if (saved.ok()) saved = SaveSnapshot(folder, path);
     if (all.ok()) all = std::move(saved);
@@ -89,22 +92,33 @@ Status SaveTasks(const std::string& runtime, const std::string& state) {
   return all;
 }
 
+}  // namespace
+
+Status SaveTasks(const std::string& runtime, const std::string& state) {
+  return Save(runtime, state, true);
+}
+
+Status SaveRestOfTasks(const std::string& runtime, const std::string& state) {
+  return Save(runtime, state, false);
+}
+
 Status RestoreTask(const std::string& runtime, const std::string& state, const TaskId& id,
                    const std::function<void(const std::string&)>& warn) {
   const std::string snapshot = SnapshotPath(state, id);
   const std::string folder = TaskFolder(runtime, id);
   std::error_code ignored;
-  if (!fs::exists(snapshot, ignored)) return {};
-  if (!fs::exists(folder + "/in", ignored)) {
-    if (Status restored = RestoreSnapshot(snapshot, folder); !restored.ok()) {
-      if (restored.error().kind != ErrorKind::kGiveUp) return restored;
-      fs::rename(snapshot, snapshot + ".damaged", ignored);
-      warn(restored.error().message + "; it is kept as `" + snapshot + ".damaged`");
-      return {};
-    }
-  }
-  fs::remove(snapshot, ignored);
+  if (!fs::exists(snapshot, ignored) || fs::exists(folder + "/in", ignored)) return {};
+  Status restored = RestoreSnapshot(snapshot, folder);
+  if (restored.ok() || restored.error().kind != ErrorKind::kGiveUp) return restored;
+  fs::rename(snapshot, snapshot + ".damaged", ignored);
+  warn(restored.error().message + "; it is kept as `" + snapshot + ".damaged`");
   return {};
+}
+
+bool ForgetSnapshot(const std::string& state, const TaskId& id) {
+  std::error_code error;
+  fs::remove(SnapshotPath(state, id), error);
+  return !fs::exists(SnapshotPath(state, id), error);
 }
 
 void RemoveEmptyFolders(const std::string& base) {

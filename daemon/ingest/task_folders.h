@@ -26,11 +26,17 @@ std::map<std::string, TaskId> TasksThatAreThere(const std::string& runtime,
 // start without `runtime`; what can be put there, whatever is wrong with the rest. REQUIRES: no
 // worker and no uplink runs.
 Status SaveTasks(const std::string& runtime, const std::string& state);
+// The same of those that have no snapshot there, behind a start that failed: it may be tried again
+// and again, and flash wears out.
+Status SaveRestOfTasks(const std::string& runtime, const std::string& state);
 
 // Puts a snapshot back if there is one and the journals are gone. One that is damaged is renamed,
 // and `warn` told; what only lacks room or a permission is not given up, and an error.
 Status RestoreTask(const std::string& runtime, const std::string& state, const TaskId& id,
                    const std::function<void(const std::string&)>& warn);
+// Removes the snapshot of a task that has been put back, before anything is done with it: used once
+// more it would bring everything back that has been done since. Whether there is none now.
+bool ForgetSnapshot(const std::string& state, const TaskId& id);
 
 // Of pipelines that have no task any more.
 void RemoveEmptyFolders(const std::string& base);

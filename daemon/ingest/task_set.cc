@@ -22,7 +22,7 @@ Result<std::unique_ptr<TaskSet>> TaskSet::Open(std::vector<RunningPipeline> pipe
   Status opened = set->OpenAll(options);
   if (opened.ok()) return set;
   // Nobody will at the end of a daemon that does not begin.
-  if (const Status saved = SaveTasks(options.runtime, options.state); !saved.ok()) {
+  if (const Status saved = SaveRestOfTasks(options.runtime, options.state); !saved.ok()) {
     options.warn("saving the state: " + saved.error().message);
   }
   return std::move(opened.error());
@@ -36,6 +36,8 @@ Status TaskSet::OpenAll(const TaskSetOptions& options) {
     if (Status aside = SetAsideIfChanged(pipelines_[pipeline], options); !aside.ok()) return aside;
     if (Status opened = OpenWanted(pipeline, options); !opened.ok()) return opened;
   }
+  // The rest cannot fail any more.
+  for (const RunningTask& task : tasks_) ForgetSnapshot(options.state, task.id);
   const std::vector<TaskId> leftovers = Leftovers(options);
   for (auto first = leftovers.begin(); first != leftovers.end();) {
     const auto end = std::find_if(first, leftovers.end(), [&first](const TaskId& id) {
@@ -138,10 +140,10 @@ Status TaskSet::OpenLeftover(TaskId id, const TaskSetOptions& options) {
       !restored.ok()) {
     return restored;
   }
-  std::error_code ignored;
-  if (fs::exists(SnapshotPath(options.state, task.id), ignored)) {
+  if (!ForgetSnapshot(options.state, task.id)) {
     return Error{ErrorKind::kRetry, "its snapshot cannot be removed, and would come back"};
   }
+  std::error_code ignored;
   // What Remove() has left, or a first start that was killed: without one of them the others are
   // nothing.
   const auto is_missing = [&task](const char* file) {

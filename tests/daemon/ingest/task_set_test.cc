@@ -288,6 +288,10 @@ TEST_F(TaskSets, AFailedStartKeepsTheSnapshots) {
     sizes_.in_ring = std::uint64_t{1} << 50;
     EXPECT_FALSE(
         Open("/device", changed ? Pipelines(ByField("room")) : Pipelines(kTasks + 1)).ok());
+    // Tried again and again, it writes nothing.
+    const fs::file_time_type written = fs::last_write_time(Snapshot("/device", 1));
+    EXPECT_FALSE(Open("/device", Pipelines(kTasks + 1)).ok());
+    EXPECT_EQ(fs::last_write_time(Snapshot("/device", 1)), written);
     sizes_ = sizes;
     fs::remove_all(folder_ + "/device/runtime");
     EXPECT_EQ(Open("/device").value()->at(0, 0, 1).journal->received(), 2u);
