@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/ingest/stored_plans.h"
@@ -48,8 +49,10 @@ Exchanges Compare(const Plan& plan, std::uint64_t fingerprint, std::size_t stage
 Status HasRoom(const Plan& plan, const TaskSetOptions& options) {
   // What has come back from a snapshot has holes where it needs room.
   for (const auto& [name, id] : TasksThatAreThere(options.runtime, options.state)) {
-    const Result<TaskFiles> files = TaskFiles::Open(TaskFolder(options.runtime, id));
-    if (!files.ok() && files.error().kind == ErrorKind::kRetry) return files.error();
+    Result<TaskFiles> files = TaskFiles::Open(TaskFolder(options.runtime, id));
+    if (!files.ok() && files.error().kind == ErrorKind::kRetry) {
+      return std::move(files.error()).In("opening `" + name + "`");
+    }
   }
   std::uint64_t tasks = 0;
   for (std::size_t stage = 0; stage < plan.stages(); ++stage) tasks += plan.partitions(stage);

@@ -51,6 +51,23 @@ void FindTasks(const std::string& base, std::string_view suffix,
   }
 }
 
+Status Save(const std::string& runtime, const std::string& state, bool all_of_them) {
+  Status all = CopyStoredPlans(runtime, state);
+  std::map<std::string, TaskId> found;
+  FindTasks(runtime, "", found);
+  for (const auto& [name, id] : found) {
+    const std::string folder = TaskFolder(runtime, id);
+    std::error_code ignored;
+    if (!fs::exists(folder + "/in", ignored)) continue;  // on its way out
+    const std::string path = SnapshotPath(state, id);
+    if (!all_of_them && fs::exists(path, ignored)) continue;
+    Status saved = MakeFolders(path.substr(0, path.rfind('/')));
+    if (saved.ok()) saved = SaveSnapshot(folder, path);
+    if (all.ok()) all = std::move(saved);
+  }
+  return all;
+}
+
 }  // namespace
 
 std::string PipelineFolder(const std::string& base, const TaskId& id) {
@@ -72,27 +89,6 @@ std::map<std::string, TaskId> TasksThatAreThere(const std::string& runtime,
   FindTasks(state, kSnapshotSuffix, found);
   return found;
 }
-
-namespace {
-
-Status Save(const std::string& runtime, const std::string& state, bool all_of_them) {
-  Status all = CopyStoredPlans(runtime, state);
-  std::map<std::string, TaskId> found;
-  FindTasks(runtime, "", found);
-  for (const auto& [name, id] : found) {
-    const std::string folder = TaskFolder(runtime, id);
-    std::error_code ignored;
-    if (!fs::exists(folder + "/in", ignored)) continue;  // on its way out
-    const std::string path = SnapshotPath(state, id);
-    if (!all_of_them && fs::exists(path, ignored)) continue;
-    Status saved = MakeFolders(path.substr(0, path.rfind('/')));
-    if (saved.ok()) saved = SaveSnapshot(folder, path);
-    if (all.ok()) all = std::move(saved);
-  }
-  return all;
-}
-
-}  // namespace
 
 Status SaveTasks(const std::string& runtime, const std::string& state) {
   return Save(runtime, state, true);

@@ -95,9 +95,9 @@ Status App::OpenTasks() {
   options.workers = HostCount(device);
   options.incarnation = DrawIncarnation();
   options.warn = [this](const std::string& text) { log_->Warn(text); };
-  Registry registry;
-  RegisterAll(registry);
-  options.compile = [&](const std::string& pipeline, std::string_view encoded) {
+  options.compile = [&options](const std::string& pipeline, std::string_view encoded) {
+    Registry registry;
+    RegisterAll(registry);
     PlanLimits limits;
     limits.record_max = options.record_max;
     return CompileEncoded(pipeline, encoded, registry, limits);

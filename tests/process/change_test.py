@@ -4,8 +4,8 @@ import os
 import time
 
 import harness
-from rooms import (KEYS, START, by_device, by_room, close_windows, counted, received, send, stop,
-                   wait_counted)
+from rooms import (KEYS, begin, by_device, by_room, close_windows, counted, received, send, stop,
+                   wait_counted, windows)
 
 RELAY = """
 name: relay
@@ -21,12 +21,12 @@ sink:
 
 def in_one_stage(partitions, sink):
     """`rooms` by a part of the topic."""
-    return by_room(partitions, sink).replace("key: room", "key: device").replace("{room}", "{device}")
+    return windows("rooms", "device", partitions, sink)
 
 
 def by_zone(partitions, sink):
     """`rooms` in two stages, but other ones."""
-    return by_room(partitions, sink).replace("room", "zone").replace("zones", "rooms")
+    return windows("rooms", "zone", partitions, sink)
 
 
 def a_changed_plan_waits_for_room(programs):
@@ -148,11 +148,7 @@ def other_stages_under_load(programs):
         bed.wait_connected()
         results = bed.collect("rooms/#")
         sent = 30_000
-        publisher = bed.publisher()
-        for i in range(sent):
-            publisher.send(f"sensors/d{i % KEYS}/value", json.dumps(
-                {"ts": START + i * 50_000 // sent, "room": f"r{i % KEYS}", "zone": f"z{i % KEYS}",
-                 "value": i}))
+        publisher = begin(bed, sent)
         for form in (by_room, by_zone, in_one_stage, by_room):
             harness.wait_for(lambda: (bed.status("rooms") or {}).get("received", 0) > 0, 30, "some")
             time.sleep(dice.uniform(0, 0.15))
@@ -222,7 +218,7 @@ def a_sink_that_is_gone(programs):
     more = 'sinks:\n  copies:\n    mqtt: { topic: "copies/{device}" }\n'
     with harness.Bed(programs) as bed, harness.Bed(programs, ["persistence true"]) as site:
         bed.configure(workers=1, extra=f"site: {{ url: \"mqtt://127.0.0.1:{site.port}\" }}")
-        text = by_device(1).replace("mqtt: { topic: \"dev", "mqtt: { broker: site, topic: \"dev")
+        text = by_device(1, "broker: site, ")
         path = bed.write("devices.yaml", text + late)
         at_site, here = site.collect("#"), bed.collect("copies/#")
         bed.start_daemon(path)

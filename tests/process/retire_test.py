@@ -4,8 +4,8 @@ import os
 import time
 
 import harness
-from rooms import (KEYS, OTHER, START, by_device, by_room, close_windows, counted, received, send,
-                   stop, wait_counted)
+from rooms import (KEYS, OTHER, START, begin, by_device, by_room, close_windows, counted, received,
+                   send, stop, wait_counted)
 
 
 def gone(bed, pipeline, seconds=60):
@@ -165,10 +165,7 @@ def killed_under_load(programs):
         bed.wait_connected()
         results = bed.collect("devices/#")
         sent = 12_000
-        publisher = bed.publisher()
-        for i in range(sent):
-            publisher.send(f"sensors/d{i % KEYS}/value", json.dumps(
-                {"ts": START + i * 50_000 // sent}))
+        publisher = begin(bed, sent)
         for partitions in (6, 3, 1):  # none that has ended comes back: what was open is late then
             harness.wait_for(lambda: (bed.status("devices") or {}).get("received", 0) > 0, 30, "some")
             time.sleep(dice.uniform(0, 0.15))

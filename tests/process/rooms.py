@@ -6,9 +6,8 @@ import harness
 START = 1_700_000_040_000  # a full minute
 KEYS = 24
 
-# By a field of the payload: two stages.
-BY_ROOM = """
-name: rooms
+WINDOWS = """
+name: NAME
 source:
   mqtt: { topic: "sensors/{device}/value", qos: 1 }
 timestamp: ts
@@ -17,24 +16,10 @@ steps:
   - filter: value >= 0
   - window:
       tumbling: 1m
-      key: room
+      key: KEY
       aggregate: { n: count(), sum: sum(value) }
 sink:
-  mqtt: { SINKtopic: "rooms/{room}", qos: 1 }
-"""
-BY_DEVICE = """
-name: devices
-source:
-  mqtt: { topic: "sensors/{device}/value", qos: 1 }
-timestamp: ts
-partitions: PARTITIONS
-steps:
-  - window:
-      tumbling: 1m
-      key: device
-      aggregate: { n: count() }
-sink:
-  mqtt: { topic: "devices/{device}", qos: 1 }
+  mqtt: { SINKtopic: "NAME/{KEY}", qos: 1 }
 """
 OTHER = """
 name: other
@@ -45,22 +30,32 @@ sink:
 """
 
 
+def windows(name, key, partitions, sink=""):
+    """A minute's readings by a key; `device` is in the topic, else there are two stages."""
+    return (WINDOWS.replace("PARTITIONS", str(partitions)).replace("SINK", sink)
+            .replace("NAME", name).replace("KEY", key))
+
+
 def by_room(partitions=4, sink=""):
-    return BY_ROOM.replace("PARTITIONS", str(partitions)).replace("SINK", sink)
+    return windows("rooms", "room", partitions, sink)
 
 
-def by_device(partitions=4):
-    return BY_DEVICE.replace("PARTITIONS", str(partitions))
+def by_device(partitions=4, sink=""):
+    return windows("devices", "device", partitions, sink)
 
 
-def send(bed, count, minute=0):
-    """`count` readings of one minute, spread over the keys."""
+def begin(bed, count, minute=0):
+    """Sends `count` readings of one minute, spread over the keys; a publisher to finish."""
     publisher = bed.publisher()
     for i in range(count):
         publisher.send(f"sensors/d{i % KEYS}/value", json.dumps(
             {"ts": START + minute * 60_000 + i * 50_000 // count, "room": f"r{i % KEYS}",
              "zone": f"z{i % KEYS}", "kind": "value", "value": i, "unit": 1}))
-    publisher.finish()
+    return publisher
+
+
+def send(bed, count, minute=0):
+    begin(bed, count, minute).finish()
 
 
 def received(bed, pipeline, count):
@@ -75,11 +70,7 @@ def stop(bed):
 
 def close_windows(bed):
     """A reading of every key, two minutes later."""
-    publisher = bed.publisher()
-    for i in range(KEYS):
-        publisher.send(f"sensors/d{i}/value", json.dumps(
-            {"ts": START + 120_000, "room": f"r{i}", "kind": "value", "value": 0}))
-    publisher.finish()
+    send(bed, KEYS, 2)
 
 
 def counted(collector):
