@@ -124,9 +124,7 @@ Status SetAsideIfChanged(const RunningPipeline& pipeline, const TaskSetOptions& 
   // Renamed they would not be there for the earlier pipeline either.
   if (Status room = HasRoom(plan, options); !room.ok()) return room;
   for (const TaskId& id : tasks) {
-    if (ForgetSnapshot(options.state, id)) continue;
-    return Error{ErrorKind::kFix, "the snapshot of `" + id.Name() + "` cannot be removed from `" +
-                                      options.state + "`, and would come back"};
+    if (Status forgotten = ForgetSnapshot(options.state, id); !forgotten.ok()) return forgotten;
   }
   return Rename(plan.name(), options);
 }

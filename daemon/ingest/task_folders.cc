@@ -111,10 +111,12 @@ Status RestoreTask(const std::string& runtime, const std::string& state, const T
   return {};
 }
 
-bool ForgetSnapshot(const std::string& state, const TaskId& id) {
+Status ForgetSnapshot(const std::string& state, const TaskId& id) {
   std::error_code error;
   fs::remove(SnapshotPath(state, id), error);
-  return !fs::exists(SnapshotPath(state, id), error);
+  if (!error) return {};
+  return Error{ErrorKind::kRetry, "the snapshot of `" + id.Name() + "` cannot be removed from `" +
+                                      state + "`, and would come back: " + error.message()};
 }
 
 void RemoveEmptyFolders(const std::string& base) {

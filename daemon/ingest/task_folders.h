@@ -34,9 +34,9 @@ Status SaveRestOfTasks(const std::string& runtime, const std::string& state);
 // and `warn` told; what only lacks room or a permission is not given up, and an error.
 Status RestoreTask(const std::string& runtime, const std::string& state, const TaskId& id,
                    const std::function<void(const std::string&)>& warn);
-// Removes the snapshot of a task that has been put back, before anything is done with it: used once
-// more it would bring everything back that has been done since. Whether there is none now.
-bool ForgetSnapshot(const std::string& state, const TaskId& id);
+// Removes the snapshot of a task, if there is one. An error: it is still there, and would come
+// back.
+Status ForgetSnapshot(const std::string& state, const TaskId& id);
 
 // Of pipelines that have no task any more.
 void RemoveEmptyFolders(const std::string& base);

@@ -18,14 +18,10 @@ Result<std::unique_ptr<TaskSet>> TaskSet::Open(std::vector<RunningPipeline> pipe
                                                const TaskSetOptions& options) {
   std::unique_ptr<TaskSet> set(new TaskSet());
   set->runtime_ = options.runtime;
+  set->state_ = options.state;
   set->pipelines_ = std::move(pipelines);
-  Status opened = set->OpenAll(options);
-  if (opened.ok()) return set;
-  // Nobody will at the end of a daemon that does not begin.
-  if (const Status saved = SaveRestOfTasks(options.runtime, options.state); !saved.ok()) {
-    options.warn("saving the state: " + saved.error().message);
-  }
-  return std::move(opened.error());
+  if (Status opened = set->OpenAll(options); !opened.ok()) return std::move(opened.error());
+  return set;
 }
 
 Status TaskSet::OpenAll(const TaskSetOptions& options) {
@@ -36,8 +32,6 @@ Status TaskSet::OpenAll(const TaskSetOptions& options) {
     if (Status aside = SetAsideIfChanged(pipelines_[pipeline], options); !aside.ok()) return aside;
     if (Status opened = OpenWanted(pipeline, options); !opened.ok()) return opened;
   }
-  // The rest cannot fail any more.
-  for (const RunningTask& task : tasks_) ForgetSnapshot(options.state, task.id);
   const std::vector<TaskId> leftovers = Leftovers(options);
   for (auto first = leftovers.begin(); first != leftovers.end();) {
     const auto end = std::find_if(first, leftovers.end(), [&first](const TaskId& id) {
@@ -47,11 +41,20 @@ Status TaskSet::OpenAll(const TaskSetOptions& options) {
     first = end;
   }
   NoteMoved();
-  for (const std::string& base : {options.runtime, options.state}) RemoveEmptyFolders(base);
+  RemoveEmptyFolders(runtime_);
   ForgetUnusedPlans();
+  plans_are_back_ = back.ok();
+  return {};
+}
+
+Status TaskSet::ForgetSaved() const {
+  for (const RunningTask& task : tasks_) {
+    if (Status forgotten = ForgetSnapshot(state_, task.id); !forgotten.ok()) return forgotten;
+  }
+  RemoveEmptyFolders(state_);
   // But for what is kept all has come back from there.
-  if (!back.ok()) return {};
-  ForgetPlans(options.state,
+  if (!plans_are_back_) return {};
+  ForgetPlans(state_,
               [this](const std::string& pipeline, std::uint64_t) { return IsKept(pipeline); });
   return {};
 }
@@ -140,9 +143,6 @@ Status TaskSet::OpenLeftover(TaskId id, const TaskSetOptions& options) {
       !restored.ok()) {
     return restored;
   }
-  if (!ForgetSnapshot(options.state, task.id)) {
-    return Error{ErrorKind::kRetry, "its snapshot cannot be removed, and would come back"};
-  }
   std::error_code ignored;
   // What Remove() has left, or a first start that was killed: without one of them the others are
   // nothing.
@@ -161,7 +161,8 @@ Status TaskSet::OpenLeftover(TaskId id, const TaskSetOptions& options) {
   RunningTask& leftover = tasks_.back();
   const InJournal& journal = *leftover.journal;
   if (journal.plan_fingerprint() == 0 && journal.received() == 0) {  // killed when it was made
-    const Status removed = leftover.files.Remove(leftover.folder);
+    Status removed = ForgetSnapshot(state_, leftover.id);
+    if (removed.ok()) removed = leftover.files.Remove(leftover.folder);
     tasks_.pop_back();
     return removed;
   }

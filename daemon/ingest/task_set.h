@@ -69,10 +69,13 @@ class TaskSet final {
  public:
   // Opens, restores or makes the files of all tasks of `pipelines`, which are none of them
   // retired, and opens or restores those of all others that there are: their pipelines come
-  // behind, once for each plan that such tasks run. Where that fails, what had a snapshot has one
-  // again.
+  // behind, once for each plan that such tasks run. Snapshots and plans below `state` stay there.
   static Result<std::unique_ptr<TaskSet>> Open(std::vector<RunningPipeline> pipelines,
                                                const TaskSetOptions& options);
+
+  // Removes what has come back from below `state`, before anything is done with it: used once more
+  // it would bring everything back that has been done since. An error: not all could be.
+  Status ForgetSaved() const;
 
   const std::vector<RunningPipeline>& pipelines() const { return pipelines_; }
   std::vector<RunningTask>& tasks() { return tasks_; }
@@ -121,6 +124,8 @@ class TaskSet final {
   void ForgetUnusedPlans() const;
 
   std::string runtime_;
+  std::string state_;
+  bool plans_are_back_ = false;  // all that were below `state`
   std::vector<RunningPipeline> pipelines_;
   std::vector<RunningTask> tasks_;
   std::vector<std::vector<std::size_t>> first_;  // by pipeline and stage; of no retired one

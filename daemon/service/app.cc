@@ -55,10 +55,8 @@ App::App(Options options, Log& log)
 App::~App() = default;
 
 int App::Run() {
-  Status ready = Build();
-  if (ready.ok()) ready = WaitForBell();
-  if (!ready.ok()) {
-    log_->Error(ready.error().message);
+  if (const Status begun = Begin(); !begun.ok()) {
+    log_->Error(begun.error().message);
     return 1;
   }
   WaitForSignals();
@@ -76,7 +74,20 @@ std::vector<Ringer*> App::Ringers() {
   return ringers;
 }
 
-Status App::OpenTasks() {
+Status App::Begin() {
+  if (Status locked = LockFolders(); !locked.ok()) return locked;
+  Status prepared = Prepare();
+  if (prepared.ok()) prepared = tasks_->ForgetSaved();
+  if (prepared.ok()) return supervisor_->Begin([this] { OnReady(); });
+  // Nobody will at the end of a daemon that does not begin.
+  const DeviceConfig& device = options_.device;
+  if (const Status saved = SaveRestOfTasks(device.runtime, device.state); !saved.ok()) {
+    log_->Error("saving the state: " + saved.error().message);
+  }
+  return prepared;
+}
+
+Status App::LockFolders() {
   const DeviceConfig& device = options_.device;
   for (const auto& [folder, lock] :
        {std::pair(&device.runtime, &runtime_lock_), std::pair(&device.state, &state_lock_)}) {
@@ -85,6 +96,11 @@ Status App::OpenTasks() {
     if (!locked.ok()) return locked.error();
     *lock = std::move(locked).value();
   }
+  return {};
+}
+
+Status App::OpenTasks() {
+  const DeviceConfig& device = options_.device;
   TaskSetOptions options;
   options.runtime = device.runtime;
   options.state = device.state;
@@ -111,7 +127,8 @@ Status App::OpenTasks() {
   return {};
 }
 
-Status App::Build() {
+// Everything but what would have to be done only once.
+Status App::Prepare() {
   if (Status opened = OpenTasks(); !opened.ok()) return opened;
   Result<std::unique_ptr<Switchboard>> board = Switchboard::Create(HostCount(options_.device));
   if (!board.ok()) return board.error();
@@ -136,21 +153,7 @@ Status App::Build() {
   ticker.max_delay = limits.max_delay;
   ticker_ = std::make_unique<Ticker>(loop_, *tasks_, Ringers(), std::move(ticker));
 
-  Supervisor::Options supervisor;
-  supervisor.workers = WorkerCount(options_.device);
-  supervisor.worker_executable = options_.worker_executable;
-  supervisor.uplink_executable = options_.uplink_executable;
-  supervisor.host.max_delay = limits.max_delay;
-  supervisor.host.record_max = static_cast<std::uint64_t>(limits.record.bytes);
-  supervisor.host.memory_max = kWorkerMemoryMax;
-  supervisor.host.poison_text = options_.poison_text;
-  supervisor.record_timeout = std::chrono::ceil<milliseconds>(limits.record_timeout);
-  supervisor.uplink = MakeUplinkSettings(options_.device, *tasks_);
-  supervisor_ = std::make_unique<Supervisor>(loop_, *tasks_, *board_, *log_, std::move(supervisor));
-  supervisor_->on_uplink_message = [this](std::string_view line) { OnUplink(line); };
-  supervisor_->on_quiet = [this] {
-    for (const auto& source : sources_) source->ReArm();
-  };
+  MakeSupervisor();
   plans_ = std::make_unique<PlanSender>(loop_, *tasks_, Ringers(), *log_, [this] { return Now(); });
   TellPlans();
   LookupReload::Options reload;
@@ -169,7 +172,27 @@ Status App::Build() {
   retirement_ =
       std::make_unique<Retirement>(loop_, *tasks_, Ringers(), *log_, std::move(retirement));
   if (Status sources = MakeSources(); !sources.ok()) return sources;
-  return supervisor_->Start([this] { OnReady(); });
+  if (Status started = supervisor_->StartProcesses(); !started.ok()) return started;
+  return WaitForBell();
+}
+
+void App::MakeSupervisor() {
+  const DeviceLimits& limits = options_.device.limits;
+  Supervisor::Options supervisor;
+  supervisor.workers = WorkerCount(options_.device);
+  supervisor.worker_executable = options_.worker_executable;
+  supervisor.uplink_executable = options_.uplink_executable;
+  supervisor.host.max_delay = limits.max_delay;
+  supervisor.host.record_max = static_cast<std::uint64_t>(limits.record.bytes);
+  supervisor.host.memory_max = kWorkerMemoryMax;
+  supervisor.host.poison_text = options_.poison_text;
+  supervisor.record_timeout = std::chrono::ceil<milliseconds>(limits.record_timeout);
+  supervisor.uplink = MakeUplinkSettings(options_.device, *tasks_);
+  supervisor_ = std::make_unique<Supervisor>(loop_, *tasks_, *board_, *log_, std::move(supervisor));
+  supervisor_->on_uplink_message = [this](std::string_view line) { OnUplink(line); };
+  supervisor_->on_quiet = [this] {
+    for (const auto& source : sources_) source->ReArm();
+  };
 }
 
 // The plan as a record: the task switches where it reads it. Until the source is

@@ -46,8 +46,11 @@ class App final {
   int Run();
 
  private:
-  Status Build();
+  Status Begin();
+  Status LockFolders();
+  Status Prepare();
   Status OpenTasks();
+  void MakeSupervisor();
   Status MakeSources();
   void TellPlans();
   void WaitForSignals();

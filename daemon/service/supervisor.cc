@@ -66,15 +66,22 @@ Supervisor::Supervisor(asio::io_context& loop, TaskSet& tasks, Switchboard& boar
 
 Supervisor::~Supervisor() = default;
 
-Status Supervisor::Start(std::function<void()> on_ready) {
+Status Supervisor::StartProcesses() {
+  for (std::size_t i = 0; i <= workers_.size(); ++i) {
+    if (Status started = StartProcess(ChildAt(i), i); !started.ok()) return started;
+  }
+  return {};
+}
+
+Status Supervisor::Begin(std::function<void()> on_ready) {
   on_ready_ = std::move(on_ready);
   if (options_.workers == 0) {
     if (Status started = StartLocal(); !started.ok()) return started;
   }
-  for (std::size_t i = 0; i < workers_.size(); ++i) {
-    if (Status started = StartWorker(i); !started.ok()) return started;
+  for (std::size_t i = 0; i <= workers_.size(); ++i) {
+    if (Status sent = GiveWork(i); !sent.ok()) return sent;
   }
-  return StartUplink();
+  return {};
 }
 
 Status Supervisor::StartLocal() {
@@ -96,38 +103,28 @@ Status Supervisor::StartLocal() {
   return {};
 }
 
-Status Supervisor::StartWorker(std::size_t index) {
-  Child& child = *workers_[index];
-  if (Status started = StartProcess(child, options_.worker_executable, index); !started.ok()) {
-    return started;
-  }
-  return SendToWorker(child, index);
-}
-
-Status Supervisor::StartUplink() {
-  if (Status started = StartProcess(uplink_, options_.uplink_executable, workers_.size());
-      !started.ok()) {
-    return started;
-  }
-  return SendToUplink(uplink_);
-}
-
-Status Supervisor::StartProcess(Child& child, const std::string& executable, std::size_t index) {
+Status Supervisor::StartProcess(Child& child, std::size_t index) {
+  const std::string& executable =
+      IsUplink(index) ? options_.uplink_executable : options_.worker_executable;
   Result<ChildProcess> process = ChildProcess::Start(executable, {std::to_string(getpid())});
   if (!process.ok()) return process.error();
+  Result<Fd> death = Duplicate(process.value().pidfd());
+  if (!death.ok()) return death.error();
+  Result<Fd> channel = Duplicate(process.value().channel().fd());
+  if (!channel.ok()) return channel.error();
   child.process.emplace(std::move(process).value());
   child.ready = false;
   child.timed_out = false;
   child.policy.Started(Clock::now());
-  Result<Fd> death = Duplicate(child.process->pidfd());
-  if (!death.ok()) return death.error();
-  Result<Fd> channel = Duplicate(child.process->channel().fd());
-  if (!channel.ok()) return channel.error();
   child.death.emplace(*loop_, death.value().Release());
   child.channel.emplace(*loop_, channel.value().Release());
   WaitForDeath(child, index);
   ReadChannel(child);
   return {};
+}
+
+Status Supervisor::GiveWork(std::size_t index) {
+  return IsUplink(index) ? SendToUplink(uplink_) : SendToWorker(*workers_[index], index);
 }
 
 Status Supervisor::SendToWorker(Child& child, std::size_t index) {
@@ -247,10 +244,12 @@ void Supervisor::Restart(Child& child, std::size_t index) {
   child.timer->expires_after(child.policy.Died(Clock::now()));
   child.timer->async_wait([this, &child, index](const asio::error_code& error) {
     if (error || child.stopping) return;
-    const Status started = IsUplink(index) ? StartUplink() : StartWorker(index);
+    Status started = StartProcess(child, index);
+    if (started.ok()) started = GiveWork(index);
     if (started.ok()) return;
     log_->Error("starting " + child.name + ": " + started.error().message);
-    if (!child.process.has_value()) Restart(child, index);
+    if (!child.process.has_value()) return Restart(child, index);
+    child.process->Kill(SIGKILL);  // without its work it would wait for ever
   });
 }
 

@@ -39,8 +39,10 @@ class Supervisor final {
   Supervisor(asio::io_context& loop, TaskSet& tasks, Switchboard& board, Log& log, Options options);
   ~Supervisor();
 
-  // Starts everything; `on_ready` is called once, when all are ready for records.
-  Status Start(std::function<void()> on_ready);
+  // Starts the processes; they do nothing before Begin.
+  Status StartProcesses();
+  // Gives them their work; `on_ready` is called once, when all are ready for records.
+  Status Begin(std::function<void()> on_ready);
   // A worker has been woken: watches for hung records until all sleep again. Loop.
   void Watch();
   // Whether every process lives, and every worker with something to read has moved
@@ -82,9 +84,8 @@ class Supervisor final {
   };
 
   Status StartLocal();
-  Status StartWorker(std::size_t index);
-  Status StartUplink();
-  Status StartProcess(Child& child, const std::string& executable, std::size_t index);
+  Status StartProcess(Child& child, std::size_t index);
+  Status GiveWork(std::size_t index);
   Status SendToWorker(Child& child, std::size_t index);
   Status SendToUplink(Child& child);
   void WaitForDeath(Child& child, std::size_t index);
@@ -96,7 +97,9 @@ class Supervisor final {
   void CheckHungRecords();
   void Stop(Child& child, std::chrono::milliseconds deadline);
   bool IsRestarting(std::size_t task) const;
+  // A worker's index, or behind them the uplink's.
   bool IsUplink(std::size_t index) const { return index == workers_.size(); }
+  Child& ChildAt(std::size_t index) { return IsUplink(index) ? uplink_ : *workers_[index]; }
 
   asio::io_context* loop_;
   TaskSet* tasks_;

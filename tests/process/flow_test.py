@@ -2,6 +2,7 @@
 an upstream that is away, a stop in the middle of a window."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -234,8 +235,20 @@ def hung_record(programs):
         assert bed.stop_daemon() == 0
 
 
+def start_fails(bed, pipeline):
+    """A start of a daemon without its worker program, as a broken update leaves it."""
+    half = os.path.join(bed.folder, "half", "bin")
+    os.makedirs(half, exist_ok=True)
+    for name in ("runnel", "runnel-uplink"):
+        shutil.copy(os.path.join(bed.programs, name), half)
+    done = subprocess.run([os.path.join(half, "runnel"), "run", "-c", bed.config, pipeline],
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1 and "runnel-worker`: No such file" in done.stderr, done
+
+
 def stop_in_the_middle_of_a_window(programs):
-    """SIGTERM, journals gone as after a reboot, start: the window is whole."""
+    """SIGTERM, journals gone as after a reboot, starts that fail over another one, start: the
+    window is whole."""
     with harness.Bed(programs) as bed:
         bed.configure(workers=2)
         pipeline = bed.write("counting.yaml", COUNTING)
@@ -250,6 +263,9 @@ def stop_in_the_middle_of_a_window(programs):
             bed.remember_children()
             assert bed.stop_daemon() == 0
             if part == 1:
+                for _ in range(2):
+                    bed.empty_runtime()
+                    start_fails(bed, pipeline)
                 bed.empty_runtime()
             mark = bed.start_daemon(pipeline)
             bed.wait_connected(mark)

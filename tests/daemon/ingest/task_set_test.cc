@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -86,7 +88,14 @@ class TaskSets : public ::testing::Test {
     options.incarnation = 1;
     options.sizes = sizes_;
     options.warn = [this](const std::string& text) { warnings_ += text + "\n"; };
-    return TaskSet::Open(std::move(pipelines), options);
+    Result<std::unique_ptr<TaskSet>> tasks = TaskSet::Open(std::move(pipelines), options);
+    // As the daemon does, with what has failed and before it begins.
+    if (!tasks.ok() || !begins_) {
+      EXPECT_TRUE(SaveRestOfTasks(options.runtime, options.state).ok());
+    } else if (Status forgotten = tasks.value()->ForgetSaved(); !forgotten.ok()) {
+      return forgotten.error();
+    }
+    return tasks;
   }
   // A daemon that has got something and was stopped; the machine starts again.
   void StopForAReboot() {
@@ -116,6 +125,14 @@ class TaskSets : public ::testing::Test {
     std::sort(files.begin(), files.end());
     return files;
   }
+  // When they were written.
+  std::map<std::string, fs::file_time_type> TimesOf(const std::string& where) const {
+    std::map<std::string, fs::file_time_type> times;
+    for (const std::string& file : FilesIn(where)) {
+      times[file] = fs::last_write_time(folder_ + where + "/" + file);
+    }
+    return times;
+  }
   std::string Snapshot(const std::string& where, std::uint32_t task) const {
     return SnapshotPath(folder_ + where + "/state", {"p", 0, task});
   }
@@ -124,6 +141,7 @@ class TaskSets : public ::testing::Test {
   Registry registry_;
   TaskSizes sizes_;
   std::string warnings_;
+  bool begins_ = true;  // the daemon, when the tasks are open
 };
 
 TEST_F(TaskSets, AKilledStartLosesNoSnapshot) {
@@ -297,6 +315,37 @@ TEST_F(TaskSets, AFailedStartKeepsTheSnapshots) {
     EXPECT_EQ(Open("/device").value()->at(0, 0, 1).journal->received(), 2u);
     fs::remove_all(folder_ + "/device");
   }
+}
+
+// The same of one that fails when they are open: a program is not there, say. What is to end comes
+// back with its plan.
+TEST_F(TaskSets, AStartThatFailsBehindTheOpeningKeepsTheSnapshots) {
+  const auto received = [this](std::vector<RunningPipeline> pipelines) {
+    const std::unique_ptr<TaskSet> tasks = Open("/device", std::move(pipelines)).value();
+    std::uint64_t sum = 0;
+    for (const RunningTask& task : tasks->tasks()) sum += task.journal->received();
+    return sum;
+  };
+  const std::vector<std::function<std::vector<RunningPipeline>()>> starts = {
+      [this] { return Pipelines(kTasks); },
+      [] { return std::vector<RunningPipeline>(); },
+      [this] { return Pipelines(ByField("room")); },
+  };
+  for (const auto& pipelines : starts) {
+    StopForAReboot();
+    begins_ = false;
+    for (int times = 0; times < 2; ++times) {
+      EXPECT_EQ(received(pipelines()), 3u);
+      const auto written = TimesOf("/device/state");
+      EXPECT_EQ(received(pipelines()), 3u);
+      EXPECT_EQ(TimesOf("/device/state"), written);
+      fs::remove_all(folder_ + "/device/runtime");
+    }
+    begins_ = true;
+    EXPECT_EQ(received(pipelines()), 3u);
+    fs::remove_all(folder_ + "/device");
+  }
+  EXPECT_EQ(warnings_.find("kept"), std::string::npos) << warnings_;
 }
 
 // Nothing can be said of a plan that is lost: they are set aside and kept.
