@@ -11,7 +11,7 @@
 #include "daemon/commands/executables.h"
 #include "daemon/commands/explain.h"
 #include "daemon/commands/load.h"
-#include "daemon/journal/task_report.h"
+#include "daemon/journal/pipeline_report.h"
 #include "daemon/service/app.h"
 
 namespace runnel {
@@ -57,19 +57,7 @@ std::map<std::string, PipelineReport> ReadReports(const std::string& runtime,
   std::map<std::string, PipelineReport> reports;
   std::error_code error;
   for (const auto& pipeline : fs::directory_iterator(runtime + "/tasks", error)) {
-    PipelineReport& report = reports[pipeline.path().filename()];
-    report.name = pipeline.path().filename();
-    std::map<int, std::vector<fs::path>> stages;
-    for (const auto& task : fs::directory_iterator(pipeline.path(), error)) {
-      stages[std::atoi(task.path().filename().c_str())].push_back(task.path());
-    }
-    for (const auto& [stage, tasks] : stages) {
-      for (const fs::path& task : tasks) {
-        const Result<TaskReport> read = ReadTaskReport(task);
-        if (!read.ok()) problem = read.error().message;
-        if (read.ok()) report.Add(read.value(), stage == 0, stage == stages.rbegin()->first);
-      }
-    }
+    reports[pipeline.path().filename()] = ReadPipelineReport(pipeline.path(), problem);
   }
   if (error) problem = "`" + runtime + "/tasks`: " + error.message();
   return reports;

@@ -9,6 +9,7 @@
 
 #include "daemon/ingest/stored_plans.h"
 #include "daemon/ingest/task_folders.h"
+#include "daemon/journal/ended_tasks.h"
 #include "daemon/journal/task_report.h"
 
 namespace runnel {
@@ -126,6 +127,10 @@ Status SetAsideIfChanged(const RunningPipeline& pipeline, const TaskSetOptions& 
   for (const TaskId& id : tasks) {
     if (Status forgotten = ForgetSnapshot(options.state, id); !forgotten.ok()) return forgotten;
   }
+  TaskId aside;
+  aside.pipeline = plan.name();
+  std::error_code ignored;
+  fs::remove(EndedTasksPath(PipelineFolder(options.state, aside)), ignored);
   return Rename(plan.name(), options);
 }
 

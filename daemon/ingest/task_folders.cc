@@ -1,12 +1,12 @@
 #include "daemon/ingest/task_folders.h"
 
-#include <charconv>
 #include <filesystem>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "daemon/ingest/stored_plans.h"
+#include "daemon/journal/ended_tasks.h"
 #include "daemon/journal/snapshot.h"
 #include "daemon/posix/files.h"
 
@@ -16,24 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kSnapshotSuffix[] = ".snapshot";
-
-// `rooms`, or `rooms@1` of a generation, and `2.13`: a stage and a partition.
-std::optional<TaskId> ParseTask(const std::string& pipeline, std::string_view name) {
-  TaskId id;
-  id.pipeline = pipeline.substr(0, pipeline.find('@'));
-  if (id.pipeline.size() < pipeline.size()) {
-    const char* const last = pipeline.data() + pipeline.size();
-    const auto read =
-        std::from_chars(pipeline.data() + id.pipeline.size() + 1, last, id.generation);
-    if (read.ec != std::errc() || read.ptr != last || id.generation == 0) return std::nullopt;
-  }
-  const char* const end = name.data() + name.size();
-  const auto stage = std::from_chars(name.data(), end, id.stage);
-  if (stage.ec != std::errc() || stage.ptr == end || *stage.ptr != '.') return std::nullopt;
-  const auto partition = std::from_chars(stage.ptr + 1, end, id.partition);
-  if (partition.ec != std::errc() || partition.ptr != end) return std::nullopt;
-  return id;
-}
 
 // The tasks that have a file or a folder of such a name below `base`.
 void FindTasks(const std::string& base, std::string_view suffix,
@@ -45,14 +27,45 @@ void FindTasks(const std::string& base, std::string_view suffix,
       std::string_view name(file);
       if (!name.ends_with(suffix)) continue;
       name.remove_suffix(suffix.size());
-      std::optional<TaskId> id = ParseTask(pipeline.path().filename(), name);
+      std::optional<TaskId> id = ParseTaskId(pipeline.path().filename(), name);
       if (id.has_value()) found.emplace(id->Name(), *id);
     }
   }
 }
 
+constexpr std::size_t kEndedBytesMax = 4096;
+
+// What has ended of each pipeline, from one base to the other.
+Status SaveEndedTasks(const std::string& from, const std::string& base) {
+  Status all;
+  std::error_code error;
+  for (const auto& pipeline : fs::directory_iterator(from + "/tasks", error)) {
+    const std::string path = EndedTasksPath(pipeline.path());
+    if (!fs::exists(path, error)) continue;
+    Result<std::string> bytes = ReadFile(path, kEndedBytesMax);
+    const std::string folder = base + "/tasks/" + pipeline.path().filename().string();
+    const Result<std::string> there = ReadFile(EndedTasksPath(folder), kEndedBytesMax);
+    if (bytes.ok() && there.ok() && there.value() == bytes.value()) continue;
+    Status saved = bytes.ok() ? MakeFolders(folder) : std::move(bytes.error());
+    if (saved.ok()) saved = WriteFileAtomically(EndedTasksPath(folder), bytes.value());
+    if (all.ok()) all = std::move(saved);
+  }
+  return all;
+}
+
+// Before the first task of the pipeline is back.
+void RestoreEndedTasks(const std::string& runtime, const std::string& state) {
+  std::error_code error;
+  if (fs::exists(EndedTasksPath(runtime), error)) return;
+  const Result<std::string> bytes = ReadFile(EndedTasksPath(state), kEndedBytesMax);
+  if (!bytes.ok() || !MakeFolders(runtime).ok()) return;
+  static_cast<void>(WriteFileAtomically(EndedTasksPath(runtime), bytes.value()));
+}
+
 Status Save(const std::string& runtime, const std::string& state, bool all_of_them) {
   Status all = CopyStoredPlans(runtime, state);
+  Status ended = SaveEndedTasks(runtime, state);
+  if (all.ok()) all = std::move(ended);
   std::map<std::string, TaskId> found;
   FindTasks(runtime, "", found);
   for (const auto& [name, id] : found) {
@@ -104,6 +117,7 @@ Status RestoreTask(const std::string& runtime, const std::string& state, const T
   const std::string folder = TaskFolder(runtime, id);
   std::error_code ignored;
   if (!fs::exists(snapshot, ignored) || fs::exists(folder + "/in", ignored)) return {};
+  RestoreEndedTasks(PipelineFolder(runtime, id), PipelineFolder(state, id));
   Status restored = RestoreSnapshot(snapshot, folder);
   if (restored.ok() || restored.error().kind != ErrorKind::kGiveUp) return restored;
   fs::rename(snapshot, snapshot + ".damaged", ignored);
@@ -119,13 +133,23 @@ Status ForgetSnapshot(const std::string& state, const TaskId& id) {
                                       state + "`, and would come back: " + error.message()};
 }
 
-void RemoveEmptyFolders(const std::string& base) {
-  std::vector<fs::path> folders;
+void RemoveFolderWithoutTasks(const std::string& folder) {
+  std::error_code error;
+  const std::string ended = EndedTasksPath(folder);
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path() != ended) return;
+  }
+  fs::remove(ended, error);
+  fs::remove(folder, error);
+}
+
+void RemoveFoldersWithoutTasks(const std::string& base) {
+  std::vector<std::string> folders;
   std::error_code error;
   for (const auto& pipeline : fs::directory_iterator(base + "/tasks", error)) {
     folders.push_back(pipeline.path());
   }
-  for (const fs::path& folder : folders) fs::remove(folder, error);  // where it is empty
+  for (const std::string& folder : folders) RemoveFolderWithoutTasks(folder);
 }
 
 }  // namespace runnel

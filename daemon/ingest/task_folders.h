@@ -22,9 +22,9 @@ std::string SnapshotPath(const std::string& state, const TaskId& id);
 std::map<std::string, TaskId> TasksThatAreThere(const std::string& runtime,
                                                 const std::string& state);
 
-// Puts what the tasks hold that have files below `runtime`, and their plans, below `state`, for a
-// start without `runtime`; what can be put there, whatever is wrong with the rest. REQUIRES: no
-// worker and no uplink runs.
+// Puts what the tasks hold that have files below `runtime`, their plans and the counts of those
+// that have ended below `state`, for a start without `runtime`; what can be put there, whatever is
+// wrong with the rest. REQUIRES: no worker and no uplink runs.
 Status SaveTasks(const std::string& runtime, const std::string& state);
 // The same of those that have no snapshot there, behind a start that failed: it may be tried again
 // and again, and flash wears out.
@@ -38,7 +38,8 @@ Status RestoreTask(const std::string& runtime, const std::string& state, const T
 // back.
 Status ForgetSnapshot(const std::string& state, const TaskId& id);
 
-// Of pipelines that have no task any more.
-void RemoveEmptyFolders(const std::string& base);
+// Of a pipeline, where none of its tasks is left, and of all such pipelines below `base`.
+void RemoveFolderWithoutTasks(const std::string& folder);
+void RemoveFoldersWithoutTasks(const std::string& base);
 
 }  // namespace runnel

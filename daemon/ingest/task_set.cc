@@ -9,6 +9,7 @@
 #include "daemon/ingest/set_aside.h"
 #include "daemon/ingest/stored_plans.h"
 #include "daemon/ingest/task_folders.h"
+#include "daemon/journal/ended_tasks.h"
 #include "daemon/posix/files.h"
 
 namespace runnel {
@@ -41,7 +42,7 @@ Status TaskSet::OpenAll(const TaskSetOptions& options) {
     first = end;
   }
   NoteMoved();
-  RemoveEmptyFolders(runtime_);
+  RemoveFoldersWithoutTasks(runtime_);
   ForgetUnusedPlans();
   plans_are_back_ = back.ok();
   return {};
@@ -51,7 +52,7 @@ Status TaskSet::ForgetSaved() const {
   for (const RunningTask& task : tasks_) {
     if (Status forgotten = ForgetSnapshot(state_, task.id); !forgotten.ok()) return forgotten;
   }
-  RemoveEmptyFolders(state_);
+  RemoveFoldersWithoutTasks(state_);
   // But for what is kept all has come back from there.
   if (!plans_are_back_) return {};
   ForgetPlans(state_,
@@ -295,10 +296,14 @@ Status TaskSet::ChangePlan(std::size_t pipeline, std::string encoded, std::uint6
 }
 
 Status TaskSet::Remove(RunningTask& task) {
-  if (Status removed = task.files.Remove(task.folder); !removed.ok()) return removed;
+  const std::string folder = PipelineFolder(runtime_, task.id);
+  const Result<TaskReport> report = ReadTaskReport(task.folder);
+  if (!report.ok()) return report.error();
+  Status removed = AddEndedTask(folder, task.id, report.value(), task.last_stage);
+  if (removed.ok()) removed = task.files.Remove(task.folder);
+  if (!removed.ok()) return removed;
   task.gone = true;
-  std::error_code ignored;
-  fs::remove(PipelineFolder(runtime_, task.id), ignored);  // was it the last one?
+  RemoveFolderWithoutTasks(folder);
   ForgetUnusedPlans();
   return {};
 }

@@ -104,7 +104,8 @@ class TaskSet final {
   // told to the tasks. An error: it could not be kept for a later daemon, and nothing changed.
   Status ChangePlan(std::size_t pipeline, std::string encoded, std::uint64_t fingerprint);
 
-  // Removes the files of a task that has ended, and its plan if it was the last to run it.
+  // Removes the files of a task that has ended, and its plan if it was the last to run it. What it
+  // has counted stays while its pipeline has other tasks.
   // Processes that have mapped them keep all but the rings until they end.
   Status Remove(RunningTask& task);
 

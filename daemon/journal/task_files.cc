@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 #include "daemon/posix/files.h"
@@ -155,8 +156,27 @@ std::string PipelineFolderName(const std::string& pipeline, std::uint32_t genera
 
 std::string TaskId::PipelineFolder() const { return PipelineFolderName(pipeline, generation); }
 
-std::string TaskId::Name() const {
-  return PipelineFolder() + "/" + std::to_string(stage) + "." + std::to_string(partition);
+std::string TaskId::Name() const { return PipelineFolder() + "/" + FolderInPipeline(); }
+
+std::string TaskId::FolderInPipeline() const {
+  return std::to_string(stage) + "." + std::to_string(partition);
+}
+
+std::optional<TaskId> ParseTaskId(const std::string& pipeline_folder, std::string_view folder) {
+  TaskId id;
+  id.pipeline = pipeline_folder.substr(0, pipeline_folder.find('@'));
+  if (id.pipeline.size() < pipeline_folder.size()) {
+    const char* const last = pipeline_folder.data() + pipeline_folder.size();
+    const auto read =
+        std::from_chars(pipeline_folder.data() + id.pipeline.size() + 1, last, id.generation);
+    if (read.ec != std::errc() || read.ptr != last || id.generation == 0) return std::nullopt;
+  }
+  const char* const end = folder.data() + folder.size();
+  const auto stage = std::from_chars(folder.data(), end, id.stage);
+  if (stage.ec != std::errc() || stage.ptr == end || *stage.ptr != '.') return std::nullopt;
+  const auto partition = std::from_chars(stage.ptr + 1, end, id.partition);
+  if (partition.ec != std::errc() || partition.ptr != end) return std::nullopt;
+  return id;
 }
 
 InLayout LayoutOfIn(const FileHeader& header) {

@@ -7,7 +7,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "daemon/journal/layout.h"
 #include "daemon/posix/fd.h"
@@ -27,7 +29,10 @@ struct TaskId {
   // messages.
   std::string Name() const;
   std::string PipelineFolder() const;
+  std::string FolderInPipeline() const;  // `0.3`
 };
+// The opposite: a task from those two. Nothing where they are not of a task.
+std::optional<TaskId> ParseTaskId(const std::string& pipeline_folder, std::string_view folder);
 
 // `room-climate`, or `room-climate@1`.
 std::string PipelineFolderName(const std::string& pipeline, std::uint32_t generation);

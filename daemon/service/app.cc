@@ -5,10 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "daemon/ingest/task_folders.h"
-#include "daemon/journal/task_report.h"
+#include "daemon/journal/pipeline_report.h"
 #include "daemon/posix/clock.h"
 #include "daemon/posix/files.h"
 #include "daemon/posix/startup_memory.h"
@@ -366,20 +367,18 @@ void App::Finish() {
   loop_.stop();
 }
 
+// As `runnel status` has it. What has ended was said when it did.
 void App::Summary() {
-  for (std::size_t i = 0; i < tasks_->pipelines().size(); ++i) {
-    const RunningPipeline& pipeline = tasks_->pipelines()[i];
-    PipelineReport report;
-    report.name = PipelineFolderName(pipeline.plan->name(), pipeline.generation) +
-                  (pipeline.retired ? " (not ended yet)" : "");
-    bool any = !pipeline.retired;
-    for (const RunningTask& task : tasks_->tasks()) {
-      if (task.pipeline != i || task.gone) continue;
-      any = true;
-      const Result<TaskReport> read = ReadTaskReport(task.folder);
-      if (read.ok()) report.Add(read.value(), task.id.stage == 0, task.last_stage);
-    }
-    if (any) log_->Info(report.name + ": " + report.Line());
+  std::set<std::string> folders;
+  for (const RunningTask& task : tasks_->tasks()) {
+    const std::string folder = task.id.PipelineFolder();
+    if (task.gone || !folders.insert(folder).second) continue;
+    std::string problem;
+    PipelineReport report =
+        ReadPipelineReport(PipelineFolder(options_.device.runtime, task.id), problem);
+    if (!problem.empty()) log_->Warn(problem);
+    const bool ends = tasks_->pipelines()[task.pipeline].retired;
+    log_->Info(folder + (ends ? " (not ended yet): " : ": ") + report.Line());
   }
 }
 

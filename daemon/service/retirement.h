@@ -15,7 +15,7 @@
 
 #include "config/config.h"
 #include "daemon/ingest/task_set.h"
-#include "daemon/journal/task_report.h"
+#include "daemon/journal/pipeline_report.h"
 #include "daemon/posix/doorbell.h"
 #include "daemon/service/log.h"
 

@@ -15,6 +15,10 @@ def gone(bed, pipeline, seconds=60):
     assert bed.status(pipeline) is None, bed.status(pipeline)
 
 
+def tasks_of(bed, pipeline):
+    return [name for name in os.listdir(f"{bed.runtime}/tasks/{pipeline}") if name != "ended"]
+
+
 def killed_and_changed(bed, path, text):
     """kill -9 of the daemon, and a start with another pipeline file. Where its log begins."""
     bed.kill_daemon()
@@ -92,8 +96,9 @@ def fewer_partitions(programs):
         send(bed, 2_400)
         received(bed, "devices", 2_400)
         killed_and_changed(bed, devices, by_device(1))
-        harness.wait_for(lambda: os.listdir(f"{bed.runtime}/tasks/devices") == ["0.0"], 60,
+        harness.wait_for(lambda: tasks_of(bed, "devices") == ["0.0"], 60,
                          lambda: f"{os.listdir(f'{bed.runtime}/tasks/devices')}")
+        received(bed, "devices", 2_400)  # with what the others had
         partial = [r for _, r in results.once()]
         assert 0 < len(partial) < KEYS and all(r["partial"] is True for r in partial), partial
         send(bed, 2_400)
@@ -144,13 +149,16 @@ def fewer_and_more_partitions(programs):
             sent += 1_200
             harness.wait_for(lambda: bed.status("rooms")["received"] >= 1_200 // 4, 60, "received")
             killed_and_changed(bed, rooms, by_room(partitions))
-            harness.wait_for(lambda: len(os.listdir(f"{bed.runtime}/tasks/rooms")) == 2 * partitions,
+            harness.wait_for(lambda: len(tasks_of(bed, "rooms")) == 2 * partitions,
                              60, lambda: f"{os.listdir(f'{bed.runtime}/tasks/rooms')}")
         close_windows(bed)
         # What was sent last is in no window that another change has closed.
         wait_counted(results, sent)
         assert counted(results) + bed.status("rooms")["late"] == sent, (counted(results), sent)
         assert bed.dead_letters() == [], bed.dead_letters()
+        # The ledger has what the tasks had that have ended, on both sides of the exchange.
+        ledger = bed.settled("rooms")
+        assert (ledger["received"], ledger["in_flight"]) == (sent + KEYS, 0), ledger
         stop(bed)
 
 
@@ -195,7 +203,7 @@ def a_pipeline_that_comes_back(programs):
         stop(bed)
         bed.start_daemon(other)
         # The first stage is gone; the second has nowhere to publish to.
-        harness.wait_for(lambda: sorted(os.listdir(f"{bed.runtime}/tasks/rooms")) == ["1.0", "1.1"],
+        harness.wait_for(lambda: sorted(tasks_of(bed, "rooms")) == ["1.0", "1.1"],
                          60, lambda: f"{os.listdir(f'{bed.runtime}/tasks/rooms')}")
         harness.wait_for(lambda: bed.status("rooms")["results"] == KEYS, 60,
                          lambda: f"{bed.status('rooms')}")
