@@ -12,6 +12,7 @@
 
 #include "config/file.h"
 #include "daemon/batch/phases.h"
+#include "daemon/batch/places.h"
 #include "daemon/batch/prepare.h"
 #include "daemon/batch/progress.h"
 #include "daemon/batch/stop_signals.h"
@@ -146,8 +147,7 @@ Status Run::MakeState() {
       return Error{ErrorKind::kRetry, "another run writes `" + output + "`"};
     }
   }
-  std::string rejects = options_.rejects;
-  if (rejects.empty() && output != "-") rejects = output + ".rejects.csv";
+  const std::string rejects = RejectsPath(options_);
   const std::string rejects_part = output == "-" ? rejects + ".runnel-rejects" : Beside("rejects");
   const std::uint64_t fixed = (options_.workers + 1) * slot_bytes_ + options_.workers * (16 << 20);
   const std::uint64_t spool_memory =

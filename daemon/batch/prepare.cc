@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "config/file.h"
+#include "daemon/batch/places.h"
 #include "pipelines/codecs/codecs.h"
 #include "pipelines/plan/endpoints.h"
 
@@ -118,7 +119,7 @@ std::optional<PipelineFile> ReadFileOf(const BatchOptions& options, Diagnostics&
                                        std::string& problem) {
   Result<std::string> text = ReadWholeFile(options.pipeline, kPipelineBytesMax);
   if (!text.ok()) {
-    problem = text.error().message;
+    problem = "`" + options.pipeline + "`: " + text.error().message;
     return std::nullopt;
   }
   const Environment environment =
@@ -164,18 +165,17 @@ bool SetColumns(Prepared& prepared, const std::vector<std::string>& fields,
   prepared.columns = columns;
   prepared.needs_columns = false;
   SetColumnsOf(columns, prepared.spec.pipeline);
+  prepared.spec.columns_are_seen = true;
   return CompileWith(prepared, registry, diagnostics);
 }
 
 std::optional<Prepared> Prepare(const BatchOptions& options, const Registry& registry,
                                 Diagnostics& diagnostics, std::string& problem) {
   std::optional<PipelineFile> file = ReadFileOf(options, diagnostics, problem);
-  if (!file.has_value()) return std::nullopt;
+  if (!file.has_value() || diagnostics.errors() > 0) return std::nullopt;
   Result<std::vector<InputFile>> inputs = ListInputs(options.inputs);
-  if (!inputs.ok()) {
-    problem = inputs.error().message;
-    return std::nullopt;
-  }
+  problem = inputs.ok() ? WrongPlace(options, inputs.value()) : inputs.error().message;
+  if (!problem.empty()) return std::nullopt;
   Prepared prepared;
   prepared.inputs = std::move(inputs).value();
   Node& root = prepared.spec.pipeline = file->root;

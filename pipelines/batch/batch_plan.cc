@@ -34,8 +34,8 @@ void RemoveMember(Node& map, std::string_view key) {
 }
 
 // Files take the place of source and sink. Without captures of a topic the planner cuts
-// the pipeline in front of the first step with a key.
-Node ForFiles(const BatchSpec& spec) {
+// the pipeline in front of the first step with a key, if there is more than one partition.
+Node ForFiles(const BatchSpec& spec, std::uint32_t partitions) {
   Node root = spec.pipeline;
   if (!root.IsMap()) root.kind = Node::Kind::kMap;
   const bool keeps_topic = spec.lateness == Lateness::kAsStream && !spec.origin.topic.empty();
@@ -52,9 +52,7 @@ Node ForFiles(const BatchSpec& spec) {
     }
     SetMember(root, "sinks", std::move(all));
   }
-  const bool one = spec.lateness == Lateness::kAsStream;
-  SetMember(root, "partitions",
-            Node::Scalar(one ? "1" : std::to_string(kBatchPartitions), false, {}));
+  SetMember(root, "partitions", Node::Scalar(std::to_string(partitions), false, {}));
   // A schema that leaves the captures to the topic.
   if (const Node* schema = root.Find("schema"); schema != nullptr && schema->IsMap()) {
     Node with_captures = *schema;
@@ -150,6 +148,15 @@ bool CheckTimes(const CompiledPlan& plan, const Node& root, Diagnostics& diagnos
   return ok;
 }
 
+// Nobody has it yet: its format is still to be wrapped.
+std::unique_ptr<CompiledPlan> Compile(const Node& root, const BatchSpec& spec,
+                                      const Registry& registry, const PlanLimits& limits,
+                                      Diagnostics& diagnostics) {
+  std::unique_ptr<const Plan> plan = CompilePlan(root, spec.name, registry, limits, diagnostics);
+  return std::unique_ptr<CompiledPlan>(
+      const_cast<CompiledPlan*>(static_cast<const CompiledPlan*>(plan.release())));
+}
+
 }  // namespace
 
 std::string BatchSpec::Encode() const {
@@ -162,6 +169,7 @@ std::string BatchSpec::Encode() const {
   writer.String(origin.column.value_or(""));
   writer.U8(static_cast<std::uint8_t>(lateness));
   writer.U64(record_max);
+  writer.U8(columns_are_seen ? 1 : 0);
   return writer.Take();
 }
 
@@ -179,6 +187,7 @@ Result<BatchSpec> BatchSpec::Decode(std::string_view bytes) {
   if (has_column) spec.origin.column = column;
   spec.lateness = reader.U8() == 0 ? Lateness::kNever : Lateness::kAsStream;
   spec.record_max = reader.U64();
+  spec.columns_are_seen = reader.U8() != 0;
   if (!reader.ok()) return Error{ErrorKind::kGiveUp, "a batch pipeline is cut off"};
   return spec;
 }
@@ -223,17 +232,20 @@ std::unique_ptr<const BatchPlan> CompileBatch(const BatchSpec& spec, const Regis
   limits.use = spec.lateness == Lateness::kNever ? PlanUse::kFiles : PlanUse::kDevice;
   // A sorted result has its key in front.
   limits.record_max = 2 * spec.record_max;
-  const Node root = ForFiles(spec);
-  std::unique_ptr<const Plan> plan = CompilePlan(root, spec.name, registry, limits, diagnostics);
-  if (plan == nullptr) return nullptr;
+  const Node root = ForFiles(spec, kBatchPartitions);
+  std::unique_ptr<CompiledPlan> compiled = Compile(root, spec, registry, limits, diagnostics);
+  if (compiled == nullptr) return nullptr;
   auto batch = std::make_unique<BatchPlan>();
-  // Nobody has it yet: its format is still to be wrapped.
-  std::unique_ptr<CompiledPlan> compiled(
-      const_cast<CompiledPlan*>(static_cast<const CompiledPlan*>(plan.release())));
+  batch->lateness = spec.lateness;
+  DecideWay(*compiled, *batch);
+  if (batch->way == BatchWay::kInOrder) {
+    compiled = Compile(ForFiles(spec, 1), spec, registry, limits, diagnostics);
+    if (compiled == nullptr) return nullptr;
+  }
   if (spec.origin.column.has_value()) compiled->tables[0]->Intern(*spec.origin.column);
   batch->origin = spec.origin;
-  batch->lateness = spec.lateness;
   batch->record_max = spec.record_max;
+  batch->refuses_other_fields = spec.columns_are_seen;
   const auto csv_of = [&](const char* member) {
     const Node* node = root.Find(member);
     const Node none;
@@ -244,7 +256,6 @@ std::unique_ptr<const BatchPlan> CompileBatch(const BatchSpec& spec, const Regis
   if (compiled->encode == "csv") {
     if (const std::optional<CsvPlan> csv = csv_of("encode")) batch->columns = csv->options.columns;
   }
-  DecideWay(*compiled, *batch);
   for (const CompiledStep& step : compiled->steps) {
     if (batch->window == nullptr) batch->window = step.op->Window();
   }

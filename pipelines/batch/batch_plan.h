@@ -27,6 +27,8 @@ struct BatchSpec {
   TopicOrigin origin;
   Lateness lateness = Lateness::kNever;
   std::uint64_t record_max = 1 << 20;  // bytes of a row, and of a result
+  // The columns of `encode: csv` are those that the first rows had, not some that somebody chose.
+  bool columns_are_seen = false;
 
   std::string Encode() const;
   static Result<BatchSpec> Decode(std::string_view bytes);
@@ -62,6 +64,7 @@ struct BatchPlan {
   std::size_t window_step = 0;         // of the first window
   const WindowPlan* window = nullptr;  // the first one; nullptr: there is none
   std::vector<std::string> columns;    // that `encode: csv` writes; empty: another format
+  bool refuses_other_fields = false;   // than those of `columns`: a result has to be whole
 };
 
 // nullptr after an error.

@@ -26,7 +26,7 @@ bool ResultWriter::HasColumns(const Record& record) {
 }
 
 const char* ResultWriter::Append(const Record& record, std::string& out) {
-  if (!plan_->columns.empty() && !HasColumns(record)) return "field_without_column";
+  if (plan_->refuses_other_fields && !HasColumns(record)) return "field_without_column";
   const std::size_t before = out.size();
   const Outcome outcome = encoder_->Encode(record, out);
   const char* reason = outcome.reason();

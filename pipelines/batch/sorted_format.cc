@@ -23,7 +23,7 @@ class SortedEncoder final : public Encoder {
     const auto size = static_cast<std::uint32_t>(key_.size());
     out.append(reinterpret_cast<const char*>(&size), sizeof size);
     out += key_;
-    if (!plan_->columns.empty() && !HasColumns(record)) {
+    if (plan_->refuses_other_fields && !HasColumns(record)) {
       return Outcome::Failed("field_without_column");
     }
     const Outcome outcome = inner_->Encode(record, out);

@@ -14,7 +14,7 @@ import os
 import subprocess
 
 import harness
-from desk import BEGIN, MINUTE, Desk, as_csv, check_results, rows_of
+from desk import BEGIN, MINUTE, WINDOW, Desk, as_csv, check_results, expected, rows_of
 
 
 def same_for_any_workers(programs):
@@ -160,6 +160,57 @@ def order_matters(programs):
         assert sorted(sessions) == [(int(row["start"]), row["device"], int(row["n"])) for row in found]
 
 
+def steps_in_order(programs):
+    """What one worker does: windows of windows, silence, lists; with the memory that it may have."""
+    source = harness.pick_seed()
+    with Desk(programs) as desk:
+        rows = rows_of(source, 20_000)
+        desk.write("in.csv", as_csv(sorted(rows)))
+        desk.write("twice.yaml", WINDOW.split("  - window")[0] + """  - window: { tumbling: 1m, key: device, aggregate: { n: count(), top: max(temp) } }
+  - window: { tumbling: 1m, aggregate: { devices: count(), n: sum(n), top: max(top) } }
+""")
+        counts = desk.ledger("twice.yaml", "-i", "in.csv", "-o", "out.csv", "--chunk", "32KiB")
+        assert counts["absorbed"] == len(rows) and counts["worker_restarts"] == 0, counts
+        found = [row for row in csv.DictReader(io.StringIO(desk.read("out.csv").decode())) if row["devices"]]
+        wanted = collections.defaultdict(list)
+        for (start, _), values in expected(rows).items():
+            wanted[start].append(values)
+        assert [(int(row["start"]), int(row["devices"]), int(row["n"]), float(row["top"])) for row in found] == [
+            (start, len(groups), sum(map(len, groups)), max(map(max, groups)))
+            for start, groups in sorted(wanted.items())], found
+        for steps in ("absent: { key: device, after: 10s }", "unnest: { field: temp }"):
+            desk.write("one.yaml", WINDOW.split("  - window")[0] + f"  - {steps}\nsink: {{ mqtt: {{ topic: out }} }}\n")
+            assert "in order, by one worker" in subprocess.run(
+                [desk.program, "explain", "--batch", "one.yaml"], cwd=desk.folder, capture_output=True, text=True,
+                timeout=30).stdout
+            counts = desk.ledger("one.yaml", "-i", "in.csv", "-o", "out.csv")
+            assert counts["rows"] == len(rows) and counts["worker_restarts"] == 0, counts
+
+
+def examples(programs):
+    """Those that examples/README.md says run over a file as they are."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples")
+    with Desk(programs) as desk:
+        names = ("store", "probe", "host", "sensor", "tank", "device", "room", "ts", "temp", "status", "value",
+                 "level", "humidity", "battery")
+        desk.write("in.csv", as_csv([["a"] * 7 + [BEGIN + i * 1000, 9, "ok", 1, i, 40, 90] for i in range(600)],
+                                    names))
+        for name in sorted(os.listdir(folder)):
+            if not name.endswith(".yaml"):
+                continue
+            path = os.path.join(folder, name)
+            with open(path) as file:
+                needs_time = "\ntimestamp:" not in (text := file.read()) and "  - window:" in text
+            if needs_time:
+                assert "needs `timestamp:` here" in desk.run(path, "-i", "in.csv", "-o", "out.csv", code=2).err
+                continue
+            counts = desk.ledger(path, "-i", "in.csv", "-o", "out.csv")
+            assert counts["rejected"] + counts["results_rejected"] == 0 and counts["worker_restarts"] == 0, (name, counts)
+            if name == "metered-link.yaml":  # its own columns, and no others
+                assert desk.read("out.csv").startswith(b"tank,end,level,low,high\n"), desk.read("out.csv")[:100]
+                assert counts["results_written"] > 0, counts
+
+
 def as_stream(programs):
     with Desk(programs) as desk:
         times = [(BEGIN, 1), (BEGIN + 2 * MINUTE, 2), (BEGIN + 1, 3)]
@@ -196,6 +247,7 @@ def mistakes(programs):
     usage = "\n  hint: runnel batch PIPELINE -i INPUT... -o OUTPUT\n"
     with Desk(programs) as desk:
         desk.write("in.csv", as_csv([(BEGIN, "a", "1", "2")]))
+        desk.write("no_name.yaml", WINDOW)
         desk.write("no-time.yaml", "steps:\n  - window: { tumbling: 1m, aggregate: { n: count() } }\n")
         for words, text in (
                 ([], "error: no pipeline given" + usage),
@@ -213,13 +265,30 @@ def mistakes(programs):
                  "error: `--memory` is a size of at least 32MiB, such as 64MiB, found `lots`\n"),
                 (["p.yaml", "-i", "in.csv", "-o", "o.csv", "--format", "cbor"],
                  "error: `cbor` is no format for a file\n  hint: `--format csv`, ndjson or line\n"),
+                (["gone.yaml", "-i", "in.csv", "-o", "o.csv"], "error: `gone.yaml`: no such file or directory\n"),
+                (["p.yaml", "-i", "in.csv", "-o", "./in.csv"],
+                 "error: `./in.csv` is an input, and `-o` would replace it\n"),
+                (["p.yaml", "-i", "in.csv", "-o", "p.yaml"],
+                 "error: `p.yaml` is the pipeline, and `-o` would replace it\n"),
+                (["p.yaml", "-i", "*.csv", "-o", "o.csv", "--rejects", "in.csv"],
+                 "error: `in.csv` is an input, and `--rejects` would replace it\n"),
+                (["p.yaml", "-i", "in.csv", "-o", "o.csv", "--rejects", "./o.csv"],
+                 "error: `./o.csv` cannot have both, the output and `--rejects`\n"),
+                (["p.yaml", "-i", "in.csv", "-o", "/dev/null"],
+                 "error: `/dev/null` is no file, and `-o` would replace it\n  hint: `-o - > /dev/null` writes to it\n"),
+                (["p.yaml", "-i", "in.csv", "-o", "."], "error: `.` is a folder\n"),
+                (["p.yaml", "-i", "in.csv", "-o", "gone/o.csv"],
+                 "error: there is no folder `gone` for `gone/o.csv`\n"),
+                (["no_name.yaml", "-i", "in.csv", "-o", "o.csv"],
+                 "no_name.yaml: error: `no_name` is not a name for a pipeline\n  hint: rename the file or give a "
+                 "`name:`: up to 63 of a-z, 0-9 and `-`, beginning with a letter or digit\n"),
                 (["no-time.yaml", "-i", "in.csv", "-o", "o.csv"],
                  "no-time.yaml:2:5: error: a window over time needs `timestamp:` here: rows of files have "
                  "no arrival\n    2 |   - window: { tumbling: 1m, aggregate: { n: count() } }\n"
                  "      |     ^\n  hint: name the field with the time: `timestamp: ts`\n")):
             done = desk.run(*words, code=2)
             assert done.err == text, (words, done.err)
-        assert sorted(os.listdir(desk.folder)) == ["in.csv", "no-time.yaml", "p.yaml"]
+        assert sorted(os.listdir(desk.folder)) == ["in.csv", "no-time.yaml", "no_name.yaml", "p.yaml"]
 
 
 def explained(programs):
@@ -276,5 +345,5 @@ def real_series(programs):
 
 if __name__ == "__main__":
     harness.main(same_for_any_workers, same_for_any_chunks, shapes_of_files, inputs,
-                 standard_input, stateless_rows_keep_their_order, order_matters, as_stream, spills, topics,
+                 standard_input, stateless_rows_keep_their_order, order_matters, steps_in_order, examples, as_stream, spills, topics,
                  mistakes, explained, walk_through, real_series)

@@ -1,0 +1,67 @@
+#include "daemon/batch/places.h"
+
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace runnel {
+namespace {
+
+namespace fs = std::filesystem;
+
+// By what they are where both are there, else by name.
+bool AreTheSame(const std::string& a, const std::string& b) {
+  std::error_code error;
+  if (fs::equivalent(a, b, error)) return true;
+  const auto full = [&error](const std::string& path) {
+    return fs::weakly_canonical(fs::absolute(path, error), error);
+  };
+  return full(a) == full(b) && !error;
+}
+
+// Of an output `name` (an option) that is a file.
+std::string WrongOutput(const char* name, const std::string& path, const BatchOptions& options,
+                        const std::vector<InputFile>& inputs) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() == fs::file_type::directory) return "`" + path + "` is a folder";
+  if (fs::exists(status) && status.type() != fs::file_type::regular) {
+    return "`" + path + "` is no file, and " + name + " would replace it" +
+           (path == options.output ? "\n  hint: `-o - > " + path + "` writes to it" : "");
+  }
+  const fs::path folder = fs::path(path).parent_path();
+  if (!folder.empty() && !fs::is_directory(folder, error)) {
+    return "there is no folder `" + folder.string() + "` for `" + path + "`";
+  }
+  if (AreTheSame(path, options.pipeline)) {
+    return "`" + path + "` is the pipeline, and " + name + " would replace it";
+  }
+  for (const InputFile& input : inputs) {
+    if (input.IsStdin() || !AreTheSame(path, input.path)) continue;
+    return "`" + path + "` is an input, and " + name + " would replace it";
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string RejectsPath(const BatchOptions& options) {
+  if (!options.rejects.empty() || options.output == "-") return options.rejects;
+  return options.output + ".rejects.csv";
+}
+
+std::string WrongPlace(const BatchOptions& options, const std::vector<InputFile>& inputs) {
+  const std::string rejects = RejectsPath(options);
+  for (const auto& [name, path] :
+       {std::pair{"`-o`", &options.output}, std::pair{"`--rejects`", &rejects}}) {
+    if (path->empty() || (*path == "-" && path == &options.output)) continue;
+    std::string wrong = WrongOutput(name, *path, options, inputs);
+    if (!wrong.empty()) return wrong;
+  }
+  if (options.output != "-" && !rejects.empty() && AreTheSame(options.output, rejects)) {
+    return "`" + rejects + "` cannot have both, the output and `--rejects`";
+  }
+  return {};
+}
+
+}  // namespace runnel

@@ -1,0 +1,18 @@
+// Places: whether the outputs of a run may go where they are to go.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/batch/inputs.h"
+#include "daemon/batch/options.h"
+
+namespace runnel {
+
+// Where rows go that could not be used; empty: nowhere.
+std::string RejectsPath(const BatchOptions& options);
+// What is wrong; empty where nothing is. An output takes the place of what has its name at the end,
+// so it must be neither an input nor the pipeline, and a file if it is there.
+std::string WrongPlace(const BatchOptions& options, const std::vector<InputFile>& inputs);
+
+}  // namespace runnel
