@@ -6,6 +6,7 @@
 #include <map>
 
 #include "config/json_text.h"
+#include "pipelines/plan/endpoints.h"
 #include "pipelines/spec/schema.h"
 
 namespace runnel {
@@ -86,7 +87,13 @@ std::optional<std::string> FromBase64(std::string_view text) {
 
 class Reader final {
  public:
-  Reader(const Node& root, Diagnostics& diagnostics) : root_(root), diagnostics_(diagnostics) {}
+  Reader(const Node& root, Diagnostics& diagnostics) : root_(root), diagnostics_(diagnostics) {
+    const Node* topic = &root;
+    for (const char* key : {"source", "mqtt", "topic"}) {
+      if (topic != nullptr) topic = topic->Find(key);
+    }
+    if (topic != nullptr && topic->IsScalar()) filter_ = topic->text;
+  }
 
   std::optional<std::vector<Case>> Run() {
     std::vector<Case> cases;
@@ -140,6 +147,10 @@ class Reader final {
     CaseMessage message;
     message.topic = options.topic;
     message.at = options.at;
+    if (!filter_.empty() && !TopicMatches(filter_, options.topic)) {
+      Fail(node.Find("topic")->position, "the source has the topic `" + filter_ +
+                                             "`: it gets no message with `" + options.topic + "`");
+    }
     const int given = (options.json.kind != Node::Kind::kNull ? 1 : 0) +
                       (options.payload.has_value() ? 1 : 0) + (options.base64.has_value() ? 1 : 0);
     if (given != 1) {
@@ -195,6 +206,7 @@ class Reader final {
 
   const Node& root_;
   Diagnostics& diagnostics_;
+  std::string filter_;  // of the source; empty where that is wrong
   bool ok_ = true;
 };
 

@@ -155,7 +155,13 @@ bool SetColumns(Prepared& prepared, const std::vector<std::string>& fields,
   }
   // What later steps set is in the table of the last ones.
   const FieldTable& last = *prepared.plan->plan().tables.back();
-  const bool is_partial_possible = prepared.plan->sorts_results();
+  const auto may_be_partial = [&](const CompiledStep& step) {
+    const WindowPlan* window = step.op->Window();
+    return window != nullptr && !window->stays_open;
+  };
+  const std::vector<CompiledStep>& steps = prepared.plan->plan().steps;
+  const bool is_partial_possible =
+      prepared.plan->sorts_results() && std::any_of(steps.begin(), steps.end(), may_be_partial);
   for (std::uint16_t i = 0; i < last.size(); ++i) {
     const std::string name(last.name(i));
     if (prepared.plan->way == BatchWay::kRows || (name == "partial" && !is_partial_possible))
@@ -191,6 +197,12 @@ std::optional<Prepared> Prepare(const BatchOptions& options, const Registry& reg
   SetFormats(input, output, options, file->name, root);
   prepared.spec.name = file->name;
   prepared.spec.origin = {FilterOf(root), options.topic, options.topic_column};
+  const std::string& filter = prepared.spec.origin.filter;
+  if (!options.topic.empty() && !filter.empty() && !TopicMatches(filter, options.topic)) {
+    problem = "`--topic " + options.topic + "` does not match the topic of the source, `" + filter +
+              "`: no such message would come";
+    return std::nullopt;
+  }
   prepared.spec.lateness = options.as_stream ? Lateness::kAsStream : Lateness::kNever;
   if (!CompileWith(prepared, registry, diagnostics)) return std::nullopt;
   prepared.chunks.bytes = options.chunk_bytes;

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 
+#include "config/cases.h"
 #include "daemon/batch/prepare.h"
 #include "daemon/commands/executables.h"
 #include "daemon/commands/explain.h"
@@ -51,11 +52,30 @@ std::optional<std::string> ExplainBatch(const Loaded& loaded) {
   return text;
 }
 
+// Whether one of the words on the command line means the folder of a pipeline: its name, or its
+// file, and also the tasks of it that were set aside. No words mean all.
+bool IsMeant(const std::vector<std::string>& words, const std::string& folder,
+             std::vector<bool>& found) {
+  bool meant = words.empty();
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const fs::path path(words[i]);
+    const std::string name = path.extension() == ".yaml" ? path.stem() : path;
+    if (folder != name && folder.substr(0, folder.find('@')) != name) continue;
+    meant = found[i] = true;
+  }
+  return meant;
+}
+
 // The reports of all pipelines whose journals lie below `runtime`, by name.
 std::map<std::string, PipelineReport> ReadReports(const std::string& runtime,
                                                   std::string& problem) {
   std::map<std::string, PipelineReport> reports;
   std::error_code error;
+  if (!fs::exists(runtime + "/tasks", error)) {
+    problem = "no daemon has run with `runtime: " + runtime +
+              "`\n  hint: give its configuration with `-c FILE`";
+    return reports;
+  }
   for (const auto& pipeline : fs::directory_iterator(runtime + "/tasks", error)) {
     reports[pipeline.path().filename()] = ReadPipelineReport(pipeline.path(), problem);
   }
@@ -87,8 +107,15 @@ int RunCommand(const CommandLine& line) {
 }
 
 int CheckCommand(const CommandLine& line) {
-  const std::optional<Loaded> loaded = LoadOrPrint(line);
-  if (!loaded.has_value()) return kWrong;
+  Diagnostics diagnostics;
+  const std::optional<Loaded> loaded = LoadAll(line, diagnostics);
+  bool tests_are_right = true;
+  for (const PipelineFile& file :
+       loaded.has_value() ? loaded->files : std::vector<PipelineFile>()) {
+    tests_are_right &= ReadCases(file.root, diagnostics).has_value();
+  }
+  Print(stderr, diagnostics.Format());
+  if (!loaded.has_value() || !tests_are_right) return kWrong;
   const std::size_t count = loaded->pipelines.size();
   Print(stdout, "ok: " + std::to_string(count) + (count == 1 ? " pipeline\n" : " pipelines\n"));
   return 0;
@@ -117,7 +144,9 @@ int StatusCommand(const CommandLine& line) {
   if (!problem.empty()) Print(stderr, "error: " + problem + "\n");
   std::string text = line.json ? "{\"pipelines\":[" : "";
   bool first = true;
+  std::vector<bool> found(line.pipelines.size());
   for (const auto& [name, report] : reports) {
+    if (!IsMeant(line.pipelines, name, found)) continue;
     if (line.json) {
       text += (first ? "" : ",") + report.Json();
     } else {
@@ -126,7 +155,13 @@ int StatusCommand(const CommandLine& line) {
     first = false;
   }
   Print(stdout, text + (line.json ? "]}\n" : ""));
-  return problem.empty() ? 0 : kFailed;
+  bool all_are_there = problem.empty();
+  for (std::size_t i = 0; i < found.size() && all_are_there; ++i) {
+    if (found[i]) continue;
+    Print(stderr, "error: no pipeline `" + line.pipelines[i] + "` has run here\n");
+    all_are_there = false;
+  }
+  return all_are_there ? 0 : kFailed;
 }
 
 }  // namespace runnel

@@ -159,6 +159,7 @@ void ChunkMapper::TakeRow(const Row& row) {
     case BatchWay::kPartitions:
       return PartitionRow(row);
     case BatchWay::kInOrder:
+      if (mode_.probe) NoteFields();
       return;
   }
 }
@@ -195,7 +196,9 @@ void ChunkMapper::EncodeRow(const Row& row) {
   output_.clear();
 }
 
+// Of a row that passes on; behind a window they are known.
 void ChunkMapper::NoteFields() {
+  if (plan_->window != nullptr) return;
   for (const Record::Entry& entry : record_.entries()) {
     const std::string_view name = record_.NameOf(entry);
     if (probe_.fields.size() == kProbeFields ||
@@ -216,7 +219,7 @@ void ChunkMapper::PartitionRow(const Row& row) {
     return Reject(encoded.reason(), "exchange", row);
   }
   ++counts_.passed;
-  if (mode_.probe) return;
+  if (mode_.probe) return NoteFields();
   const auto partition = static_cast<std::uint32_t>(hash.value() % plan_->plan().partitions(1));
   ByteWriter writer;
   const auto offset = static_cast<std::uint64_t>(row.text.data() - input_.text.data());

@@ -37,13 +37,14 @@ const char* Intake::SetTopic(Record& record) const {
     const Value& value = record.Get(static_cast<std::uint16_t>(topic_field_));
     if (value.type() != Type::kString) return "topic_is_missing";
     record.topic = value.AsString();
+    if (!origin_->filter.empty() && !TopicMatches(origin_->filter, record.topic)) {
+      return "topic_does_not_match";
+    }
   }
   for (const Capture& capture : captures_) {
     std::size_t begin = 0;
     for (std::uint32_t level = 0; level < capture.level; ++level) {
-      const std::size_t slash = record.topic.find('/', begin);
-      if (slash == std::string_view::npos) return "topic_does_not_match";
-      begin = slash + 1;
+      begin = record.topic.find('/', begin) + 1;  // one that matches has as many levels
     }
     const std::size_t end = std::min(record.topic.find('/', begin), record.topic.size());
     const Value value = Value::String(record.topic.substr(begin, end - begin));

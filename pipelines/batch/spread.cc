@@ -128,7 +128,9 @@ SpreadLayout::SpreadLayout(const WindowPlan& plan) : arguments_(plan.arguments.s
       std::any_of(plan.columns.begin(), plan.columns.end(), [](const AggregateColumn& column) {
         return column.algebra == Algebra::kOrdered || column.aggregate->UsesTime();
       });
-  if (!uses_time && !plan.grid.zone.has_value()) every_ = plan.grid.every;
+  if (uses_time || plan.grid.zone.has_value()) return;
+  every_ = plan.grid.every;
+  offset_ = plan.grid.offset;
 }
 
 void SpreadWriter::Grow(std::size_t room) {
@@ -157,7 +159,7 @@ void SpreadWriter::Append(const SpreadLayout& layout, const SpreadRow& row, cons
     std::memcpy(at, row.key.data(), size);
   }
   at += size;
-  const std::int64_t place = layout.every() > 0 ? row.start : row.time;
+  const std::int64_t place = layout.every() > 0 ? row.start - layout.offset() : row.time;
   const std::int64_t distance = place - std::exchange(last_, place);
   const std::uint64_t number =
       ToZigzag(layout.every() > 0 ? WindowsBetween(distance, layout.every()) : distance);
@@ -239,7 +241,7 @@ bool SpreadReader::Take(SpreadRow& row, Value* values, bool& usual) {
   const std::uint64_t step =
       static_cast<std::uint64_t>(distance) * (every > 0 ? static_cast<std::uint64_t>(every) : 1);
   last_ = static_cast<std::int64_t>(static_cast<std::uint64_t>(last_) + step);
-  row.start = row.time = last_;
+  row.start = row.time = last_ + layout_->offset();
   if (last_ > kFarthestTime || last_ < -kFarthestTime) return false;
   usual = true;
   for (std::size_t i = 0; i < layout_->arguments(); ++i) {

@@ -24,10 +24,13 @@ class SpreadLayout final {
   // 0: rows have their time. Else only the number of the window, since no aggregate asks for
   // more; windows are so many microseconds long.
   std::int64_t every() const { return every_; }
+  // Where the window of number 0 begins.
+  std::int64_t offset() const { return offset_; }
 
  private:
   std::size_t arguments_;
   std::int64_t every_ = 0;
+  std::int64_t offset_ = 0;
 };
 
 struct SpreadRow {

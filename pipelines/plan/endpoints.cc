@@ -68,6 +68,14 @@ std::optional<Inner> ReadKind(const Node& node, const Position& at, std::string_
   return kind->mqtt;
 }
 
+// Of a shared subscription the filter alone.
+std::string_view WithoutGroup(std::string_view filter) {
+  constexpr std::string_view kShared = "$share/";
+  if (!filter.starts_with(kShared)) return filter;
+  const std::size_t group_end = filter.find('/', kShared.size());
+  return group_end == std::string_view::npos ? "" : filter.substr(group_end + 1);
+}
+
 }  // namespace
 
 std::optional<MqttSource> ReadSource(const Node& node, const Position& at,
@@ -96,11 +104,30 @@ std::optional<MqttSink> ReadSink(const Node& node, const Position& at, std::stri
 std::vector<OptionDoc> DescribeMqttSource() { return Describe<SourceOptions>(); }
 std::vector<OptionDoc> DescribeMqttSink() { return Describe<SinkOptions>(); }
 
-std::vector<Capture> CapturesOf(std::string_view filter) {
-  if (filter.starts_with("$share/")) {
-    const std::size_t group_end = filter.find('/', 7);
-    filter = group_end == std::string_view::npos ? "" : filter.substr(group_end + 1);
+bool TopicMatches(std::string_view filter, std::string_view topic) {
+  filter = WithoutGroup(filter);
+  for (bool first = true;; first = false) {
+    const std::size_t filter_end = filter.find('/');
+    const std::size_t topic_end = topic.find('/');
+    const std::string_view wanted = filter.substr(0, filter_end);
+    const std::string_view level = topic.substr(0, topic_end);
+    // What a server keeps for itself no wildcard at the beginning matches.
+    const bool is_reserved = first && level.starts_with('$');
+    if (wanted == "#") return !is_reserved;
+    const bool is_any = wanted == "+" || (wanted.starts_with('{') && wanted.ends_with('}'));
+    if (is_any ? is_reserved : wanted != level) return false;
+    if (topic_end == std::string_view::npos) {
+      // `a/#` is the parent too.
+      return filter_end == std::string_view::npos || filter.substr(filter_end) == "/#";
+    }
+    if (filter_end == std::string_view::npos) return false;
+    filter.remove_prefix(filter_end + 1);
+    topic.remove_prefix(topic_end + 1);
   }
+}
+
+std::vector<Capture> CapturesOf(std::string_view filter) {
+  filter = WithoutGroup(filter);
   std::vector<Capture> captures;
   std::optional<std::size_t> at = 0;
   for (std::uint32_t level = 0;; ++level) {

@@ -52,18 +52,22 @@ class GridRun final : public WindowRun {
 
   Ref BlockFor(Ref key_ref, std::int64_t time, const char*& refusal) override {
     Ref previous = StateRegion::kNone;
-    Ref at = Key(key_ref)->blocks;
+    Ref at = Near(*Key(key_ref), start_);
     while (at != StateRegion::kNone && BlockAt(at)->start < start_) {
       previous = at;
       at = BlockAt(at)->next;
     }
-    if (at != StateRegion::kNone && BlockAt(at)->start == start_) return at;
+    if (at != StateRegion::kNone && BlockAt(at)->start == start_) {
+      Remember(*Key(key_ref), at);
+      return at;
+    }
     if (Key(key_ref)->blocks_open >= plan().windows_max && !ClosesFirst(key_ref, time)) {
       refusal = "windows_full";
       return StateRegion::kNone;
     }
     const Ref fresh = InsertBlock(key_ref, previous, start_);
     if (fresh == StateRegion::kNone) refusal = "state_full";
+    if (fresh != StateRegion::kNone) Remember(*Key(key_ref), fresh);
     return fresh;
   }
 
@@ -97,7 +101,8 @@ class GridRun final : public WindowRun {
     if (work == Work::kSweep && (plan().event_time || end > now())) {
       return EmitEarly(key_ref, end, out, arena);
     }
-    FillUntil(key_ref, end, work == Work::kEviction || work == Work::kEnd, out, arena);
+    const bool is_cut = work == Work::kEviction || (work == Work::kEnd && !plan().stays_open);
+    FillUntil(key_ref, end, is_cut, out, arena);
     ChangeKey(key_ref)->closed_until = end;
     const Ref first = Key(key_ref)->blocks;
     if (BlockAt(first)->start <= grid().Shift(end, -plan().panes)) {

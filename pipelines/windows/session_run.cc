@@ -21,7 +21,7 @@ class SessionRun final : public WindowRun {
 
   // The earliest open session that a record of `time` would extend.
   Ref Find(const WindowKey& key, std::int64_t time) const {
-    Ref at = key.blocks;
+    Ref at = Near(key, time);
     while (at != StateRegion::kNone && !(time > BlockAt(at)->start - gap() && time < EndOf(at))) {
       at = BlockAt(at)->next;
     }
@@ -38,11 +38,12 @@ class SessionRun final : public WindowRun {
   Ref BlockFor(Ref key_ref, std::int64_t time, const char*& refusal) override {
     if (const Ref found = Find(*Key(key_ref), time); found != StateRegion::kNone) {
       Join(key_ref, found, time);
+      Remember(*Key(key_ref), found);
       return found;
     }
     Ref previous = StateRegion::kNone;
-    for (Ref at = Key(key_ref)->blocks; at != StateRegion::kNone && BlockAt(at)->start < time;
-         at = BlockAt(at)->next) {
+    for (Ref at = Near(*Key(key_ref), time - 1);
+         at != StateRegion::kNone && BlockAt(at)->start < time; at = BlockAt(at)->next) {
       previous = at;
     }
     if (Key(key_ref)->blocks_open >= plan().windows_max) {
@@ -51,6 +52,7 @@ class SessionRun final : public WindowRun {
     }
     const Ref fresh = InsertBlock(key_ref, previous, time);
     if (fresh == StateRegion::kNone) refusal = "state_full";
+    if (fresh != StateRegion::kNone) Remember(*Key(key_ref), fresh);
     return fresh;
   }
 
@@ -82,7 +84,8 @@ class SessionRun final : public WindowRun {
       Fill(key_ref, first, window, true, out, arena);
       return true;
     }
-    Fill(key_ref, first, window, work == Work::kEviction || work == Work::kEnd, out, arena);
+    const bool is_cut = work == Work::kEviction || (work == Work::kEnd && !plan().stays_open);
+    Fill(key_ref, first, window, is_cut, out, arena);
     WindowKey* key = ChangeKey(key_ref);
     key->closed_until = std::max(key->closed_until, EndOf(first));
     RemoveBlock(key_ref, StateRegion::kNone, first);

@@ -272,6 +272,7 @@ class Compiler final {
 
   // Nothing is late, too early or one too many; what closes a window is the end.
   void SetForFiles() {
+    plan_.stays_open = plan_.kind == WindowKind::kGrid || plan_.kind == WindowKind::kSession;
     plan_.lateness = kWithoutEnd;
     plan_.max_ahead = kWithoutEnd;
     plan_.every = plan_.kind == WindowKind::kGlobal ? plan_.every : 0;

@@ -44,6 +44,7 @@ void WindowRun::FreeBlock(Ref ref) {
 
 void WindowRun::RemoveBlock(Ref key_ref, Ref previous, Ref ref) {
   WindowKey* key = ChangeKey(key_ref);
+  Remember(*key, previous == StateRegion::kNone ? BlockAt(ref)->next : previous);
   --key->blocks_open;
   Ref* link = previous == StateRegion::kNone ? &key->blocks : &ChangeBlock(previous)->next;
   *link = BlockAt(ref)->next;

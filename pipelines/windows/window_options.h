@@ -143,8 +143,10 @@ struct WindowOptions {
                   "Where windows begin after 1970-01-01T00:00Z, or after midnight.")
         .Example("6h");
     schema
-        .Optional("timezone", &WindowOptions::timezone,
-                  "Windows follow the civil time of a zone: days have 23 to 25 hours.")
+        .Optional(
+            "timezone", &WindowOptions::timezone,
+            "Windows follow the civil time of a zone: days have 23 to 25 hours. From 2000 to 2050; "
+            "other times have the offset of the nearest of these.")
         .Example("Europe/Berlin");
     schema
         .Optional("emit", &WindowOptions::emit,

@@ -51,6 +51,8 @@ struct WindowPlan {
   bool reset = false;                // kGlobal
   std::unique_ptr<Expression> when;  // kGlobal: of the result
 
+  bool stays_open = false;  // kGrid, kSession over files: a window closes at the end, and is whole
+
   bool event_time = false;
   std::int64_t lateness = 0;           // microseconds, as all below
   std::int64_t silence = 0;            // after which a key is closed or forgotten; 0: never

@@ -15,6 +15,8 @@ enum Flags : std::uint32_t { kEnding = 1, kSilenceCounts = 2 };
 
 // Keys without anything to give that one turn of a sweep passes over.
 constexpr int kPassedOver = 64;
+// Keys whose last block is remembered. Where there are more, each has few in the memory there is.
+constexpr std::size_t kHints = 1 << 16;
 
 // What aggregates of numbers do not refuse.
 bool IsUsual(const Value& value) {
@@ -38,7 +40,8 @@ WindowRun::WindowRun(const WindowPlan& plan, StateRegion& region, Ref root_block
       region_(&region),
       root_block_(root_block),
       keys_(region, root_block, offsetof(Root, keys), sizeof(WindowKey)),
-      values_(plan.arguments.size() + 1) {
+      values_(plan.arguments.size() + 1),
+      hints_(plan.stays_open ? kHints : 0) {
   values_.back() = Value::Bool(true);
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pipelines/base/key_table.h"
@@ -112,6 +113,19 @@ class WindowRun : public OperatorRun {
   // A block that belongs to no key, for merging; freed with FreeBlock.
   Ref NewBlock(std::int64_t start);
   void FreeBlock(Ref ref);
+  // Where to begin to look for a block of the key that starts at `start` or before: the one that
+  // Remember() was told last, if it is not behind that, else the first. For windows that stay open
+  // to the end, of which a key may have very many.
+  Ref Near(const WindowKey& key, std::int64_t start) const {
+    const Hint* const hint = HintOf(key);
+    const bool is_good = hint != nullptr && hint->key == &key &&
+                         hint->block != StateRegion::kNone && BlockAt(hint->block)->start <= start;
+    return is_good ? hint->block : key.blocks;
+  }
+  void Remember(const WindowKey& key, Ref block) {
+    if (Hint* const hint = HintOf(key); hint != nullptr) *hint = {&key, block};
+  }
+
   // Takes the block behind `previous` out of the key's list and frees it.
   void RemoveBlock(Ref key_ref, Ref previous, Ref ref);
   // Adds what `from` has seen to `to`.
@@ -137,6 +151,18 @@ class WindowRun : public OperatorRun {
     std::int64_t next_sweep;         // kForever: none
   };
 
+  // A key, by its place, and one of its blocks.
+  struct Hint {
+    const WindowKey* key = nullptr;
+    Ref block = StateRegion::kNone;
+  };
+
+  const Hint* HintOf(const WindowKey& key) const {
+    if (hints_.empty()) return nullptr;
+    const auto place = reinterpret_cast<std::uintptr_t>(&key) / StateRegion::kUnit;
+    return &hints_[place % hints_.size()];
+  }
+  Hint* HintOf(const WindowKey& key) { return const_cast<Hint*>(std::as_const(*this).HintOf(key)); }
   const Root& root() const { return *region_->Get<Root>(root_block_); }
   Root* ChangeRoot() {
     stirred_ = true;
@@ -165,6 +191,7 @@ class WindowRun : public OperatorRun {
   KeyBuffer key_;                  // scratch: of the record
   std::vector<Value> values_;      // scratch: of the arguments; the last is always there
   bool all_usual_ = false;         // scratch: finite doubles, each of them
+  std::vector<Hint> hints_;        // scratch: of windows that stay open; else empty
   // Something that NextWork() looks at may have changed since it found nothing.
   mutable bool stirred_ = true;
 };

@@ -158,6 +158,44 @@ def order_matters(programs):
                     sessions.append((times[begin], device, i - begin))
                     begin = i
         assert sorted(sessions) == [(int(row["start"]), row["device"], int(row["n"])) for row in found]
+        # Many windows of a key, in any order; all are whole.
+        desk.write("f.yaml", "timestamp: ts\nsteps:\n  - window: { tumbling: 1s, offset: 300ms, key: device, aggregate: {"
+                   " n: count(), f: first(temp) } }\n")
+        desk.ledger("f.yaml", "-i", "in.csv", "-o", "out.csv", "--chunk", "32KiB")
+        windows = collections.defaultdict(list)
+        for ts, device, temp, _ in rows:
+            windows[(ts - 300) // 1000 * 1000 + 300, device].append((ts, float(temp)))
+        found = {(int(row["start"]), row["device"]): row for row in csv.DictReader(io.StringIO(desk.read("out.csv").decode()))}
+        assert {key: int(row["n"]) for key, row in found.items()} == {key: len(w) for key, w in windows.items()}
+        assert set(next(iter(found.values()))) == {"device", "start", "end", "n", "f"}, next(iter(found.values()))
+        for key, window in windows.items():
+            first = min(ts for ts, _ in window)
+            assert float(found[key]["f"]) in [temp for ts, temp in window if ts == first], (key, window)
+
+
+def rows_that_pass_keyed_steps(programs):
+    """They keep columns that the pipeline does not name."""
+    with Desk(programs) as desk:
+        desk.write("in.csv", as_csv([(BEGIN + i, f"d{i % 3}", i // 2, "note") for i in range(60)]))
+        for steps, more in (("dedupe: { id: [device, temp], key: device, ttl: 1h }", ()),
+                            ("filter: temp >= 0", ("--as-stream",)), ("filter: temp >= 0", ())):
+            desk.write("d.yaml", f"timestamp: ts\nsteps:\n  - {steps}\n")
+            counts = desk.ledger("d.yaml", "-i", "in.csv", "-o", "out.csv", *more)
+            assert (counts["written"], counts["rejected"]) == (60, 0), (steps, counts)
+            found = list(csv.DictReader(io.StringIO(desk.read("out.csv").decode())))
+            assert [row["hum"] for row in found] == ["note"] * 60, found[:3]
+
+
+def spread_windows_keep_their_offset(programs):
+    with Desk(programs) as desk:
+        rows = [(BEGIN + i * 7, f"dev{i:05}", 1, 2) for i in range(12_000)]
+        desk.write("of.yaml", "timestamp: ts\nsteps:\n  - window: { tumbling: 1h, offset: 30m, key: device, aggregate: { n: count() } }\n")
+        desk.write("in.csv", as_csv(rows))
+        assert desk.ledger("of.yaml", "-i", "in.csv", "-o", "out.csv")["spread"] == 1
+        found = list(csv.DictReader(io.StringIO(desk.read("out.csv").decode())))
+        half, hour = 30 * MINUTE, 60 * MINUTE
+        assert {row["device"]: int(row["start"]) for row in found} == {
+            device: (ts - half) // hour * hour + half for ts, device, *_ in rows}
 
 
 def steps_in_order(programs):
@@ -241,6 +279,11 @@ def topics(programs):
         desk.run("p.yaml", "-i", "in.csv", "-o", "out.csv", "--topic-column", "from")
         lines = desk.read("out.csv").decode().splitlines()[1:]
         assert [line.split(",")[0] for line in lines] == ["a", "b"], lines
+        desk.write("other.csv", f"ts,temp,from\n{BEGIN},1,sensors/a/climate\n{BEGIN},3,rooms/b/climate\n"
+                                f"{BEGIN},3,sensors/b/climate/x\n")
+        counts = desk.ledger("p.yaml", "-i", "other.csv", "-o", "out.csv", "--topic-column", "from")
+        assert (counts["absorbed"], counts["rejected"]) == (1, 2), counts
+        assert desk.read("out.csv.rejects.csv").count(b"topic_does_not_match") == 2
 
 
 def mistakes(programs):
@@ -274,6 +317,9 @@ def mistakes(programs):
                  "error: `in.csv` is an input, and `--rejects` would replace it\n"),
                 (["p.yaml", "-i", "in.csv", "-o", "o.csv", "--rejects", "./o.csv"],
                  "error: `./o.csv` cannot have both, the output and `--rejects`\n"),
+                (["p.yaml", "-i", "in.csv", "-o", "o.csv", "--topic", "rooms/a/climate"],
+                 "error: `--topic rooms/a/climate` does not match the topic of the source, "
+                 "`sensors/{device}/climate`: no such message would come\n"),
                 (["p.yaml", "-i", "in.csv", "-o", "/dev/null"],
                  "error: `/dev/null` is no file, and `-o` would replace it\n  hint: `-o - > /dev/null` writes to it\n"),
                 (["p.yaml", "-i", "in.csv", "-o", "."], "error: `.` is a folder\n"),
@@ -345,5 +391,6 @@ def real_series(programs):
 
 if __name__ == "__main__":
     harness.main(same_for_any_workers, same_for_any_chunks, shapes_of_files, inputs,
-                 standard_input, stateless_rows_keep_their_order, order_matters, steps_in_order, examples, as_stream, spills, topics,
+                 standard_input, stateless_rows_keep_their_order, order_matters, rows_that_pass_keyed_steps,
+                 spread_windows_keep_their_offset, steps_in_order, examples, as_stream, spills, topics,
                  mistakes, explained, walk_through, real_series)

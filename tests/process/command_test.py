@@ -250,13 +250,20 @@ def status(programs):
         plain = subprocess.run([os.path.join(programs, "runnel"), "status", "-c", bed.config],
                                capture_output=True, text=True, timeout=30)
         assert plain.returncode == 0 and "climate: received 10  filtered 5" in plain.stdout, plain
+        for words, code, says in ((["climate"], 0, "climate: "), (["other/climate.yaml"], 0, "climate: "),
+                                  (["climate", "other"], 1, "error: no pipeline `other` has run here\n")):
+            one = subprocess.run([os.path.join(programs, "runnel"), "status", "-c", bed.config, *words],
+                                 capture_output=True, text=True, timeout=30)
+            assert one.returncode == code and says in one.stdout + one.stderr, one
         assert bed.stop_daemon() == 0
         # Also of a daemon that has stopped; and without any journal it says so.
         assert bed.status("climate")["received"] == 10
         empty = bed.write("empty.yaml", f"runtime: {bed.folder}/nowhere\nstate: {bed.folder}/state\n")
         none = subprocess.run([os.path.join(programs, "runnel"), "status", "-c", empty],
                               capture_output=True, text=True, timeout=30)
-        assert none.returncode == 1 and "nowhere" in none.stderr, none
+        assert none.returncode == 1 and none.stderr == (
+            f"error: no daemon has run with `runtime: {bed.folder}/nowhere`\n"
+            "  hint: give its configuration with `-c FILE`\n"), none
 
 
 TESTED = GOOD + """tests:
@@ -295,7 +302,10 @@ def tests_in_files(programs):
         bad = shell.write("bad.yaml", TESTED.replace("at: 1s", "att: 1s"))
         assert "did you mean `at`?" in shell.run("test", bad, code=2).stderr
         late = shell.write("late.yaml", TESTED.replace("at: 0s", "at: 5s"))
-        assert "`at` goes back" in shell.run("test", late, code=2).stderr
+        other = shell.write("other.yaml", TESTED.replace("topic: sensors/a/climate, at: 0s", "topic: rooms/a/climate, at: 0s"))
+        for verb in ("test", "check"):
+            assert "`at` goes back" in shell.run(verb, late, code=2).stderr
+            assert "it gets no message with `rooms/a/climate`" in shell.run(verb, other, code=2).stderr
 
 
 def manual(programs):

@@ -5,6 +5,8 @@
 
 #include <random>
 
+#include "pipelines/plan/endpoints.h"
+
 namespace runnel {
 namespace {
 
@@ -237,6 +239,8 @@ TEST(TopicFilter, AgreesWithANaiveMatcher) {
         const bool matches = NaiveMatch(Split(filters[k].text()), Split(topic));
         if (matches) expected.push_back(k);
         EXPECT_EQ(filters[k].Match(topic), matches) << filters[k].text() << " on " << topic;
+        EXPECT_EQ(TopicMatches(filters[k].text(), topic), matches)
+            << filters[k].text() << " on " << topic;
       }
       EXPECT_THAT(matcher.Match(TopicLevels(topic), room), ::testing::ElementsAreArray(expected))
           << "seed " << seed << ", topic " << topic;
