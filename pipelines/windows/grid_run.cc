@@ -65,10 +65,20 @@ class GridRun final : public WindowRun {
       refusal = "windows_full";
       return StateRegion::kNone;
     }
+    if (plan().panes > 1 && plan().fill == 0 && !plan().stays_open) PassClosed(key_ref);
     const Ref fresh = InsertBlock(key_ref, previous, start_);
     if (fresh == StateRegion::kNone) refusal = "state_full";
     if (fresh != StateRegion::kNone) Remember(*Key(key_ref), fresh);
     return fresh;
+  }
+
+  // A pane may be part of windows that the watermark has closed when they had nothing yet: what is
+  // new in it is too late for them.
+  void PassClosed(Ref key_ref) {
+    const WindowKey& key = *Key(key_ref);
+    if (!plan().event_time || key.time_max == kNever) return;
+    const std::int64_t closed = grid().StartOf(Watermark(key));
+    if (closed > key.closed_until) ChangeKey(key_ref)->closed_until = closed;
   }
 
   // Whether a record of this time closes the earliest window of the key: then it is one
