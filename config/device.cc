@@ -1,7 +1,10 @@
 #include "config/device.h"
 
 #include <bit>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
+#include <utility>
 
 namespace runnel {
 namespace {
@@ -27,6 +30,10 @@ class Checks final {
     ok_ = false;
   }
   bool Has(std::string_view option) const { return node_.Find(option) != nullptr; }
+  // What may be right by the time that it is needed.
+  void Doubtful(std::string_view option, std::string message) {
+    diagnostics_.Warning(PlaceOf(option), std::move(message));
+  }
   // Also of the short form, in which the node is the value of `option` itself.
   bool IsCredential(std::string_view option) const {
     const Node* found = node_.IsScalar() ? &node_ : node_.Find(option);
@@ -67,6 +74,17 @@ void CheckTls(const BrokerConfig& broker, Checks& checks) {
   if (!broker.key.empty() && broker.cert.empty()) checks.Wrong("key", "`key` without `cert`");
   if (!broker.key_password.empty() && broker.key.empty()) {
     checks.Wrong("key_password", "`key_password` without `key`");
+  }
+  for (const auto& [option, path] : {std::pair{"ca", &broker.ca}, std::pair{"cert", &broker.cert},
+                                     std::pair{"key", &broker.key}}) {
+    if (path->empty()) continue;
+    std::error_code error;
+    const auto type = std::filesystem::status(*path, error).type();
+    if (type == std::filesystem::file_type::not_found) {
+      checks.Doubtful(option, "there is no file `" + *path + "`");
+    } else if (type == std::filesystem::file_type::directory) {
+      checks.Doubtful(option, "`" + *path + "` is a folder");
+    }
   }
 }
 

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <system_error>
 
 #include "daemon/posix/fd.h"
 
@@ -68,6 +69,7 @@ std::string LastTlsError() {
   const unsigned long code = ERR_peek_last_error();
   const char* words = code == 0 ? nullptr : ERR_reason_error_string(code);
   ERR_clear_error();
+  if (ERR_SYSTEM_ERROR(code)) return std::system_category().message(ERR_GET_REASON(code));
   return words == nullptr ? "the broker closed the connection" : words;
 }
 

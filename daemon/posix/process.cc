@@ -9,7 +9,7 @@
 namespace runnel {
 
 Status DieWithParent(int parent) {
-  signal(SIGINT, SIG_IGN);
+  for (const int number : {SIGINT, SIGTERM}) signal(number, SIG_IGN);
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return Errno("tying the process to its parent");
   if (getppid() != parent) {
     return Error{ErrorKind::kGiveUp, "the daemon that started this process is gone"};

@@ -209,6 +209,17 @@ def environment_and_credentials(programs):
         assert "set it in the unit" in shell.run("check", "-c", config, good, code=2).stderr
 
 
+def missing_files(programs):
+    """They may come, so it is a warning; with its place."""
+    with Shell(programs) as shell:
+        config = shell.write("runnel.yaml", "brokers:\n  up:\n    url: mqtts://127.0.0.1\n    ca: /absent/ca.pem\n    cert: /tmp\n"
+                                            "    key: /absent/key.pem\n")
+        text = shell.run("check", "-c", config, shell.write("good.yaml", GOOD.replace("mqtt: {", "mqtt: { broker: up,")), code=0).stderr
+        for says in ("runnel.yaml:4:9: warning: there is no file `/absent/ca.pem`", "runnel.yaml:5:11: warning: `/tmp` is a folder",
+                     "runnel.yaml:6:10: warning: there is no file `/absent/key.pem`"):
+            assert says in text, text
+
+
 def explain(programs):
     """The plan, the guarantee that results, and a sum of memory that adds up."""
     with Shell(programs) as shell:
@@ -376,5 +387,5 @@ def internal_programs(programs):
 
 if __name__ == "__main__":
     harness.main(help_and_version, wrong_usage, wrong_pipelines, all_mistakes_at_once, hostile_files,
-                 environment_and_credentials, explain, status, tests_in_files, manual, schemas,
+                 environment_and_credentials, missing_files, explain, status, tests_in_files, manual, schemas,
                  internal_programs)

@@ -279,18 +279,19 @@ def stop_in_the_middle_of_a_window(programs):
         assert bed.stop_daemon() == 0
 
 
-def interrupted_in_a_terminal(programs):
-    """SIGINT to all of them: the daemon ends, and the others with it."""
+def signals_to_all(programs):
+    """As a terminal sends them: the daemon ends, and the others with it."""
     with harness.Bed(programs) as bed:
         bed.configure(workers=2)
-        mark = bed.start_daemon(bed.write("counting.yaml", COUNTING))
-        bed.remember_children()
-        for pid in [*harness.children(bed.daemon.pid), bed.daemon.pid]:
-            os.kill(pid, signal.SIGINT)
-        assert bed.daemon.wait(30) == 0
-        bed.daemon = None
-        log = bed.log()[mark:]
-        assert "stopping: SIGINT" in log and "warn:" not in log and "error:" not in log, log
+        for number in (signal.SIGINT, signal.SIGTERM):
+            mark = bed.start_daemon(bed.write("counting.yaml", COUNTING))
+            bed.remember_children()
+            for pid in [*harness.children(bed.daemon.pid), bed.daemon.pid]:
+                os.kill(pid, number)
+            assert bed.daemon.wait(30) == 0
+            bed.daemon = None
+            log = bed.log()[mark:]
+            assert f"stopping: {number.name}" in log and "warn:" not in log and "error:" not in log, log
 
 
 def upstream_away(programs):
@@ -470,7 +471,7 @@ def a_changed_plan_keeps_or_emits_its_windows(programs):
 
 if __name__ == "__main__":
     harness.main(time_closes_windows, exchange_and_overlapping_pipelines, poison_and_dead_letters, hung_record,
-                 stop_in_the_middle_of_a_window, interrupted_in_a_terminal, upstream_away, sigterm_while_upstream_is_away,
+                 stop_in_the_middle_of_a_window, signals_to_all, upstream_away, sigterm_while_upstream_is_away,
                  broker_comes_late_and_forgets, damaged_state_is_said_and_counted,
                  a_second_daemon_is_refused,
                  a_changed_plan_keeps_or_emits_its_windows)
