@@ -212,6 +212,8 @@ class Reader final {
 
 }  // namespace
 
+std::vector<OptionDoc> DescribeTest() { return Describe<TestOptions>(); }
+
 std::optional<std::vector<Case>> ReadCases(const Node& root, Diagnostics& diagnostics) {
   return Reader(root, diagnostics).Run();
 }

@@ -52,6 +52,8 @@ struct Case {
   Position expect_key;
 };
 
+// Of one case, for the manual.
+std::vector<OptionDoc> DescribeTest();
 // The cases of a pipeline file. Everything wrong goes to `diagnostics`; nullopt then.
 std::optional<std::vector<Case>> ReadCases(const Node& root, Diagnostics& diagnostics);
 

@@ -38,6 +38,7 @@ class Loading final {
       device_ = std::move(*root);
     }
     if (std::optional<DeviceConfig> device = ReadDeviceConfig(device_, diagnostics_)) {
+      LookForTlsFiles(*device, device_, diagnostics_);
       config.device = std::move(*device);
       config.device_is_right = true;
       device_path_ = path;

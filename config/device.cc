@@ -30,10 +30,6 @@ class Checks final {
     ok_ = false;
   }
   bool Has(std::string_view option) const { return node_.Find(option) != nullptr; }
-  // What may be right by the time that it is needed.
-  void Doubtful(std::string_view option, std::string message) {
-    diagnostics_.Warning(PlaceOf(option), std::move(message));
-  }
   // Also of the short form, in which the node is the value of `option` itself.
   bool IsCredential(std::string_view option) const {
     const Node* found = node_.IsScalar() ? &node_ : node_.Find(option);
@@ -74,17 +70,6 @@ void CheckTls(const BrokerConfig& broker, Checks& checks) {
   if (!broker.key.empty() && broker.cert.empty()) checks.Wrong("key", "`key` without `cert`");
   if (!broker.key_password.empty() && broker.key.empty()) {
     checks.Wrong("key_password", "`key_password` without `key`");
-  }
-  for (const auto& [option, path] : {std::pair{"ca", &broker.ca}, std::pair{"cert", &broker.cert},
-                                     std::pair{"key", &broker.key}}) {
-    if (path->empty()) continue;
-    std::error_code error;
-    const auto type = std::filesystem::status(*path, error).type();
-    if (type == std::filesystem::file_type::not_found) {
-      checks.Doubtful(option, "there is no file `" + *path + "`");
-    } else if (type == std::filesystem::file_type::directory) {
-      checks.Doubtful(option, "`" + *path + "` is a folder");
-    }
   }
 }
 
@@ -247,8 +232,11 @@ void DeviceLimits::Describe(Schema<DeviceLimits>& schema) {
   schema.Optional("state", &DeviceLimits::state, "Windows and keys of one task.")
       .Between(KiB(64), MiB(4096));
   schema
-      .Optional("dead_letters", &DeviceLimits::dead_letters,
-                "Records kept that could not be processed.")
+      .Optional(
+          "dead_letters", &DeviceLimits::dead_letters,
+          "Room for records that could not be processed: a line of JSON each in "
+          "`dead-letters/PIPELINE.ndjson` below `state`, with the reason, the step, time, topic "
+          "and payload.")
       .Between(KiB(64), MiB(4096));
   schema
       .Optional("record_timeout", &DeviceLimits::record_timeout,
@@ -276,13 +264,13 @@ void DeviceConfig::Describe(Schema<DeviceConfig>& schema) {
       .NotEmpty();
   schema
       .Optional("state", &DeviceConfig::state,
-                "Folder of what outlives a power cut: checkpoints and dead letters.")
+                "Folder of what outlives a power cut: snapshots of a planned stop, dead letters.")
+      .NotEmpty();
+  schema.Optional("runtime", &DeviceConfig::runtime, "Folder of the journals, in memory.")
       .NotEmpty();
   schema
-      .Optional("runtime", &DeviceConfig::runtime,
-                "Folder of journals in memory and of the admin socket.")
-      .NotEmpty();
-  schema.Optional("durability", &DeviceConfig::durability, "What journals outlive.")
+      .Optional("durability", &DeviceConfig::durability,
+                "What journals outlive; `disk` is not in this version.")
       .OneOf({{"memory", Durability::kMemory}, {"disk", Durability::kDisk}});
   schema.Optional("limits", &DeviceConfig::limits, "Limits of memory and time.");
 }
@@ -292,6 +280,23 @@ const BrokerConfig* DeviceConfig::FindBroker(std::string_view name) const {
     if (name.empty() || broker_name == name) return &broker;
   }
   return nullptr;
+}
+
+void LookForTlsFiles(const DeviceConfig& device, const Node& root, Diagnostics& diagnostics) {
+  for (const auto& [name, broker] : device.brokers) {
+    for (const auto& [option, path] : {std::pair{"ca", &broker.ca}, std::pair{"cert", &broker.cert},
+                                       std::pair{"key", &broker.key}}) {
+      if (path->empty()) continue;
+      const Position& at = root.Find("brokers")->Find(name)->Find(option)->position;
+      std::error_code error;
+      const auto type = std::filesystem::status(*path, error).type();
+      if (type == std::filesystem::file_type::not_found) {
+        diagnostics.Warning(at, "there is no file `" + *path + "`");
+      } else if (type == std::filesystem::file_type::directory) {
+        diagnostics.Warning(at, "`" + *path + "` is a folder");
+      }
+    }
+  }
 }
 
 std::optional<DeviceConfig> ReadDeviceConfig(const Node& root, Diagnostics& diagnostics) {

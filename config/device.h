@@ -80,5 +80,7 @@ struct DeviceConfig {
 
 // Reads and checks the root of runnel.yaml, or kNull for no file.
 std::optional<DeviceConfig> ReadDeviceConfig(const Node& root, Diagnostics& diagnostics);
+// Warns of files of brokers that are not there; they may come. `root` is what `device` was read of.
+void LookForTlsFiles(const DeviceConfig& device, const Node& root, Diagnostics& diagnostics);
 
 }  // namespace runnel

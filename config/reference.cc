@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "config/cases.h"
 #include "config/device.h"
 #include "pipelines/codecs/codecs.h"
 #include "pipelines/codecs/json.h"
@@ -11,6 +12,19 @@
 
 namespace runnel {
 namespace {
+
+constexpr std::string_view kValues = R"(
+### Values
+
+- A duration has a whole number and a unit, `us`, `ms`, `s`, `m`, `h` or `d`, or several from large to small:
+  `250ms`, `1h30m`.
+- A size has one of `B`, `KiB`, `MiB` and `GiB`: `64KiB`.
+- A pipeline's name has up to 63 of `a-z`, `0-9` and `-`; a broker's may have `_` too.
+- `${NAME}` is a variable of the environment, `${NAME:-text}` one with a default, `${NAME:?text}` one that must be
+  there; `$$` is a dollar. In runnel.yaml `${cred:NAME}` is a credential of systemd.
+- Text in `{ }` or `[ ]` with a comma, a colon or a brace of its own needs quotes, as does text that begins with `!`,
+  `*`, `&`, `%` or `@`: `set: { on: "v > 1 ? 1 : 0" }`.
+)";
 
 // One thing that a pipeline is made of.
 struct Entry {
@@ -157,6 +171,9 @@ std::string ReferenceText(const Registry& registry) {
   AppendOptions(DescribeMqttSource(), 0, text);
   text += "\n### sink: mqtt\n\nAlso of `late` and of each of `sinks`.\n\n";
   AppendOptions(DescribeMqttSink(), 0, text);
+  text += "\n### tests\n\nEach has messages and what must come of them; time is simulated.\n\n";
+  AppendOptions(DescribeTest(), 0, text);
+  text += kValues;
   text += "\n## runnel.yaml\n\n";
   AppendOptions(Describe<DeviceConfig>(), 0, text);
   AppendKind(entries, "operators", "Operators", text);
