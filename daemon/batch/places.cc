@@ -58,6 +58,11 @@ std::string WrongPlace(const BatchOptions& options, const std::vector<InputFile>
     std::string wrong = WrongOutput(name, *path, options, inputs);
     if (!wrong.empty()) return wrong;
   }
+  for (const auto& [end, program] : {std::pair{".gz", "gzip"}, std::pair{".zst", "zstd"}}) {
+    if (!options.output.ends_with(end)) continue;
+    return "`" + options.output + "`: outputs are not packed\n  hint: `-o - | " + program + " > " +
+           options.output + "`, with `--format`";
+  }
   if (options.output != "-" && !rejects.empty() && AreTheSame(options.output, rejects)) {
     return "`" + rejects + "` cannot have both, the output and `--rejects`";
   }

@@ -323,6 +323,8 @@ def mistakes(programs):
                 (["p.yaml", "-i", "in.csv", "-o", "/dev/null"],
                  "error: `/dev/null` is no file, and `-o` would replace it\n  hint: `-o - > /dev/null` writes to it\n"),
                 (["p.yaml", "-i", "in.csv", "-o", "."], "error: `.` is a folder\n"),
+                (["p.yaml", "-i", "in.csv", "-o", "o.csv.gz"],
+                 "error: `o.csv.gz`: outputs are not packed\n  hint: `-o - | gzip > o.csv.gz`, with `--format`\n"),
                 (["p.yaml", "-i", "in.csv", "-o", "gone/o.csv"],
                  "error: there is no folder `gone` for `gone/o.csv`\n"),
                 (["no_name.yaml", "-i", "in.csv", "-o", "o.csv"],
