@@ -59,6 +59,8 @@ class Run final {
   Status KeepEntry(const ManifestEntry& entry);
   Status Map();
   Status MapInOrder();
+  Status ProbeFile(std::size_t file, batch::Reply& reply);
+  Status TakeColumns(const std::vector<std::string>& fields);
   Status Partitions();
   Status Merge();
   Status Commit();
@@ -177,30 +179,47 @@ Status Run::MakePool() {
   return pool_->Start(prepared_->spec.Encode());
 }
 
-// The first chunk says which columns there are, and whether chunks are worth grouping.
+// The first chunks say which columns there are, and whether chunks are worth grouping.
 Status Run::Probe() {
   const bool groups = prepared_->plan->way == BatchWay::kGroups;
-  if (prepared_->needs_columns && prepared_->plan->way == BatchWay::kGroups) {
-    Diagnostics diagnostics;
-    if (!SetColumns(*prepared_, {}, registry_, diagnostics)) {
-      return Error{ErrorKind::kFix, diagnostics.Format()};
-    }
-    if (Status started = pool_->Start(prepared_->spec.Encode()); !started.ok()) return started;
+  if (groups && prepared_->needs_columns) {
+    if (Status known = TakeColumns({}); !known.ok()) return known;
   }
   if (!groups && !prepared_->needs_columns) return {};
-  standard_.looking = true;
-  Chunker chunker(prepared_->inputs, prepared_->chunks, standard_);
-  ProbePhase probe(chunker);
-  if (Status run = pool_->Run(probe); !run.ok() || pool_->stopped()) return run;
-  standard_.looking = false;
-  const batch::Reply& reply = probe.reply();
+  batch::Reply reply;
+  if (Status first = ProbeFile(0, reply); !first.ok() || pool_->stopped()) return first;
   spread_ = groups && reply.counts.rows >= kSpreadRows && 2 * reply.groups > reply.counts.rows;
   if (!prepared_->needs_columns) return {};
+  std::vector<std::string> fields = reply.fields;
+  // Where the rows say, each file may have some of its own.
+  for (std::size_t file = 1; file < prepared_->inputs.size() && !fields.empty(); ++file) {
+    if (prepared_->inputs[file].IsStdin()) continue;
+    if (Status other = ProbeFile(file, reply); !other.ok() || pool_->stopped()) return other;
+    for (const std::string& field : reply.fields) {
+      if (std::find(fields.begin(), fields.end(), field) == fields.end()) fields.push_back(field);
+    }
+  }
+  return TakeColumns(fields);
+}
+
+Status Run::TakeColumns(const std::vector<std::string>& fields) {
   Diagnostics diagnostics;
-  if (!SetColumns(*prepared_, reply.fields, registry_, diagnostics)) {
+  if (!SetColumns(*prepared_, fields, registry_, diagnostics)) {
     return Error{ErrorKind::kFix, diagnostics.Format()};
   }
   return pool_->Start(prepared_->spec.Encode());
+}
+
+// What the first chunk has, from that file on.
+Status Run::ProbeFile(std::size_t file, batch::Reply& reply) {
+  const auto from = prepared_->inputs.begin() + static_cast<std::ptrdiff_t>(file);
+  standard_.looking = true;
+  Chunker chunker({from, prepared_->inputs.end()}, prepared_->chunks, standard_);
+  ProbePhase probe(chunker);
+  const Status run = pool_->Run(probe);
+  standard_.looking = false;
+  reply = probe.reply();
+  return run;
 }
 
 ManifestHead Run::Head() const {

@@ -186,6 +186,16 @@ def rows_that_pass_keyed_steps(programs):
             assert [row["hum"] for row in found] == ["note"] * 60, found[:3]
 
 
+def files_with_columns_of_their_own(programs):
+    with Desk(programs) as desk:
+        desk.write("a.csv", f"ts,x\n{BEGIN},1\n")
+        desk.write("b.csv", f"ts,y,x\n{BEGIN},hello,2\n")
+        desk.write("s.yaml", "steps:\n  - set: { w: 1 }\n")
+        counts = desk.ledger("s.yaml", "-i", "a.csv", "b.csv", "-o", "out.csv")
+        assert (counts["written"], counts["rejected"]) == (2, 0), counts
+        assert desk.read("out.csv").decode() == f"ts,x,w,y\n{BEGIN},1,1,\n{BEGIN},2,1,hello\n", desk.read("out.csv")
+
+
 def spread_windows_keep_their_offset(programs):
     with Desk(programs) as desk:
         rows = [(BEGIN + i * 7, f"dev{i:05}", 1, 2) for i in range(12_000)]
@@ -394,5 +404,5 @@ def real_series(programs):
 if __name__ == "__main__":
     harness.main(same_for_any_workers, same_for_any_chunks, shapes_of_files, inputs,
                  standard_input, stateless_rows_keep_their_order, order_matters, rows_that_pass_keyed_steps,
-                 spread_windows_keep_their_offset, steps_in_order, examples, as_stream, spills, topics,
+                 files_with_columns_of_their_own, spread_windows_keep_their_offset, steps_in_order, examples, as_stream, spills, topics,
                  mistakes, explained, walk_through, real_series)
