@@ -15,6 +15,7 @@
 #include "daemon/batch/places.h"
 #include "daemon/batch/prepare.h"
 #include "daemon/batch/progress.h"
+#include "daemon/batch/report.h"
 #include "daemon/batch/stop_signals.h"
 #include "daemon/posix/files.h"
 #include "pipelines/base/hash.h"
@@ -69,7 +70,6 @@ class Run final {
   void Remove(std::initializer_list<const char*> parts) const;
   void RemoveParts();
   void Report();
-  void ReportJson();
   void Tick();
 
   BatchOptions options_;
@@ -408,66 +408,18 @@ Status Run::Commit() {
 }
 
 void Run::Report() {
-  if (options_.json) return ReportJson();
-  const BatchCounts& counts = state_->counts;
-  const double seconds = progress_.seconds();
-  std::string text = Grouped(counts.rows) + " rows in ";
-  char rate[64];
-  std::snprintf(rate, sizeof rate, "%.2f s (%.1f M rows/s)", seconds,
-                static_cast<double>(counts.rows) / seconds / 1e6);
-  text += rate;
-  const auto add = [&](const char* what, std::uint64_t count) {
-    if (count > 0) text += std::string(", ") + what + " " + Grouped(count);
-  };
-  text += ":";
-  const std::size_t begin = text.size();
-  add("filtered", counts.filtered);
-  add("in windows", counts.absorbed);
-  add("written", counts.passed);
-  add("late", counts.late);
-  add("dropped", counts.dropped);
-  add("rejected", counts.rejected);
-  if (text.size() > begin) text.erase(begin, 1);
-  if (counts.results > 0) {
-    text += "\n" + Grouped(counts.results) + " results: written " + Grouped(counts.results_written);
-    add("filtered", counts.results_filtered);
-    add("in later windows", counts.results_absorbed);
-    add("rejected", counts.results_rejected);
+  const BatchState& state = *state_;
+  if (!options_.json) {
+    std::fputs(ReportText(state.counts, progress_.seconds(), state.rejects).c_str(), stderr);
+    return;
   }
-  if (!state_->rejects.first().empty()) {
-    text += "\nthe first that was rejected: " + state_->rejects.first();
-    if (!state_->rejects.path().empty()) text += "\nall of them: " + state_->rejects.path();
-  }
-  std::fprintf(stderr, "%s\n", text.c_str());
-}
-
-void Run::ReportJson() {
-  const BatchCounts& c = state_->counts;
-  const std::pair<const char*, std::uint64_t> fields[] = {
-      {"rows", c.rows},
-      {"filtered", c.filtered},
-      {"absorbed", c.absorbed},
-      {"written", c.passed},
-      {"late", c.late},
-      {"dropped", c.dropped},
-      {"rejected", c.rejected},
-      {"results", c.results},
-      {"results_written", c.results_written},
-      {"results_filtered", c.results_filtered},
-      {"results_absorbed", c.results_absorbed},
-      {"results_rejected", c.results_rejected},
-      {"spread", spread_ ? 1U : 0U},
-      {"spooled", state_->spool.size()},
-      {"spool_file", state_->spool.file_bytes()},
-      {"worker_restarts", pool_->restarts()},
-      {"resumed", resumed_ ? 1U : 0U}};
-  std::string text = "{";
-  for (const auto& [name, count] : fields) {
-    text += (text.size() > 1 ? ",\"" : "\"") + std::string(name) + "\":" + std::to_string(count);
-  }
-  char tail[64];
-  std::snprintf(tail, sizeof tail, ",\"seconds\":%.3f}\n", progress_.seconds());
-  std::fputs((text + tail).c_str(), options_.output == "-" ? stderr : stdout);
+  const std::string json = ReportJson(state.counts, progress_.seconds(),
+                                      {{"spread", spread_ ? 1U : 0U},
+                                       {"spooled", state.spool.size()},
+                                       {"spool_file", state.spool.file_bytes()},
+                                       {"worker_restarts", pool_->restarts()},
+                                       {"resumed", resumed_ ? 1U : 0U}});
+  std::fputs(json.c_str(), options_.output == "-" ? stderr : stdout);
 }
 
 int Run::Do() {
