@@ -111,8 +111,12 @@ struct MqttPublication {
 enum class MqttFailure {
   kRetry,      // no room here, or the broker's quota is used up: later, same connection
   kReconnect,  // not connected, or the connection broke and the broker has no session
-  kRejected,   // the broker does not want this message; again would be the same
-  kTooLarge,   // larger than the broker's Maximum Packet Size
+  // The same, and Paho 1.3 has freed what it still means to send: from the failed write of a QoS 1
+  // or 2 on it sends, and frees once more, memory that is not its own. Said before that can happen:
+  // the process must end at once.
+  kMemoryLost,
+  kRejected,  // the broker does not want this message; again would be the same
+  kTooLarge,  // larger than the broker's Maximum Packet Size
 };
 
 struct MqttPublishFailure {

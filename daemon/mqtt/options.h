@@ -40,7 +40,7 @@ struct MqttStatusTopic {
   std::string topic;
   std::string birth = "online";
   std::string will = "offline";
-  int qos = 1;
+  int qos = 1;  // of the will
 };
 
 struct MqttOptions {

@@ -240,8 +240,13 @@ class PahoClient::Impl final {
       failure = PublishFailure(token.get_return_code(),
                                static_cast<std::uint8_t>(token.get_reason_code()));
     }
-    callbacks_.on_published(static_cast<PublishSlots::Slot*>(token.get_user_context()),
-                            std::move(failure));
+    auto* const slot = static_cast<PublishSlots::Slot*>(token.get_user_context());
+    // MQTTAsync_processCommand, behind MQTTProtocol_startPublish: the message is in the list of
+    // what is in flight, and the command that owns its bytes is freed when this has returned.
+    if (!ok && token.get_return_code() == MQTTASYNC_FAILURE && slot->qos > 0) {
+      failure->kind = MqttFailure::kMemoryLost;
+    }
+    callbacks_.on_published(slot, std::move(failure));
   }
 
   const MqttVersion version_;
@@ -348,10 +353,9 @@ Status PahoClient::Disconnect(std::uint32_t tag) {
 Status PahoClient::PublishStatus(const MqttStatusTopic& status, const std::string& payload,
                                  std::uint32_t tag) {
   try {
-    impl_->client().publish(
-        mqtt::message::create(status.topic, payload.data(), payload.size(), status.qos,
-                              /*retained=*/true),
-        AsPointer(tag), impl_->answer_listener());
+    impl_->client().publish(mqtt::message::create(status.topic, payload.data(), payload.size(), 0,
+                                                  /*retained=*/true),
+                            AsPointer(tag), impl_->answer_listener());
   } catch (const std::exception& error) {
     return PahoError("publishing the status", error);
   }

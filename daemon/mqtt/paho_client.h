@@ -45,6 +45,8 @@ class PahoClient final {
   Status Subscribe(const MqttSubscription& subscription, std::uint32_t tag);
   Status Unsubscribe(const std::string& filter, std::uint32_t tag);
   Status Disconnect(std::uint32_t tag);
+  // Retained, with QoS 0: each connection says it anew. Another one Paho would keep where the
+  // connection is lost first, one more each time; and see MqttFailure::kMemoryLost.
   Status PublishStatus(const MqttStatusTopic& status, const std::string& payload,
                        std::uint32_t tag);
   // Any one thread.

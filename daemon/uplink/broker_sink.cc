@@ -1,6 +1,8 @@
 #include "daemon/uplink/broker_sink.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 namespace runnel {
@@ -13,6 +15,15 @@ Completion ToCompletion(std::uint64_t context, const MqttPublishFailure& failure
   const bool again = failure.kind == MqttFailure::kRetry || failure.kind == MqttFailure::kReconnect;
   completion.delivered = again ? Delivered::kRetry : Delivered::kRejected;
   return completion;
+}
+
+// What is not confirmed its successor publishes again, with the same ids.
+[[noreturn]] void EndAtOnce(const std::string& broker) {
+  std::fprintf(stderr,
+               "warn: upstream `%s`: the connection broke in the middle of a message, and the MQTT "
+               "library cannot go on with it: the uplink begins anew\n",
+               broker.c_str());
+  std::_Exit(1);
 }
 
 }  // namespace
@@ -29,6 +40,9 @@ Result<std::unique_ptr<BrokerSink>> BrokerSink::Connect(PahoControl& control, Up
   handlers.on_message = [](const MqttMessage&) { return MessageOutcome::kTaken; };
   handlers.on_event = [raw = sink.get()](const MqttEvent& event) { raw->OnEvent(event); };
   handlers.on_published = [raw = sink.get()](const MqttPublishResult& result) {
+    if (result.failure.has_value() && result.failure->kind == MqttFailure::kMemoryLost) {
+      EndAtOnce(raw->broker_.name);
+    }
     raw->OnPublished(result);
   };
   Result<std::unique_ptr<MqttClient>> client =
