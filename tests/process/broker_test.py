@@ -5,6 +5,7 @@ broker_test.py PROGRAMS [TEST]
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -421,10 +422,54 @@ def status_topic(programs):
             harness.wait_for(lambda: said.all()[-1][1] == b"offline", 20, said.all)
 
 
+def packets_of(client):
+    """(first byte, content) of what comes until nothing does for a second. CONNECT, which Paho may send a second
+    behind the connection, and SUBSCRIBE are answered."""
+    buffer, found = b"", []
+    while True:
+        client.settimeout(1 if found else 5)
+        try:
+            more = client.recv(4096)
+        except socket.timeout:
+            return found
+        if not more:
+            return found
+        buffer += more
+        while len(buffer) > 1 and len(buffer) >= 2 + buffer[1]:  # all are short
+            found.append((buffer[0], buffer[2:2 + buffer[1]]))
+            buffer = buffer[2 + buffer[1]:]
+            if found[-1][0] >> 4 == 1:
+                client.sendall(b"\x20\x02\x00\x00")
+            elif found[-1][0] >> 4 == 8:
+                client.sendall(b"\x90\x03" + found[-1][1][:2] + b"\x01")
+
+
+def status_is_never_left_over(programs):
+    """A broker that confirms no message and goes: each connection says `online` once, with QoS 0."""
+    with harness.Bed(programs) as bed, socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        bed.configure(workers=1, extra=f'away: {{ url: "mqtt://127.0.0.1:{listener.getsockname()[1]}", version: 3.1.1 }}')
+        bed.start_daemon(bed.write("a.yaml", "source: { mqtt: { broker: away, topic: in/# } }\n"
+                                             "sink: { mqtt: { broker: local, topic: out } }\n"))
+        sessions = 0
+        while sessions < 3:
+            client, _ = listener.accept()
+            with client:
+                packets = packets_of(client)
+            if not packets:  # it looked only whether somebody listens
+                continue
+            sessions += 1
+            published = [(first & 0xf, body) for first, body in packets if first >> 4 == 3]
+            assert len(published) == 1, packets
+            flags, body = published[0]
+            assert flags == 1 and body.endswith(b"/statusonline"), published  # QoS 0, retained
+
+
 if __name__ == "__main__":
     harness.main(overlapping_subscriptions_mqtt_5, overlapping_subscriptions_mqtt_3_1_1,
                  retained_messages_can_be_left_out, results_can_be_retained, exactly_once_mqtt_5,
                  exactly_once_mqtt_3_1_1, refused_results_are_dead_letters, refused_login,
                  refused_subscription, a_session_that_is_taken_over,
                  a_broker_that_restarts_with_its_store, a_filter_that_nobody_wants_any_more,
-                 blocked_for_longer_than_the_keep_alive, two_source_brokers, status_topic)
+                 blocked_for_longer_than_the_keep_alive, two_source_brokers, status_topic,
+                 status_is_never_left_over)
