@@ -63,8 +63,7 @@ AggregateSpec Spec(const char* name) {
   spec.cost =
       "O(1), 24 bytes and up to 16 KiB of buckets; exact up to 16 values, then within 1 % of the "
       "value (DDSketch); of values of one sign that span more than 17 powers of ten, the smallest "
-      "are "
-      "less exact";
+      "are less exact";
   spec.result = Type::kDouble;
   spec.example_records = R"([{"v": 30}, {"v": 10}, {"v": 20}])";
   spec.example_result = "20.0";

@@ -232,13 +232,15 @@ std::unique_ptr<const BatchPlan> CompileBatch(const BatchSpec& spec, const Regis
   limits.use = spec.lateness == Lateness::kNever ? PlanUse::kFiles : PlanUse::kDevice;
   // A sorted result has its key in front.
   limits.record_max = 2 * spec.record_max;
-  const Node root = ForFiles(spec, kBatchPartitions);
+  const std::uint32_t partitions = spec.lateness == Lateness::kAsStream ? 1 : kBatchPartitions;
+  const Node root = ForFiles(spec, partitions);
   std::unique_ptr<CompiledPlan> compiled = Compile(root, spec, registry, limits, diagnostics);
   if (compiled == nullptr) return nullptr;
   auto batch = std::make_unique<BatchPlan>();
   batch->lateness = spec.lateness;
   DecideWay(*compiled, *batch);
-  if (batch->way == BatchWay::kInOrder) {
+  // One worker does that: of several partitions each would have its own part of the memory.
+  if (batch->way == BatchWay::kInOrder && partitions > 1) {
     compiled = Compile(ForFiles(spec, 1), spec, registry, limits, diagnostics);
     if (compiled == nullptr) return nullptr;
   }

@@ -68,7 +68,6 @@ class GridRun final : public WindowRun {
     if (plan().panes > 1 && plan().fill == 0 && !plan().stays_open) PassClosed(key_ref);
     const Ref fresh = InsertBlock(key_ref, previous, start_);
     if (fresh == StateRegion::kNone) refusal = "state_full";
-    if (fresh != StateRegion::kNone) Remember(*Key(key_ref), fresh);
     return fresh;
   }
 
@@ -111,8 +110,7 @@ class GridRun final : public WindowRun {
     if (work == Work::kSweep && (plan().event_time || end > now())) {
       return EmitEarly(key_ref, end, out, arena);
     }
-    const bool is_cut = work == Work::kEviction || (work == Work::kEnd && !plan().stays_open);
-    FillUntil(key_ref, end, is_cut, out, arena);
+    FillUntil(key_ref, end, IsCut(work), out, arena);
     ChangeKey(key_ref)->closed_until = end;
     const Ref first = Key(key_ref)->blocks;
     if (BlockAt(first)->start <= grid().Shift(end, -plan().panes)) {

@@ -52,7 +52,6 @@ class SessionRun final : public WindowRun {
     }
     const Ref fresh = InsertBlock(key_ref, previous, time);
     if (fresh == StateRegion::kNone) refusal = "state_full";
-    if (fresh != StateRegion::kNone) Remember(*Key(key_ref), fresh);
     return fresh;
   }
 
@@ -84,8 +83,7 @@ class SessionRun final : public WindowRun {
       Fill(key_ref, first, window, true, out, arena);
       return true;
     }
-    const bool is_cut = work == Work::kEviction || (work == Work::kEnd && !plan().stays_open);
-    Fill(key_ref, first, window, is_cut, out, arena);
+    Fill(key_ref, first, window, IsCut(work), out, arena);
     WindowKey* key = ChangeKey(key_ref);
     key->closed_until = std::max(key->closed_until, EndOf(first));
     RemoveBlock(key_ref, StateRegion::kNone, first);

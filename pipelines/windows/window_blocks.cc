@@ -32,6 +32,7 @@ Ref WindowRun::InsertBlock(Ref key_ref, Ref previous, std::int64_t start) {
   Ref* link = previous == StateRegion::kNone ? &key->blocks : &ChangeBlock(previous)->next;
   BlockAt(ref)->next = *link;
   *link = ref;
+  Remember(*key, ref);
   return ref;
 }
 

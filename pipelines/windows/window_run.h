@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "pipelines/base/key_table.h"
@@ -117,13 +116,21 @@ class WindowRun : public OperatorRun {
   // Remember() was told last, if it is not behind that, else the first. For windows that stay open
   // to the end, of which a key may have very many.
   Ref Near(const WindowKey& key, std::int64_t start) const {
-    const Hint* const hint = HintOf(key);
-    const bool is_good = hint != nullptr && hint->key == &key &&
-                         hint->block != StateRegion::kNone && BlockAt(hint->block)->start <= start;
-    return is_good ? hint->block : key.blocks;
+    if (hints_.empty()) return key.blocks;
+    const Ref ref = RefOf(key);
+    const Hint& hint = hints_[ref % hints_.size()];
+    const bool is_good =
+        hint.key == ref && hint.block != StateRegion::kNone && BlockAt(hint.block)->start <= start;
+    return is_good ? hint.block : key.blocks;
   }
   void Remember(const WindowKey& key, Ref block) {
-    if (Hint* const hint = HintOf(key); hint != nullptr) *hint = {&key, block};
+    if (hints_.empty()) return;
+    const Ref ref = RefOf(key);
+    hints_[ref % hints_.size()] = {ref, block};
+  }
+  // Whether a window that is given for this reason is not whole.
+  bool IsCut(Work work) const {
+    return work == Work::kEviction || (work == Work::kEnd && !plan_->stays_open);
   }
 
   // Takes the block behind `previous` out of the key's list and frees it.
@@ -151,18 +158,17 @@ class WindowRun : public OperatorRun {
     std::int64_t next_sweep;         // kForever: none
   };
 
-  // A key, by its place, and one of its blocks.
+  // A key, by RefOf, and one of its blocks.
   struct Hint {
-    const WindowKey* key = nullptr;
+    Ref key = StateRegion::kNone;
     Ref block = StateRegion::kNone;
   };
 
-  const Hint* HintOf(const WindowKey& key) const {
-    if (hints_.empty()) return nullptr;
-    const auto place = reinterpret_cast<std::uintptr_t>(&key) / StateRegion::kUnit;
-    return &hints_[place % hints_.size()];
+  // Where the key is in the region, whatever the region's address is.
+  Ref RefOf(const WindowKey& key) const {
+    const auto* const at = reinterpret_cast<const std::byte*>(&key);
+    return static_cast<Ref>(static_cast<std::size_t>(at - region_->data()) / StateRegion::kUnit);
   }
-  Hint* HintOf(const WindowKey& key) { return const_cast<Hint*>(std::as_const(*this).HintOf(key)); }
   const Root& root() const { return *region_->Get<Root>(root_block_); }
   Root* ChangeRoot() {
     stirred_ = true;
