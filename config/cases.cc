@@ -87,13 +87,8 @@ std::optional<std::string> FromBase64(std::string_view text) {
 
 class Reader final {
  public:
-  Reader(const Node& root, Diagnostics& diagnostics) : root_(root), diagnostics_(diagnostics) {
-    const Node* topic = &root;
-    for (const char* key : {"source", "mqtt", "topic"}) {
-      if (topic != nullptr) topic = topic->Find(key);
-    }
-    if (topic != nullptr && topic->IsScalar()) filter_ = topic->text;
-  }
+  Reader(const Node& root, Diagnostics& diagnostics)
+      : root_(root), diagnostics_(diagnostics), filter_(SourceTopicOf(root)) {}
 
   std::optional<std::vector<Case>> Run() {
     std::vector<Case> cases;
@@ -206,7 +201,7 @@ class Reader final {
 
   const Node& root_;
   Diagnostics& diagnostics_;
-  std::string filter_;  // of the source; empty where that is wrong
+  std::string filter_;  // of the source
   bool ok_ = true;
 };
 

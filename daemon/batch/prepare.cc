@@ -40,16 +40,6 @@ Node OptionsOf(const Node* node, std::string_view name) {
   return none;
 }
 
-// The filter of the source, with the captures; empty where there is no source.
-std::string FilterOf(const Node& root) {
-  const Node* at = &root;
-  for (const char* key : {"source", "mqtt", "topic"}) {
-    at = at->Find(key);
-    if (at == nullptr) return {};
-  }
-  return at->text;
-}
-
 std::string InputFormat(const BatchOptions& options, const std::vector<InputFile>& inputs,
                         const Node& root, std::string& problem) {
   if (!options.input_format.empty()) return options.input_format;
@@ -196,7 +186,7 @@ std::optional<Prepared> Prepare(const BatchOptions& options, const Registry& reg
   if (!problem.empty()) return std::nullopt;
   SetFormats(input, output, options, file->name, root);
   prepared.spec.name = file->name;
-  prepared.spec.origin = {FilterOf(root), options.topic, options.topic_column};
+  prepared.spec.origin = {SourceTopicOf(root), options.topic, options.topic_column};
   const std::string& filter = prepared.spec.origin.filter;
   if (!options.topic.empty() && !filter.empty() && !TopicMatches(filter, options.topic)) {
     problem = "`--topic " + options.topic + "` does not match the topic of the source, `" + filter +
@@ -221,7 +211,7 @@ std::unique_ptr<const BatchPlan> PlanForFiles(const PipelineFile& file, const Re
   BatchSpec spec;
   spec.name = file.name;
   spec.pipeline = file.root;
-  spec.origin.filter = FilterOf(file.root);
+  spec.origin.filter = SourceTopicOf(file.root);
   return CompileBatch(spec, registry, diagnostics);
 }
 

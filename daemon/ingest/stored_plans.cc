@@ -24,20 +24,11 @@ std::string NameOf(std::uint64_t fingerprint) {
   return std::string(static_cast<const char*>(digits), end);
 }
 
-// What is there already is not written again.
-Status WriteWhereOther(const std::string& folder, const std::string& name, std::string_view bytes) {
-  const std::string path = folder + "/" + name;
-  const Result<std::string> there = ReadFile(path, kPlanBytesMax);
-  if (there.ok() && there.value() == bytes) return {};
-  if (Status made = MakeFolders(folder); !made.ok()) return made;
-  return WriteFileAtomically(path, bytes);
-}
-
 }  // namespace
 
 Status StorePlan(const std::string& base, const std::string& pipeline, std::uint64_t fingerprint,
                  std::string_view encoded) {
-  return WriteWhereOther(FolderOf(base, pipeline), NameOf(fingerprint), encoded);
+  return WriteFileIfOther(FolderOf(base, pipeline), NameOf(fingerprint), encoded);
 }
 
 Result<std::string> ReadStoredPlan(const std::string& base, const std::string& pipeline,
@@ -51,8 +42,8 @@ Status CopyStoredPlans(const std::string& from, const std::string& base) {
   for (const auto& pipeline : fs::directory_iterator(from + "/plans", error)) {
     for (const auto& plan : fs::directory_iterator(pipeline.path(), error)) {
       Result<std::string> bytes = ReadFile(plan.path(), kPlanBytesMax);
-      Status copied = bytes.ok() ? WriteWhereOther(FolderOf(base, pipeline.path().filename()),
-                                                   plan.path().filename(), bytes.value())
+      Status copied = bytes.ok() ? WriteFileIfOther(FolderOf(base, pipeline.path().filename()),
+                                                    plan.path().filename(), bytes.value())
                                  : bytes.error();
       if (all.ok()) all = std::move(copied);
     }

@@ -33,33 +33,16 @@ void FindTasks(const std::string& base, std::string_view suffix,
   }
 }
 
-constexpr std::size_t kEndedBytesMax = 4096;
-
 // What has ended of each pipeline, from one base to the other.
 Status SaveEndedTasks(const std::string& from, const std::string& base) {
   Status all;
   std::error_code error;
   for (const auto& pipeline : fs::directory_iterator(from + "/tasks", error)) {
-    const std::string path = EndedTasksPath(pipeline.path());
-    if (!fs::exists(path, error)) continue;
-    Result<std::string> bytes = ReadFile(path, kEndedBytesMax);
-    const std::string folder = base + "/tasks/" + pipeline.path().filename().string();
-    const Result<std::string> there = ReadFile(EndedTasksPath(folder), kEndedBytesMax);
-    if (bytes.ok() && there.ok() && there.value() == bytes.value()) continue;
-    Status saved = bytes.ok() ? MakeFolders(folder) : std::move(bytes.error());
-    if (saved.ok()) saved = WriteFileAtomically(EndedTasksPath(folder), bytes.value());
+    Status saved =
+        CopyEndedTasks(pipeline.path(), base + "/tasks/" + pipeline.path().filename().string());
     if (all.ok()) all = std::move(saved);
   }
   return all;
-}
-
-// Before the first task of the pipeline is back.
-void RestoreEndedTasks(const std::string& runtime, const std::string& state) {
-  std::error_code error;
-  if (fs::exists(EndedTasksPath(runtime), error)) return;
-  const Result<std::string> bytes = ReadFile(EndedTasksPath(state), kEndedBytesMax);
-  if (!bytes.ok() || !MakeFolders(runtime).ok()) return;
-  static_cast<void>(WriteFileAtomically(EndedTasksPath(runtime), bytes.value()));
 }
 
 Status Save(const std::string& runtime, const std::string& state, bool all_of_them) {
@@ -117,7 +100,13 @@ Status RestoreTask(const std::string& runtime, const std::string& state, const T
   const std::string folder = TaskFolder(runtime, id);
   std::error_code ignored;
   if (!fs::exists(snapshot, ignored) || fs::exists(folder + "/in", ignored)) return {};
-  RestoreEndedTasks(PipelineFolder(runtime, id), PipelineFolder(state, id));
+  // Before the first task of the pipeline is back: later there may be more that have ended.
+  const std::string pipeline = PipelineFolder(runtime, id);
+  if (!fs::exists(EndedTasksPath(pipeline), ignored)) {
+    if (Status copied = CopyEndedTasks(PipelineFolder(state, id), pipeline); !copied.ok()) {
+      return copied;
+    }
+  }
   Status restored = RestoreSnapshot(snapshot, folder);
   if (restored.ok() || restored.error().kind != ErrorKind::kGiveUp) return restored;
   fs::rename(snapshot, snapshot + ".damaged", ignored);

@@ -15,6 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr char kName[] = "ended";
+constexpr std::size_t kBytesMax = 4096;                // of a file of another version
 constexpr std::uint64_t kMagic = 0x3164656e'65726e72;  // "rnrened1"
 
 struct File {
@@ -31,13 +33,21 @@ std::uint64_t CheckOf(const File& file) {
 
 }  // namespace
 
-std::string EndedTasksPath(const std::string& folder) { return folder + "/ended"; }
+std::string EndedTasksPath(const std::string& folder) { return folder + "/" + kName; }
+
+Status CopyEndedTasks(const std::string& from, const std::string& to) {
+  const std::string path = EndedTasksPath(from);
+  std::error_code error;
+  if (!fs::exists(path, error)) return {};
+  Result<std::string> bytes = ReadFile(path, kBytesMax);
+  return bytes.ok() ? WriteFileIfOther(to, kName, bytes.value()) : std::move(bytes.error());
+}
 
 Result<EndedTasks> ReadEndedTasks(const std::string& folder) {
   const std::string path = EndedTasksPath(folder);
   std::error_code error;
   if (!fs::exists(path, error)) return EndedTasks{};
-  const Result<std::string> bytes = ReadFile(path, sizeof(File));
+  const Result<std::string> bytes = ReadFile(path, kBytesMax);
   if (!bytes.ok()) return bytes.error();
   File file;
   if (bytes.value().size() == sizeof file) {

@@ -32,6 +32,8 @@ Result<EndedTasks> ReadEndedTasks(const std::string& folder);
 // Adds a task, whose files are still there. Once, however often it is called for the same files.
 Status AddEndedTask(const std::string& folder, const TaskId& id, const TaskReport& report,
                     bool last_stage);
+// Copies the file, right or damaged, to another folder; nothing where there is none.
+Status CopyEndedTasks(const std::string& from, const std::string& to);
 std::string EndedTasksPath(const std::string& folder);
 
 }  // namespace runnel

@@ -54,6 +54,15 @@ Status WriteFileAtomically(const std::string& path, std::string_view bytes) {
   return {};
 }
 
+Status WriteFileIfOther(const std::string& folder, const std::string& name,
+                        std::string_view bytes) {
+  const std::string path = folder + "/" + name;
+  const Result<std::string> there = ReadFile(path, bytes.size());
+  if (there.ok() && there.value() == bytes) return {};
+  if (Status made = MakeFolders(folder); !made.ok()) return made;
+  return WriteFileAtomically(path, bytes);
+}
+
 Result<Fd> CreateAllocated(const std::string& path, std::uint64_t allocated, std::uint64_t size) {
   Fd file(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640));
   if (!file.valid()) return Errno("making `" + path + "`");

@@ -16,6 +16,9 @@ Status MakeFolders(const std::string& path);
 Result<std::string> ReadFile(const std::string& path, std::size_t size_max);
 // Replaces `path` in one step: a reader sees the old bytes or the new. Synced.
 Status WriteFileAtomically(const std::string& path, std::string_view bytes);
+// The same in a folder that may have to be made; nothing where the file has these bytes already, as
+// flash wears out.
+Status WriteFileIfOther(const std::string& folder, const std::string& name, std::string_view bytes);
 // A file of `size` bytes that all have room on the medium now (posix_fallocate):
 // a full file system is an error here and not a SIGBUS later. Fails if it exists.
 Result<Fd> CreateAllocated(const std::string& path, std::uint64_t allocated, std::uint64_t size);

@@ -104,6 +104,15 @@ std::optional<MqttSink> ReadSink(const Node& node, const Position& at, std::stri
 std::vector<OptionDoc> DescribeMqttSource() { return Describe<SourceOptions>(); }
 std::vector<OptionDoc> DescribeMqttSink() { return Describe<SinkOptions>(); }
 
+std::string SourceTopicOf(const Node& root) {
+  const Node* at = &root;
+  for (const char* key : {"source", "mqtt", "topic"}) {
+    at = at->Find(key);
+    if (at == nullptr) return {};
+  }
+  return at->text;
+}
+
 bool TopicMatches(std::string_view filter, std::string_view topic) {
   filter = WithoutGroup(filter);
   for (bool first = true;; first = false) {

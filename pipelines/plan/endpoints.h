@@ -27,6 +27,8 @@ struct Capture {
   std::optional<std::size_t> at;
 };
 std::vector<Capture> CapturesOf(std::string_view filter);
+// What the source of a pipeline file subscribes to; empty where it does not say.
+std::string SourceTopicOf(const Node& root);
 // Whether a message of this topic comes by the filter, which is a right one (MQTT 5, 4.7). For what
 // is looked at once; the daemon's own way is topic_filter.h.
 bool TopicMatches(std::string_view filter, std::string_view topic);

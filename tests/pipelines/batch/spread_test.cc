@@ -5,39 +5,13 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <random>
 
-#include "config/config.h"
-#include "pipelines/batch/chunk_mapper.h"
-#include "pipelines/batch/run_merger.h"
-#include "pipelines/batch/sort_key.h"
-#include "pipelines/batch/splitter.h"
 #include "pipelines/batch/spread.h"
-#include "pipelines/codecs/json.h"
+#include "tests/pipelines/batch/batch_support.h"
 
 namespace runnel {
 namespace {
-
-std::mt19937_64 Source() {
-  const auto seed = std::random_device()();
-  ::testing::Test::RecordProperty("seed", static_cast<int>(seed));
-  std::printf("seed %u\n", seed);
-  return std::mt19937_64(seed);
-}
-
-std::unique_ptr<const BatchPlan> PlanOf(const std::string& text) {
-  Diagnostics diagnostics;
-  const auto file = ReadPipeline(text, "p.yaml", {}, {}, diagnostics);
-  BatchSpec spec;
-  spec.name = "p";
-  spec.pipeline = file->root;
-  Registry registry;
-  RegisterAll(registry);
-  std::unique_ptr<const BatchPlan> plan = CompileBatch(spec, registry, diagnostics);
-  EXPECT_EQ(diagnostics.Format(), "");
-  return plan;
-}
 
 // What `writer` has, with room behind it, and each row handed to `look`; whether all was right.
 bool ReadSpread(const SpreadLayout& layout, std::string_view bytes,
