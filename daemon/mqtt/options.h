@@ -40,7 +40,6 @@ struct MqttStatusTopic {
   std::string topic;
   std::string birth = "online";
   std::string will = "offline";
-  int qos = 1;  // of the will
 };
 
 struct MqttOptions {

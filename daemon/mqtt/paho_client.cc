@@ -15,6 +15,7 @@ namespace {
 // Paho counts QoS 1 and 2 publications itself and stalls for a second at its limit; the
 // owner's window is to be the only one that ever binds.
 constexpr int kMaxInflight = 60'000;
+constexpr int kWillQos = 1;
 
 // mqtt::message keeps the C structure with the packet identifier private and shows it
 // only to Paho's own tests. An explicit instantiation may name private members (C++20,
@@ -294,7 +295,7 @@ Status PahoClient::Connect(const MqttOptions& options, const BrokerUrl& url) {
     if (options.status) {
       const MqttStatusTopic& status = *options.status;
       connect.set_will(mqtt::will_options(
-          mqtt::message(status.topic, status.will, status.qos, /*retained=*/true)));
+          mqtt::message(status.topic, status.will, kWillQos, /*retained=*/true)));
     }
     const bool clean = options.session == MqttSession::kClean ||
                        (options.session == MqttSession::kOwn && !impl_->has_begun());

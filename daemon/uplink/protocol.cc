@@ -46,7 +46,6 @@ void WriteOptions(ByteWriter& writer, const MqttOptions& options) {
   writer.String(status.topic);
   writer.String(status.birth);
   writer.String(status.will);
-  writer.U8(static_cast<std::uint8_t>(status.qos));
 }
 
 MqttOptions ReadOptions(ByteReader& reader) {
@@ -73,7 +72,6 @@ MqttOptions ReadOptions(ByteReader& reader) {
   status.topic = reader.String();
   status.birth = reader.String();
   status.will = reader.String();
-  status.qos = reader.U8();
   if (has_status) options.status = std::move(status);
   return options;
 }

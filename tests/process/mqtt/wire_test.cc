@@ -43,7 +43,7 @@ TEST(Wire, ConnectSaysWhatTheOptionsSay) {
   options.keep_alive = std::chrono::seconds(61);
   options.user = "u";
   options.password = "p";
-  options.status = MqttStatusTopic{"s", "here", "gone", 1};
+  options.status = MqttStatusTopic{"s", "here", "gone"};
   MqttHarness client(options);
   client.Start();
   const MqttPacket connect = broker.Accept();
