@@ -126,6 +126,12 @@ bool Mosquitto::WaitUntilReady() {
   return false;
 }
 
+void Mosquitto::Hang() {
+  CHECK(running());
+  kill(pid_, SIGSTOP);
+  CHECK(waitpid(pid_, nullptr, WUNTRACED) == pid_);
+}
+
 void Mosquitto::End(int signal) {
   if (pid_ <= 0) return;
   kill(pid_, signal);

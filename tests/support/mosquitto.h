@@ -30,6 +30,8 @@ class Mosquitto final {
   void Start();
   // kill -9: what it had not written to its store is lost.
   void Kill() { End(9); }
+  // Reads and answers nothing from here on; what is sent to it waits in its socket.
+  void Hang();
   // SIGTERM: it writes its store first.
   void Stop() { End(15); }
   void DeleteStore();
