@@ -2,9 +2,10 @@
 //
 // Finds a key by its encoded bytes (open addressing, linear probing, deletion by
 // shifting back, Knuth 6.4 R). Each key is in one of two lists in the order of
-// arrival: of a window, the open one while it has a window, else the closed one. The
-// order is kept lazily: a key moves to the end when it comes to the front and has been
-// heard of since (a clock, as in page replacement). Order never depends on hashes.
+// arrival: of a window, the open one while it has a window, else the closed one. The user
+// moves a key that is heard of to the end once it has stood where it is for some time, not
+// with each record: the first key is the one silent longest, to within that time. Order
+// never depends on hashes.
 #pragma once
 
 #include <cstdint>

@@ -26,7 +26,7 @@ struct Options : KeyedOptions {
 struct AbsentPlan {
   KeyedPlan keyed;
   std::int64_t after = 0;  // microseconds
-  std::int64_t grid = 1;   // deadlines are multiples of this
+  std::int64_t grid = 1;   // deadlines are multiples of this; keys are in order to within it
   std::uint16_t absent_field = 0;
   std::uint16_t since_field = 0;
   std::string text;
@@ -67,6 +67,8 @@ class AbsentRun final : public OperatorRun {
       state->since = state->last;
       ChangeRoot()->back = ref;
       keys_.MoveTo(ref, KeyTable::List::kOpen, arrival);
+    } else if (Elapsed(keys_.Get(ref)->listed, arrival) >= plan_->grid) {
+      keys_.MoveTo(ref, KeyTable::List::kOpen, arrival);
     }
     State* state = ChangeState(ref);
     state->last = std::max(state->last, arrival);
@@ -89,12 +91,12 @@ class AbsentRun final : public OperatorRun {
     if (root().back != StateRegion::kNone) return true;
     const Ref first = keys_.First(KeyTable::List::kOpen);
     return first != StateRegion::kNone && root().silence_counts != 0 &&
-           DueAt(keys_.Get(first)->listed) <= root().now;
+           DueAt(keys_.User<State>(first)->last) <= root().now;
   }
   std::optional<Time> NextDeadline() const override {
     const Ref first = keys_.First(KeyTable::List::kOpen);
     if (first == StateRegion::kNone || root().silence_counts == 0) return std::nullopt;
-    return TimeFromMicroseconds(DueAt(keys_.Get(first)->listed));
+    return TimeFromMicroseconds(DueAt(keys_.User<State>(first)->last));
   }
 
   Product Produce(Record& out, Arena& arena) override {
@@ -104,10 +106,6 @@ class AbsentRun final : public OperatorRun {
     }
     const Ref first = keys_.First(KeyTable::List::kOpen);
     const std::int64_t last = keys_.User<State>(first)->last;
-    if (keys_.Get(first)->listed < last) {
-      keys_.MoveTo(first, KeyTable::List::kOpen, last);
-      return {};
-    }
     keys_.MoveTo(first, KeyTable::List::kClosed, last);
     return Tell(first, true, last, out, arena);
   }
@@ -163,8 +161,8 @@ class AbsentRun final : public OperatorRun {
     region_->Touch(state, sizeof *state);
     return state;
   }
-  std::int64_t DueAt(std::int64_t listed) const {
-    const std::int64_t due = std::max(listed, root().idle_base) + plan_->after;
+  std::int64_t DueAt(std::int64_t last) const {
+    const std::int64_t due = std::max(last, root().idle_base) + plan_->after;
     return (due + plan_->grid - 1) / plan_->grid * plan_->grid;
   }
 

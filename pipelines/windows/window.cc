@@ -268,6 +268,10 @@ class Compiler final {
     }
     plan_.silence = options_.idle.value_or(silence).count();
     plan_.idle_grid = std::clamp<std::int64_t>(plan_.silence / 8, 1000, 1'000'000);
+    // Without need of an order there is none: it costs what a new key costs, once in a while.
+    plan_.order_within = plan_.silence > 0                           ? plan_.idle_grid
+                         : plan_.keys_full == KeysFull::kEvictOldest ? 1'000'000
+                                                                     : INT64_MAX;
   }
 
   // Nothing is late, too early or one too many; what closes a window is the end.
@@ -277,6 +281,7 @@ class Compiler final {
     plan_.max_ahead = kWithoutEnd;
     plan_.every = plan_.kind == WindowKind::kGlobal ? plan_.every : 0;
     plan_.keys_max = UINT32_MAX;
+    plan_.order_within = INT64_MAX;
     if (plan_.kind != WindowKind::kCount && plan_.kind != WindowKind::kGlobal) {
       plan_.windows_max = UINT32_MAX;
     }

@@ -58,6 +58,7 @@ struct WindowPlan {
   std::int64_t silence = 0;            // after which a key is closed or forgotten; 0: never
   std::int64_t idle_grid = 1;          // its deadlines are multiples of this
   bool silence_counts_always = false;  // also while the source brings nothing
+  std::int64_t order_within = 0;       // keys stand in order of arrival to within this
   std::int64_t max_ahead = 0;
   Ahead ahead = Ahead::kReject;
   std::uint32_t keys_max = 0;

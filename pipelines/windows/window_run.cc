@@ -167,12 +167,7 @@ Ref WindowRun::AddKey(std::uint64_t hash, const char*& refusal) {
       refusal = "keys_full";
       return StateRegion::kNone;
     } else {
-      Ref oldest_open = keys_.First(KeyTable::List::kOpen);
-      while (keys_.Get(oldest_open)->listed < Key(oldest_open)->last_arrival) {
-        keys_.MoveTo(oldest_open, KeyTable::List::kOpen, Key(oldest_open)->last_arrival);
-        oldest_open = keys_.First(KeyTable::List::kOpen);
-      }
-      ChangeRoot()->evicted_key = oldest_open;
+      ChangeRoot()->evicted_key = keys_.First(KeyTable::List::kOpen);
     }
   }
   const Ref ref = keys_.Insert(key_.bytes(), hash);
@@ -213,6 +208,10 @@ inline void WindowRun::KeepTime(Ref key_ref, std::int64_t time, std::int64_t arr
   region_->Touch(&key->time_max, sizeof *key - offsetof(WindowKey, time_max));
   key->last_arrival = std::max(key->last_arrival, arrival);
   key->time_max = std::max(key->time_max, time);
+  const KeyEntry* entry = keys_.Get(key_ref);
+  if (entry->list == 1 && Elapsed(entry->listed, arrival) >= plan_->order_within) [[unlikely]] {
+    PutIntoOpenList(key_ref);
+  }
 }
 
 void WindowRun::PutIntoOpenList(Ref key_ref) {
@@ -244,10 +243,10 @@ void WindowRun::End() { ChangeRoot()->flags |= kEnding; }
 
 void WindowRun::GoOn() { ChangeRoot()->flags &= ~std::uint32_t{kEnding}; }
 
-// When a key of the open list, heard of last at `listed` or later, has been silent.
-std::int64_t WindowRun::DueAt(std::int64_t listed) const {
-  if (plan_->silence_counts_always) return listed + plan_->silence;
-  const std::int64_t silent = std::max(listed, root().idle_base) + plan_->silence;
+// When a key of the open list, heard of last at `last`, has been silent.
+std::int64_t WindowRun::DueAt(std::int64_t last) const {
+  if (plan_->silence_counts_always) return last + plan_->silence;
+  const std::int64_t silent = std::max(last, root().idle_base) + plan_->silence;
   return (silent + plan_->idle_grid - 1) / plan_->idle_grid * plan_->idle_grid;
 }
 
@@ -261,10 +260,10 @@ WindowRun::Work WindowRun::NextWork() const {
   if (state.sweep_key != StateRegion::kNone || state.next_sweep <= state.now) return Work::kSweep;
   if (plan_->silence == 0) return Work::kNone;
   if (!plan_->silence_counts_always && (state.flags & kSilenceCounts) == 0) return Work::kNone;
-  const std::int64_t listed = keys_.Get(first)->listed;
+  const std::int64_t last = Key(first)->last_arrival;
   // Far from due in nearly every record: no division.
-  if (listed + plan_->silence > state.now) return Work::kNone;
-  return DueAt(listed) <= state.now ? Work::kSilence : Work::kNone;
+  if (last + plan_->silence > state.now) return Work::kNone;
+  return DueAt(last) <= state.now ? Work::kSilence : Work::kNone;
 }
 
 OperatorRun::Product WindowRun::Produce(Record& out, Arena& arena) {
@@ -286,10 +285,6 @@ OperatorRun::Product WindowRun::DoWork(Record& out, Arena& arena) {
     if (work == Work::kDue) key_ref = root().due_key;
     if (work == Work::kEviction) key_ref = root().evicted_key;
     if (work == Work::kSweep && root().sweep_key != StateRegion::kNone) key_ref = root().sweep_key;
-    if (work == Work::kSilence && keys_.Get(key_ref)->listed < Key(key_ref)->last_arrival) {
-      keys_.MoveTo(key_ref, KeyTable::List::kOpen, Key(key_ref)->last_arrival);
-      continue;
-    }
     bool more = false;
     out.Clear();
     const bool made = Emit(key_ref, work, out, arena, more);
@@ -332,7 +327,7 @@ std::optional<Time> WindowRun::NextDeadline() const {
   std::int64_t next = root().next_sweep;
   if (plan_->silence > 0 &&
       (plan_->silence_counts_always || (root().flags & kSilenceCounts) != 0)) {
-    next = std::min(next, DueAt(keys_.Get(first)->listed));
+    next = std::min(next, DueAt(Key(first)->last_arrival));
   }
   if (next == kForever) return std::nullopt;
   return TimeFromMicroseconds(next);

@@ -181,7 +181,7 @@ class WindowRun : public OperatorRun {
   void AddTo(Ref block, std::int64_t time);
   void KeepTime(Ref key_ref, std::int64_t time, std::int64_t arrival);
   void PutIntoOpenList(Ref key_ref);
-  std::int64_t DueAt(std::int64_t listed) const;
+  std::int64_t DueAt(std::int64_t last) const;
   Work NextWork() const;
   Product DoWork(Record& out, Arena& arena);
   void Settle(Ref key_ref, Work work, bool more);
