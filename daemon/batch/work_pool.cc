@@ -50,7 +50,7 @@ Status WorkPool::MakeMemory(const std::string& spec) {
   Result<Fd> slots_fd = MakeMemoryFile("runnel-slots", slots * options_.slot_bytes);
   if (!slots_fd.ok()) return slots_fd.error();
   slots_fd_ = std::move(slots_fd).value();
-  Result<Fd> read_only = ReopenReadOnly(slots_fd_.get());
+  Result<Fd> read_only = Reopen(slots_fd_.get(), O_RDONLY);
   if (!read_only.ok()) return read_only.error();
   slots_read_fd_ = std::move(read_only).value();
   Result<Mapping> mapped =

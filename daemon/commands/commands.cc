@@ -13,6 +13,7 @@
 #include "daemon/commands/explain.h"
 #include "daemon/commands/load.h"
 #include "daemon/journal/pipeline_report.h"
+#include "daemon/posix/process.h"
 #include "daemon/service/app.h"
 
 namespace runnel {
@@ -102,6 +103,8 @@ int RunCommand(const CommandLine& line) {
 #ifdef RUNNEL_TEST_HOOKS
   options.poison_text = Variable("RUNNEL_TEST_POISON");
 #endif
+  RaiseFileLimit();
+  IgnoreStraySignals();
   App app(std::move(options), log);
   return app.Run();
 }

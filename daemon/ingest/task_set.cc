@@ -10,6 +10,7 @@
 #include "daemon/ingest/stored_plans.h"
 #include "daemon/ingest/task_folders.h"
 #include "daemon/journal/ended_tasks.h"
+#include "daemon/journal/snapshot.h"
 #include "daemon/posix/files.h"
 
 namespace runnel {
@@ -293,6 +294,24 @@ Status TaskSet::ChangePlan(std::size_t pipeline, std::string encoded, std::uint6
   running.fingerprint = fingerprint;
   ForgetUnusedPlans();
   return {};
+}
+
+Result<std::size_t> TaskSet::SaveRemoved() const {
+  std::size_t saved = 0;
+  for (const RunningTask& task : tasks_) {
+    std::error_code ignored;
+    if (task.gone || fs::exists(task.folder + "/in", ignored)) continue;
+    const RunningPipeline& pipeline = pipelines_[task.pipeline];
+    const std::string path = SnapshotPath(state_, task.id);
+    Status done = MakeFolders(path.substr(0, path.rfind('/')));
+    if (done.ok()) done = SaveSnapshot(task.files, path);
+    if (done.ok()) {
+      done = StorePlan(state_, pipeline.plan->name(), pipeline.fingerprint, pipeline.encoded);
+    }
+    if (!done.ok()) return done.error();
+    ++saved;
+  }
+  return saved;
 }
 
 Status TaskSet::Remove(RunningTask& task) {

@@ -104,6 +104,10 @@ class TaskSet final {
   // told to the tasks. An error: it could not be kept for a later daemon, and nothing changed.
   Status ChangePlan(std::size_t pipeline, std::string encoded, std::uint64_t fingerprint);
 
+  // Saves the tasks whose files somebody has removed, from what is still open of them, with their
+  // plans, below `state`; how many. REQUIRES: no worker and no uplink runs.
+  Result<std::size_t> SaveRemoved() const;
+
   // Removes the files of a task that has ended, and its plan if it was the last to run it. What it
   // has counted stays while its pipeline has other tasks.
   // Processes that have mapped them keep all but the rings until they end.

@@ -42,6 +42,7 @@ Result<std::unique_ptr<InJournal>> InJournal::Open(const TaskFiles& files, const
       journal->in_->redelivery_next, journal->writer_->end());
   journal->AccountForTheRest();
   journal->in_->waits_for_room.store(0);
+  journal->in_->waits_since.store(0);
   return journal;
 }
 
@@ -211,6 +212,17 @@ void InJournal::StartWaiting(std::uint32_t waiter) {
 void InJournal::StopWaiting(std::uint32_t waiter) {
   if ((in_->waits_for_room.load(std::memory_order_relaxed) & waiter) == 0) return;
   in_->waits_for_room.fetch_and(~waiter, std::memory_order_relaxed);
+}
+
+void InJournal::WaitBegins(Time now) {
+  in_->waits_since.store(Microseconds(now), std::memory_order_relaxed);
+}
+
+void InJournal::WaitEnds(Time now) {
+  const std::int64_t since = in_->waits_since.load(std::memory_order_relaxed);
+  const std::int64_t waited = std::max<std::int64_t>(Elapsed(since, Microseconds(now)), 0);
+  in_->waited.fetch_add(static_cast<std::uint64_t>(waited), std::memory_order_relaxed);
+  in_->waits_since.store(0, std::memory_order_relaxed);
 }
 
 bool InJournal::Drained() const { return work_->reclaim.load(std::memory_order_acquire) == end(); }

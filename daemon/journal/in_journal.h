@@ -91,6 +91,9 @@ class InJournal final {
   // once more after StartWaiting, then wait.
   void StartWaiting(std::uint32_t waiter);
   void StopWaiting(std::uint32_t waiter);
+  // A message begins and ends to wait for room, for who looks at the task's report.
+  void WaitBegins(Time now);
+  void WaitEnds(Time now);
   // Tells the worker when the daemon looks for deadlines next.
   void Arm(Time when) { in_->armed.store(Microseconds(when), std::memory_order_seq_cst); }
 

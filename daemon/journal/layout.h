@@ -95,6 +95,10 @@ struct InPage {
   std::atomic<std::uint32_t>
       waits_for_room;               // kSourceWaits, kExchangeWaits: ring when there is room
   std::atomic<std::int64_t> armed;  // microseconds; when the daemon looks for deadlines next
+  // Microseconds in which a message of the source waited for room, and since when one waits;
+  // 0: none does.
+  std::atomic<std::uint64_t> waited;
+  std::atomic<std::int64_t> waits_since;
   alignas(kCacheLine) std::uint64_t
       exchange_high[kSourcesMax];              // last sequence taken of each source, plus 1
   std::uint64_t exchange_source[kSourcesMax];  // the incarnation that it is one of

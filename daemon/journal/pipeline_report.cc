@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/journal/ended_tasks.h"
+#include "daemon/posix/clock.h"
 
 namespace runnel {
 namespace {
@@ -20,6 +21,15 @@ struct NamedCount {
   const char* name;
   std::uint64_t count;
 };
+
+std::chrono::milliseconds WaitedFor(const TaskReport& task) {
+  Duration waited(static_cast<std::int64_t>(task.waited));
+  if (task.waits_since != 0) {
+    const std::int64_t now = Microseconds(CoarseWallClock());
+    waited += Duration(std::max<std::int64_t>(Elapsed(task.waits_since, now), 0));
+  }
+  return std::chrono::floor<std::chrono::milliseconds>(waited);
+}
 
 // Of the tasks that are there, and of those that have ended: `ended` as it was before.
 PipelineReport ReadTasks(const std::string& folder, const EndedTasks& ended, std::string& problem) {
@@ -38,6 +48,8 @@ PipelineReport ReadTasks(const std::string& folder, const EndedTasks& ended, std
   PipelineReport report;
   report.name = name;
   bool last_is_there = false;
+  bool waits = false;
+  bool is_held_up = false;  // by the reader of its outputs
   for (const TaskId& id : tasks) {
     const std::string path = folder + "/" + id.FolderInPipeline();
     const Result<TaskReport> read = ReadTaskReport(path);
@@ -47,7 +59,11 @@ PipelineReport ReadTasks(const std::string& folder, const EndedTasks& ended, std
     }
     last_is_there |= ended.IsLast(id, read.value().incarnation);
     report.Add(read.value(), id.stage == 0, id.stage == last_stage);
+    report.waited += WaitedFor(read.value());
+    waits |= read.value().waits_since != 0;
+    is_held_up |= id.stage == last_stage && read.value().waits_for_reader;
   }
+  if (waits) report.waits_for = is_held_up ? WaitsFor::kUpstream : WaitsFor::kWorkers;
   report.Add(last_is_there ? ended.before_last : ended.all);
   return report;
 }
@@ -141,6 +157,11 @@ std::string PipelineReport::Line() const {
   for (const NamedCount& named : if_any) {
     if (named.count != 0) add(named);
   }
+  if (waited >= std::chrono::seconds(1)) {
+    line += "  waited " + FormatDuration(std::chrono::floor<std::chrono::seconds>(waited));
+  }
+  if (waits_for == WaitsFor::kUpstream) line += "  waits for upstream";
+  if (waits_for == WaitsFor::kWorkers) line += "  waits for its workers";
   return line;
 }
 
@@ -167,7 +188,11 @@ std::string PipelineReport::Json() const {
   for (const NamedCount& count : counts) {
     json += std::string(",\"") + count.name + "\":" + std::to_string(count.count);
   }
-  return json + "}";
+  const char* const reason = waits_for == WaitsFor::kUpstream  ? "\"upstream\""
+                             : waits_for == WaitsFor::kWorkers ? "\"workers\""
+                                                               : "null";
+  return json + ",\"waited_ms\":" + std::to_string(waited.count()) + ",\"waits_for\":" + reason +
+         "}";
 }
 
 }  // namespace runnel

@@ -4,6 +4,7 @@
 // without changing anything, as task_report.h.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -43,8 +44,18 @@ struct PipelineCounts {
   void Add(const PipelineCounts& other);
 };
 
+// Why the source of a pipeline waits.
+enum class WaitsFor : std::uint8_t {
+  kNothing,   // it does not
+  kUpstream,  // results wait for the broker of a sink, and what comes in behind them
+  kWorkers,   // more comes in than the workers get done
+};
+
 struct PipelineReport : PipelineCounts {
   std::string name;
+  // How long messages of its tasks have waited for room, up to now.
+  std::chrono::milliseconds waited{};
+  WaitsFor waits_for = WaitsFor::kNothing;
 
   // `received 7421  filtered 310  aggregated 7111  results 96  published 96`, and what
   // else is not zero.

@@ -107,23 +107,35 @@ Status CopyFile(int from, std::uint64_t size, CheckedFile& to) {
   return to.Write(&last, sizeof last);
 }
 
-Status WriteAll(const std::string& folder, CheckedFile& to) {
-  Fd files[3];
+using Descriptors = std::array<int, kNames.size()>;
+
+Status WriteAll(const Descriptors& files, CheckedFile& to) {
   SnapshotHeader header{kMagic, {}};
-  for (std::size_t i = 0; i < kNames.size(); ++i) {
-    Result<Fd> file = OpenFile(folder + kNames[i], O_RDONLY);
-    if (!file.ok()) return file.error();
-    files[i] = std::move(file).value();
-    const Result<std::uint64_t> size = FileSize(files[i].get());
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const Result<std::uint64_t> size = FileSize(files[i]);
     if (!size.ok()) return size.error();
     header.sizes[i] = size.value();
   }
   if (Status put = to.Write(&header, sizeof header); !put.ok()) return put;
-  for (std::size_t i = 0; i < kNames.size(); ++i) {
-    if (Status copied = CopyFile(files[i].get(), header.sizes[i], to); !copied.ok()) return copied;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (Status copied = CopyFile(files[i], header.sizes[i], to); !copied.ok()) return copied;
   }
   const std::uint32_t crc = to.crc();
   return to.Write(&crc, sizeof crc);
+}
+
+Status Save(const Descriptors& files, const std::string& path) {
+  const std::string temporary = path + ".new";
+  Fd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
+  if (!fd.valid()) return Errno("making `" + temporary + "`");
+  CheckedFile file(std::move(fd));
+  if (Status written = WriteAll(files, file); !written.ok()) {
+    unlink(temporary.c_str());
+    return std::move(written.error()).In("saving `" + path + "`");
+  }
+  if (fsync(file.fd()) != 0) return Errno("syncing `" + temporary + "`");
+  if (rename(temporary.c_str(), path.c_str()) != 0) return Errno("renaming `" + temporary + "`");
+  return {};
 }
 
 // Before anything in it is believed: what fails behind this is not the snapshot's fault.
@@ -184,17 +196,19 @@ Status RestoreAll(CheckedFile& from, const std::string& folder) {
 }  // namespace
 
 Status SaveSnapshot(const std::string& folder, const std::string& path) {
-  const std::string temporary = path + ".new";
-  Fd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
-  if (!fd.valid()) return Errno("making `" + temporary + "`");
-  CheckedFile file(std::move(fd));
-  if (Status written = WriteAll(folder, file); !written.ok()) {
-    unlink(temporary.c_str());
-    return std::move(written.error()).In("saving `" + folder + "`");
+  Fd files[kNames.size()];
+  Descriptors descriptors{};
+  for (std::size_t i = 0; i < kNames.size(); ++i) {
+    Result<Fd> file = OpenFile(folder + kNames[i], O_RDONLY);
+    if (!file.ok()) return std::move(file.error()).In("saving `" + folder + "`");
+    files[i] = std::move(file).value();
+    descriptors[i] = files[i].get();
   }
-  if (fsync(file.fd()) != 0) return Errno("syncing `" + temporary + "`");
-  if (rename(temporary.c_str(), path.c_str()) != 0) return Errno("renaming `" + temporary + "`");
-  return {};
+  return Save(descriptors, path);
+}
+
+Status SaveSnapshot(const TaskFiles& files, const std::string& path) {
+  return Save({files.in.get(), files.work.get(), files.settle.get()}, path);
 }
 
 Status RestoreSnapshot(const std::string& path, const std::string& folder) {

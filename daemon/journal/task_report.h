@@ -22,6 +22,10 @@ struct TaskReport {
   std::uint64_t dead_letters = 0;
   std::uint64_t states_lost = 0;
   std::uint64_t unsettled = 0;  // bytes of outputs
+  // Of the source, for room among the inputs.
+  std::uint64_t waited = 0;       // microseconds; without a wait that still lasts
+  std::int64_t waits_since = 0;   // microseconds since 1970 UTC; 0: it does not wait
+  bool waits_for_reader = false;  // the worker waits, for room among the outputs
   std::uint64_t plan_fingerprint = 0;
   std::uint64_t incarnation = 0;  // of the files
   // Nothing that it has read or will read without more input makes an output, and all that it has

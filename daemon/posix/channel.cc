@@ -75,6 +75,11 @@ Result<ChannelMessage> Channel::Receive() {
       result.fds.emplace_back(fd);
     }
   }
+  // Files for which there was no place are closed already, in silence.
+  if ((message.msg_flags & MSG_CTRUNC) != 0) {
+    errno = EMFILE;
+    return Errno("receiving files from the daemon");
+  }
   return result;
 }
 

@@ -11,7 +11,10 @@ Error Errno(std::string_view what) {
                        error == ENFILE || error == EINTR;
   char buffer[128];
   const char* text = strerror_r(error, buffer, sizeof buffer);
-  return Error{passing ? ErrorKind::kRetry : ErrorKind::kFix, std::string(what) + ": " + text};
+  const char* const limit =
+      error == EMFILE ? " (`LimitNOFILE=` of the service, `ulimit -Hn` of a shell)" : "";
+  return Error{passing ? ErrorKind::kRetry : ErrorKind::kFix,
+               std::string(what) + ": " + text + limit};
 }
 
 }  // namespace runnel

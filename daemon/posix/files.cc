@@ -131,8 +131,8 @@ Result<Fd> MakeMemoryFile(const char* name, std::uint64_t size) {
   return file;
 }
 
-Result<Fd> ReopenReadOnly(int fd) {
-  return OpenFile("/proc/self/fd/" + std::to_string(fd), O_RDONLY);
+Result<Fd> Reopen(int fd, int flags) {
+  return OpenFile("/proc/self/fd/" + std::to_string(fd), flags);
 }
 
 Result<Fd> Duplicate(int fd) {

@@ -33,9 +33,9 @@ Result<Fd> LockFile(const std::string& path);
 
 // An unnamed file in memory of `size` bytes, zeroed.
 Result<Fd> MakeMemoryFile(const char* name, std::uint64_t size);
-// The same file, open for reading only, with a description of its own: what is
-// mapped from it can never be made writable.
-Result<Fd> ReopenReadOnly(int fd);
+// The same file, open as `flags` say (see open(2)), with a description of its own: what is mapped
+// from one for reading can never be made writable. It needs no name any more.
+Result<Fd> Reopen(int fd, int flags);
 // The same description once more; closed on exec.
 Result<Fd> Duplicate(int fd);
 

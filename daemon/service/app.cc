@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "daemon/journal/pipeline_report.h"
 #include "daemon/posix/clock.h"
 #include "daemon/posix/files.h"
+#include "daemon/posix/process.h"
 #include "daemon/posix/startup_memory.h"
 #include "daemon/service/mqtt_setup.h"
 #include "daemon/workers/plan_cache.h"
@@ -56,11 +58,13 @@ App::App(Options options, Log& log)
 App::~App() = default;
 
 int App::Run() {
+  if (!IgnoresHangUp()) signals_.add(SIGHUP);
   if (const Status begun = Begin(); !begun.ok()) {
     log_->Error(begun.error().message);
     return 1;
   }
   WaitForSignals();
+  WatchRuntime();
   loop_.run();
   return exit_code_;
 }
@@ -152,6 +156,7 @@ Status App::Prepare() {
   Ticker::Options ticker;
   ticker.now = [this] { return Now(); };
   ticker.max_delay = limits.max_delay;
+  ticker.on_tick = [this] { supervisor_->Watch(); };
   ticker_ = std::make_unique<Ticker>(loop_, *tasks_, Ringers(), std::move(ticker));
 
   MakeSupervisor();
@@ -208,6 +213,7 @@ void App::TellPlans() {
 }
 
 Status App::MakeSources() {
+  stall_log_ = std::make_unique<StallLog>(*tasks_, *log_);
   control_ = std::make_unique<PahoControl>();
   for (SourcePlan& plan : PlanSources(options_.device, *tasks_)) {
     Source::Options options;
@@ -219,6 +225,11 @@ Status App::MakeSources() {
     options.dispatcher.room_bell = &board_->room_bell();
     options.dispatcher.on_wait = [this](std::size_t pipeline, bool waiting) {
       asio::post(loop_, [this, pipeline, waiting] { ticker_->SetWaiting(pipeline, waiting); });
+    };
+    options.dispatcher.on_stall = [this](const RunningTask& task, bool stalled) {
+      for (const auto& held : sources_) held->Hold(stalled);
+      asio::post(loop_,
+                 [this, pipeline = task.pipeline, stalled] { stall_log_->Set(pipeline, stalled); });
     };
     options.dispatcher.on_activity = [this] {
       asio::post(loop_, [this] { supervisor_->Watch(); });
@@ -312,13 +323,30 @@ void App::OnUplink(std::string_view line) {
 void App::WaitForSignals() {
   signals_.async_wait([this](const asio::error_code& error, int signal) {
     if (error) return;
-    log_->Info(std::string("stopping: ") + (signal == SIGTERM ? "SIGTERM" : "SIGINT"));
+    log_->Info(std::string("stopping: SIG") + sigabbrev_np(signal));
     BeginStop();
   });
 }
 
+// What is in the journals can be worked off and saved as long as these processes live.
+void App::WatchRuntime() {
+  const std::string& runtime = options_.device.runtime;
+  Result<std::unique_ptr<FolderWatch>> watch =
+      FolderWatch::Create(loop_, runtime, "tasks", [this, runtime] {
+        log_->Error("stopping: somebody has removed `" + runtime +
+                    "` or what is in it; the journals are saved below `" + options_.device.state +
+                    "`, for the next start");
+        exit_code_ = 1;
+        BeginStop();
+      });
+  if (!watch.ok()) return log_->Warn(watch.error().message);
+  runtime_watch_ = std::move(watch).value();
+}
+
 void App::BeginStop() {
+  if (stopping_) return;
   stopping_ = true;
+  if (runtime_watch_ != nullptr) runtime_watch_->Stop();
   if (lookups_ != nullptr) lookups_->Stop();
   if (plans_ != nullptr) plans_->Stop();
   if (retirement_ != nullptr) retirement_->Stop();
@@ -351,11 +379,22 @@ void App::StopUplink() {
   supervisor_->StopUplink(kUplinkEnd, [this] { Finish(); });
 }
 
-void App::Finish() {
-  if (const Status saved = SaveTasks(options_.device.runtime, options_.device.state); !saved.ok()) {
+void App::Save() {
+  Status saved = SaveTasks(options_.device.runtime, options_.device.state);
+  const Result<std::size_t> removed = tasks_->SaveRemoved();
+  if (saved.ok() && !removed.ok()) saved = removed.error();
+  if (!saved.ok()) {
     log_->Error("saving the state: " + saved.error().message);
     exit_code_ = 1;
+  } else if (removed.value() > 0) {
+    log_->Warn("somebody has removed the journals of " + std::to_string(removed.value()) +
+               (removed.value() == 1 ? " task" : " tasks") + "; what was in them is saved");
+    exit_code_ = 1;
   }
+}
+
+void App::Finish() {
+  Save();
   Summary();
   log_->Info("stopped");
   // Paho holds on to a message that could not be taken; nothing else is left to do.

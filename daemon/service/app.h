@@ -14,12 +14,14 @@
 #include "config/config.h"
 #include "daemon/ingest/task_set.h"
 #include "daemon/service/exchange.h"
+#include "daemon/service/folder_watch.h"
 #include "daemon/service/log.h"
 #include "daemon/service/lookup_reload.h"
 #include "daemon/service/notify.h"
 #include "daemon/service/plan_sender.h"
 #include "daemon/service/retirement.h"
 #include "daemon/service/source.h"
+#include "daemon/service/stall_log.h"
 #include "daemon/service/supervisor.h"
 #include "daemon/service/switchboard.h"
 #include "daemon/service/ticker.h"
@@ -42,7 +44,7 @@ class App final {
   App(Options options, Log& log);
   ~App();
 
-  // Runs until SIGTERM or SIGINT. The exit code: 0, or 1 with the reason in the log.
+  // Runs until SIGTERM, SIGINT or SIGHUP. The exit code: 0, or 1 with the reason in the log.
   int Run();
 
  private:
@@ -54,12 +56,14 @@ class App final {
   Status MakeSources();
   void TellPlans();
   void WaitForSignals();
+  void WatchRuntime();
   Status WaitForBell();
   void WaitFor(asio::posix::stream_descriptor& bell);
   void OnBell();
   void OnReady();
   void OnUplink(std::string_view line);
   void FeedWatchdog();
+  void Save();
   void Summary();
 
   // The end, in steps; each schedules the next.
@@ -81,6 +85,7 @@ class App final {
   asio::steady_timer watchdog_;
   Fd runtime_lock_;
   Fd state_lock_;
+  std::unique_ptr<FolderWatch> runtime_watch_;
   std::unique_ptr<Switchboard> board_;
   std::unique_ptr<TaskSet> tasks_;
   std::unique_ptr<Exchange> exchange_;
@@ -89,6 +94,7 @@ class App final {
   std::unique_ptr<LookupReload> lookups_;
   std::unique_ptr<Retirement> retirement_;
   std::unique_ptr<Supervisor> supervisor_;
+  std::unique_ptr<StallLog> stall_log_;
   std::unique_ptr<PahoControl> control_;
   std::vector<std::unique_ptr<Source>> sources_;
   std::vector<std::unique_ptr<asio::posix::stream_descriptor>> bell_;  // event and timer

@@ -56,9 +56,13 @@ void Source::OnEvent(const MqttEvent& event) {
   if (const auto* connected = std::get_if<MqttConnected>(&event)) {
     // Here and not on the loop: before the first message of this connection.
     BeginSession(connected->session_present);
-    TellTasks(InputKind::kResume);
+    const std::lock_guard lock(mutex_);
+    is_up_ = true;
+    TellTasks();
   } else if (std::holds_alternative<MqttConnectionLost>(event)) {
-    TellTasks(InputKind::kPause);
+    const std::lock_guard lock(mutex_);
+    is_up_ = false;
+    TellTasks();
   }
   asio::post(*loop_, [this, event] { Handle(event); });
 }
@@ -72,9 +76,17 @@ void Source::BeginSession(bool present) {
   }
 }
 
+void Source::Hold(bool held) {
+  const std::lock_guard lock(mutex_);
+  is_held_ = held;
+  TellTasks();
+}
+
+// REQUIRES: the lock is held.
 // A journal without room for this has messages to work off, and idle time does not
 // pass while its source waits.
-void Source::TellTasks(InputKind kind) {
+void Source::TellTasks() {
+  const InputKind kind = is_up_ && !is_held_ ? InputKind::kResume : InputKind::kPause;
   for (const std::size_t pipeline : options_.session.pipelines) {
     const std::uint32_t partitions = tasks_->pipelines()[pipeline].plan->partitions(0);
     for (std::uint32_t partition = 0; partition < partitions; ++partition) {

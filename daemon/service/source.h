@@ -7,6 +7,7 @@
 #include <asio.hpp>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,9 @@ class Source final {
   void Start() { client_->Start(); }
   // Ends all waits and says goodbye. False: the process has to end with _exit().
   bool Stop(std::chrono::steady_clock::time_point deadline);
+  // While the receive thread waits no message comes, whatever the devices do: their silence does
+  // not count. Any thread.
+  void Hold(bool held);
   // Work is done: tell of the next that begins.
   void ReArm() { dispatcher_->ReArm(); }
   bool connected() const { return connected_; }
@@ -45,7 +49,8 @@ class Source final {
   MessageOutcome OnMessage(const MqttMessage& message);
   void OnEvent(const MqttEvent& event);  // any of Paho's threads
   void BeginSession(bool present);
-  void TellTasks(InputKind kind);
+  // Whether messages can come, to all tasks.
+  void TellTasks();
   void Handle(const MqttEvent& event);  // the loop
   void LogSubscriptions(const MqttSubscribed& subscribed);
 
@@ -57,6 +62,9 @@ class Source final {
   std::uint16_t session_number_ = 0;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<MqttClient> client_;
+  std::mutex mutex_;  // guards both below, and that the tasks hear of them in order
+  bool is_up_ = false;
+  bool is_held_ = false;
   std::string last_failure_;  // the loop: not logged twice in a row
   bool connected_ = false;    // the loop
 };

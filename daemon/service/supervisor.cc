@@ -20,11 +20,11 @@ using Clock = std::chrono::steady_clock;
 // that the lock on the work file ends with the worker.
 Result<TaskDescriptors> OpenForWorker(const RunningTask& task) {
   TaskDescriptors files;
-  Result<Fd> in = OpenFile(task.folder + "/in", O_RDONLY);
+  Result<Fd> in = Reopen(task.files.in.get(), O_RDONLY);
   if (!in.ok()) return in.error();
-  Result<Fd> work = OpenFile(task.folder + "/work", O_RDWR);
+  Result<Fd> work = Reopen(task.files.work.get(), O_RDWR);
   if (!work.ok()) return work.error();
-  Result<Fd> settle = OpenFile(task.folder + "/settle", O_RDONLY);
+  Result<Fd> settle = Reopen(task.files.settle.get(), O_RDONLY);
   if (!settle.ok()) return settle.error();
   files.in = std::move(in).value();
   files.work = std::move(work).value();
@@ -154,9 +154,9 @@ Status Supervisor::SendToUplink(Child& child) {
   }
   for (const RunningTask& task : tasks_->tasks()) {
     if (!task.last_stage || task.gone) continue;
-    Result<Fd> work = OpenFile(task.folder + "/work", O_RDONLY);
+    Result<Fd> work = Reopen(task.files.work.get(), O_RDONLY);
     if (!work.ok()) return work.error();
-    Result<Fd> settle = OpenFile(task.folder + "/settle", O_RDWR);
+    Result<Fd> settle = Reopen(task.files.settle.get(), O_RDWR);
     if (!settle.ok()) return settle.error();
     const std::size_t worker = workers_.empty() ? 0 : task.worker;
     if (Status sent = SendUplinkTask(channel, task.id, task.pipeline, work.value().get(),
@@ -185,6 +185,7 @@ void Supervisor::ReadChannel(Child& child) {
         if (size <= 0) return;  // its death is seen through the pidfd
         if (!child.ready) {
           child.ready = true;
+          if (&child == &uplink_) uplink_liveness_.Begins(board_->UplinkRounds());
           CheckReady();
         } else if (&child == &uplink_ && on_uplink_message) {
           on_uplink_message({bytes.data(), static_cast<std::size_t>(size)});
@@ -254,17 +255,31 @@ void Supervisor::Restart(Child& child, std::size_t index) {
 }
 
 void Supervisor::Watch() {
-  if (watching_ || workers_.empty()) return;
+  if (watching_) return;
+  uplink_liveness_.Begins(board_->UplinkRounds());
+  LookSoon();
+}
+
+void Supervisor::LookSoon() {
   watching_ = true;
   watch_.expires_after(options_.record_timeout / 2);
   watch_.async_wait([this](const asio::error_code& error) {
     watching_ = false;
-    if (!error) CheckHungRecords();
+    if (!error) Look();
   });
 }
 
-void Supervisor::CheckHungRecords() {
+void Supervisor::Look() {
+  const bool works = CheckHungRecords();
+  const bool answers = CheckUplink();
+  if (works || !answers) return LookSoon();
+  if (on_quiet) on_quiet();
+}
+
+// Whether a worker has something to do.
+bool Supervisor::CheckHungRecords() {
   bool busy = false;
+  if (workers_.empty()) return busy;
   for (std::size_t i = 0; i < tasks_->tasks().size(); ++i) {
     const RunningTask& task = tasks_->tasks()[i];
     Child& child = *workers_[task.worker];
@@ -283,8 +298,27 @@ void Supervisor::CheckHungRecords() {
     child.process->Kill(SIGKILL);
     seen = {};
   }
-  if (busy) return Watch();
-  if (on_quiet) on_quiet();
+  return busy;
+}
+
+// Whether the uplink owes no sign of life.
+bool Supervisor::CheckUplink() {
+  if (!uplink_.process.has_value() || !uplink_.ready || uplink_.stopping) return true;
+  switch (uplink_liveness_.Look(board_->UplinkRounds(), Clock::now())) {
+    case Liveness::Verdict::kLives:
+      return true;
+    case Liveness::Verdict::kAsk:
+      board_->uplink_bell().Ring();
+      return false;
+    case Liveness::Verdict::kWaits:
+      return false;
+    case Liveness::Verdict::kHangs:
+      break;
+  }
+  log_->Error("the uplink has not moved for " + FormatDuration(Liveness::kPatience) +
+              "; it is killed");
+  uplink_.process->Kill(SIGKILL);
+  return true;
 }
 
 bool Supervisor::MakesProgress() {

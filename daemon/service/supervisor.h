@@ -2,8 +2,8 @@
 //
 // Starts them, hands over files and settings, sees them die, finds whose fault it
 // was, starts them again with back-off, and kills a worker that makes no progress on
-// one record for `record_timeout`. All on the loop; the mechanism is child_process.h,
-// the policy restart_policy.h.
+// one record for `record_timeout`, and an uplink that hangs. All on the loop; the mechanism is
+// child_process.h, the policy restart_policy.h.
 #pragma once
 
 #include <asio.hpp>
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "daemon/ingest/task_set.h"
+#include "daemon/service/liveness.h"
 #include "daemon/service/local_host.h"
 #include "daemon/service/log.h"
 #include "daemon/service/switchboard.h"
@@ -43,7 +44,8 @@ class Supervisor final {
   Status StartProcesses();
   // Gives them their work; `on_ready` is called once, when all are ready for records.
   Status Begin(std::function<void()> on_ready);
-  // A worker has been woken: watches for hung records until all sleep again. Loop.
+  // A worker has been woken: watches for hung records, and for an uplink that hangs, until all
+  // sleep again. Loop.
   void Watch();
   // Whether every process lives, and every worker with something to read has moved
   // since the last call or waits at a declared bound.
@@ -94,7 +96,10 @@ class Supervisor final {
   bool BlameRecord(const ChildEnd& end, pid_t pid, const Child& child, std::size_t index);
   void Restart(Child& child, std::size_t index);
   void CheckReady();
-  void CheckHungRecords();
+  void LookSoon();
+  void Look();
+  bool CheckHungRecords();
+  bool CheckUplink();
   void Stop(Child& child, std::chrono::milliseconds deadline);
   bool IsRestarting(std::size_t task) const;
   // A worker's index, or behind them the uplink's.
@@ -108,6 +113,7 @@ class Supervisor final {
   Options options_;
   std::vector<std::unique_ptr<Child>> workers_;
   Child uplink_;
+  Liveness uplink_liveness_;
   std::unique_ptr<LocalHost> local_;  // workers: 0
   std::function<void()> on_ready_;
   asio::steady_timer watch_;

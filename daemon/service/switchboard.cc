@@ -1,8 +1,11 @@
 #include "daemon/service/switchboard.h"
 
+#include <fcntl.h>
+
 #include <utility>
 
 #include "daemon/posix/files.h"
+#include "daemon/uplink/protocol.h"
 
 namespace runnel {
 namespace {
@@ -56,9 +59,9 @@ Result<HostLinks> Switchboard::LinksOfWorker(std::size_t index) const {
   const Station& own = workers_[index];
   for (Status put : {Put(Duplicate(own.page_fd.get()), links.own_page),
                      Put(own.bell->Duplicate(), links.own_bell),
-                     Put(ReopenReadOnly(uplink_.page_fd.get()), links.uplink_page),
+                     Put(Reopen(uplink_.page_fd.get(), O_RDONLY), links.uplink_page),
                      Put(uplink_.bell->Duplicate(), links.uplink_bell),
-                     Put(ReopenReadOnly(daemon_.page_fd.get()), links.daemon_page),
+                     Put(Reopen(daemon_.page_fd.get(), O_RDONLY), links.daemon_page),
                      Put(daemon_.bell->Duplicate(), links.daemon_bell),
                      Put(room_->Duplicate(), links.room_bell)}) {
     if (!put.ok()) return put.error();
@@ -85,6 +88,11 @@ Result<Switchboard::UplinkLinks> Switchboard::LinksOfUplink() const {
 
 std::span<std::atomic<std::uint32_t>> Switchboard::append_counts() {
   return reinterpret_cast<DaemonPage*>(daemon_.page.data())->appends;
+}
+
+std::uint64_t Switchboard::UplinkRounds() const {
+  const auto& page = *reinterpret_cast<const UplinkPage*>(uplink_.page.data());
+  return page.rounds.load(std::memory_order_relaxed);
 }
 
 bool Switchboard::WorkerSleeps(std::size_t index) const {

@@ -41,6 +41,7 @@ class Switchboard final {
   std::span<std::atomic<std::uint32_t>> append_counts();
   const Doorbell& room_bell() const { return *room_; }
   bool WorkerSleeps(std::size_t index) const;
+  std::uint64_t UplinkRounds() const;
 
  private:
   struct Station {

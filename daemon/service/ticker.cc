@@ -70,6 +70,7 @@ bool Ticker::Tick(std::size_t pipeline, Time now) {
       continue;
     }
     workers_[task.worker]->Notify({});
+    options_.on_tick();
   }
   return all;
 }

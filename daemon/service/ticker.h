@@ -21,6 +21,7 @@ class Ticker final {
   struct Options {
     std::function<Time()> now;  // the wall clock
     std::chrono::nanoseconds max_delay{2'000'000};
+    std::function<void()> on_tick;  // a task was ticked: work has begun
   };
 
   // All are borrowed.

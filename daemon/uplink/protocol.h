@@ -5,6 +5,7 @@
 // later one line for each change of a connection: `up BROKER`, `down BROKER REASON`.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -16,6 +17,12 @@
 #include "daemon/posix/doorbell.h"
 
 namespace runnel {
+
+// What the uplink writes for all others.
+struct UplinkPage {
+  SleepWord sleep;
+  std::atomic<std::uint64_t> rounds;  // of its loop, for the daemon to see that it lives
+};
 
 struct UplinkBroker {
   std::string name;  // as in runnel.yaml

@@ -31,7 +31,7 @@ Result<std::unique_ptr<Uplink>> Uplink::Create(UplinkAssignment assignment, Fd s
   Result<Mapping> page = Mapping::Map(assignment.page.get(), 0, PageSize(), Access::kWrite);
   if (!page.ok()) return page.error();
   uplink->page_ = std::move(page).value();
-  reinterpret_cast<SleepWord*>(uplink->page_.data())->Reset();
+  uplink->page().sleep.Reset();
   uplink->state_ = assignment.settings.state;
   uplink->dead_letters_max_ = assignment.settings.dead_letters_max;
   for (UplinkBroker& broker : assignment.settings.brokers) {
@@ -91,18 +91,19 @@ void Uplink::TakeCompletions() {
 }
 
 bool Uplink::Round() {
+  page().rounds.fetch_add(1, std::memory_order_relaxed);
   TakeCompletions();
   return publisher_.Run() || !taken_.empty();
 }
 
 bool Uplink::Sleep(const Clock::time_point* until) {
-  auto* word = reinterpret_cast<SleepWord*>(page_.data());
-  word->GoToSleep();
+  SleepWord& word = page().sleep;
+  word.GoToSleep();
   // Half of what is in flight where least is: whatever becomes of the others, these come,
   // and what is on its way meanwhile keeps the broker busy.
   const std::size_t half = std::max<std::size_t>(1, (publisher_.LeastInFlight() + 1) / 2);
   if (publisher_.HasMore() || !completions_.SleepFor(half)) {
-    word->WakeUp();
+    word.WakeUp();
     bell_.Clear();  // perhaps it was rung for in between
     return false;
   }
@@ -115,7 +116,7 @@ bool Uplink::Sleep(const Clock::time_point* until) {
   const auto [event, timer] = bell_.sources();
   pollfd sources[] = {event, timer, {stop_.get(), POLLIN, 0}};
   poll(sources, until == nullptr ? 3 : 2, milliseconds);
-  word->WakeUp();
+  word.WakeUp();
   bell_.Clear(sources[0], sources[1]);
   return sources[2].revents != 0;
 }

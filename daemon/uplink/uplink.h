@@ -35,6 +35,7 @@ class Uplink final {
   void BindSinks(const UplinkSettings& settings);
   void TakeCompletions();
   bool Round();
+  UplinkPage& page() { return *reinterpret_cast<UplinkPage*>(page_.data()); }
   // Whether the loop was asked to stop. Sleeps until there is something to do or, if
   // `until` is given, until then.
   bool Sleep(const std::chrono::steady_clock::time_point* until);
