@@ -107,6 +107,18 @@ void CheckBroker(BrokerConfig& broker, Checks& checks) {
   }
 }
 
+// The name of an earlier broker that is the same place with the same client; nullptr: none is.
+const std::string* SharesSession(const DeviceConfig& device, std::size_t index) {
+  const BrokerConfig& own = device.brokers[index].second;
+  for (std::size_t i = 0; i < index && !own.client_id.empty(); ++i) {
+    const BrokerConfig& other = device.brokers[i].second;
+    const bool same = other.client_id == own.client_id && other.address.host == own.address.host &&
+                      other.address.port == own.address.port;
+    if (same) return &device.brokers[i].first;
+  }
+  return nullptr;
+}
+
 bool CheckBrokers(DeviceConfig& device, const Node* node, Diagnostics& diagnostics) {
   if (node == nullptr || device.brokers.empty()) {
     if (node != nullptr) {
@@ -138,6 +150,11 @@ bool CheckBrokers(DeviceConfig& device, const Node* node, Diagnostics& diagnosti
                   diagnostics);
     CheckBroker(broker, checks);
     ok = ok && checks.ok();
+    if (const std::string* other = SharesSession(device, i)) {
+      checks.Wrong("client_id", "`client_id` is that of `" + *other + "` too, at the same broker",
+                   "a broker knows a client by it, and ends the connection of the other one");
+      ok = false;
+    }
   }
   return ok;
 }

@@ -22,11 +22,26 @@ std::string Quoted(std::string_view text) {
 
 std::string Words(const std::vector<std::string>& words) {
   std::string text = "[";
-  for (const std::string& word : words) text += (text.size() > 1 ? "," : "") + Quoted(word);
+  for (const std::string& word : words) {
+    text += (text.size() > 1 ? "," : "") + Quoted(word);
+    // An editor takes it for a number where it stands without quotes.
+    const bool number = word.find_first_not_of("0123456789") == std::string::npos;
+    if (number && word.size() < 10) text += "," + word;
+  }
   return text + "]";
 }
 
 std::string ObjectOf(const std::vector<OptionDoc>& options);
+std::string OptionSchema(const OptionDoc& option);
+
+// A map of options, or the value of the one that may stand alone.
+std::string OptionsOrShort(const std::vector<OptionDoc>& options) {
+  std::string schema = ObjectOf(options);
+  for (const OptionDoc& option : options) {
+    if (option.shorthand) schema = "{\"anyOf\":[" + schema + "," + OptionSchema(option) + "]}";
+  }
+  return schema;
+}
 
 // What a value of the type may be; `words` are allowed beside it.
 std::string TypeSchema(std::string_view type, const OptionDoc& option) {
@@ -42,7 +57,7 @@ std::string TypeSchema(std::string_view type, const OptionDoc& option) {
   // Variables are text where they stand: ${VAR} may give anything.
   const std::string variable = "{\"type\":\"string\",\"pattern\":\"\\\\$\\\\{\"}";
   std::string schema;
-  if (type == "options") return ObjectOf(option.nested);
+  if (type == "options") return OptionsOrShort(option.nested);
   if (type == "any") return "{}";
   if (type.starts_with("boolean")) {
     schema = "{\"type\":\"boolean\"}";
@@ -66,12 +81,6 @@ std::string TypeSchema(std::string_view type, const OptionDoc& option) {
 
 std::string OptionSchema(const OptionDoc& option) {
   std::string schema = TypeSchema(option.type, option);
-  if (!option.nested.empty() && option.type == "options") {
-    for (const OptionDoc& nested : option.nested) {
-      if (!nested.shorthand) continue;
-      schema = "{\"anyOf\":[" + schema + "," + OptionSchema(nested) + "]}";
-    }
-  }
   std::string description = option.description;
   if (!option.default_text.empty()) description += " Default: " + option.default_text + ".";
   if (!option.range.empty()) description += " Range: " + option.range + ".";

@@ -134,8 +134,12 @@ void Explain(const YAML::ParserException& error, const TreeBuilder& builder,
       return;
     }
     const bool variable = offset > 0 && source.From(offset - 1).starts_with("${");
+    const bool bracket = source.From(offset).find_first_of("{}[]") == 0;
     diagnostics.Error(source.At(offset), map ? "expected `,` or `}`" : "expected `,` or `]`",
-                      variable ? "inside `{}` and `[]` put `${...}` in quotes" : "");
+                      variable  ? "inside `{}` and `[]` put `${...}` in quotes"
+                      : bracket ? "inside `{}` and `[]` put text with brackets in quotes, such as "
+                                  "`\"in/{device}\"`"
+                                : "");
     return;
   }
   for (const Explanation& explanation : kExplanations) {

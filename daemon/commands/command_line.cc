@@ -152,7 +152,11 @@ CommandLine ParseCommandLine(const std::vector<std::string>& words) {
     line.problem = "no command given\n  hint: see `runnel --help`";
     return line;
   }
-  if (words[0] == "--help" || words[0] == "-h" || words[0] == "help") return line;
+  if (words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
+    const VerbName* about = words.size() == 2 ? FindVerb(words[1]) : nullptr;
+    if (about != nullptr) line.about = about->verb;
+    return line;
+  }
   if (words[0] == "--version" || words[0] == "version") {
     line.verb = Verb::kVersion;
     return line;
@@ -162,6 +166,11 @@ CommandLine ParseCommandLine(const std::vector<std::string>& words) {
     std::vector<std::string_view> names = {"--help", "--version"};
     for (const VerbName& each : kVerbs) names.push_back(each.name);
     line.problem = Unknown(words[0].starts_with('-') ? "option" : "command", words[0], names);
+    if (words[0] == "-c" || words[0] == "--config") {
+      line.problem = "`" + words[0] +
+                     "` stands behind the command\n  hint: such as `runnel check " + words[0] +
+                     " FILE`";
+    }
     return line;
   }
   line.verb = verb->verb;

@@ -26,8 +26,35 @@ void CheckBroker(const DeviceConfig& device, const std::string& name, const Posi
   std::vector<std::string_view> names;
   for (const auto& [known, broker] : device.brokers) names.push_back(known);
   const std::string_view meant = DidYouMean(name, names);
-  diagnostics.Error(position, "there is no broker `" + name + "` in runnel.yaml",
-                    meant.empty() ? "" : "did you mean `" + std::string(meant) + "`?");
+  std::string hint = "did you mean `" + std::string(meant) + "`?";
+  if (meant.empty()) {
+    hint = names.empty() ? "it has none" : "it has " + internal::ListOfNames(names);
+  }
+  diagnostics.Error(position, "there is no broker `" + name + "` in runnel.yaml", std::move(hint));
+}
+
+// The topics that a sink may publish to: `out/{device}/x` to `out/+/x`.
+std::string AsFilter(std::string_view topic) {
+  std::string filter;
+  while (true) {
+    const std::string_view level = topic.substr(0, topic.find('/'));
+    filter += level.find('{') == std::string_view::npos ? level : "+";
+    if (level.size() == topic.size()) return filter;
+    topic.remove_prefix(level.size() + 1);
+    filter += '/';
+  }
+}
+
+// A result that the source takes in makes another one, and so on.
+void WarnOfLoops(const Plan& plan, std::size_t sink, const Position& position,
+                 Diagnostics& diagnostics) {
+  const MqttSink& out = plan.sinks()[sink];
+  const Result<TopicFilter> in = TopicFilter::Parse(plan.source().topic);
+  const Result<TopicFilter> results = TopicFilter::Parse(AsFilter(out.topic));
+  if (!in.ok() || !results.ok() || out.broker != plan.source().broker) return;
+  if (!Covers(in.value(), results.value())) return;
+  diagnostics.Warning(position, "the source takes in what goes to `" + out.topic + "`",
+                      "publish to topics that `" + plan.source().topic + "` does not match");
 }
 
 void CheckEndpoints(const PipelineFile& file, const Plan& plan, const DeviceConfig& device,
@@ -40,6 +67,7 @@ void CheckEndpoints(const PipelineFile& file, const Plan& plan, const DeviceConf
     if (i == 0) node = file.root.Find("sink");
     if (i > 0 && more != nullptr && i <= more->members.size()) node = &more->members[i - 1].value;
     CheckBroker(device, plan.sinks()[i].broker, Place(*node, {"mqtt", "broker"}), diagnostics);
+    WarnOfLoops(plan, i, Place(*node, {"mqtt", "topic"}), diagnostics);
   }
   const Result<TopicFilter> filter = TopicFilter::Parse(plan.source().topic);
   if (!filter.ok()) {

@@ -96,7 +96,10 @@ Status App::LockFolders() {
   const DeviceConfig& device = options_.device;
   for (const auto& [folder, lock] :
        {std::pair(&device.runtime, &runtime_lock_), std::pair(&device.state, &state_lock_)}) {
-    if (Status made = MakeFolders(*folder); !made.ok()) return made;
+    if (Status made = MakeFolders(*folder); !made.ok()) {
+      made.error().message += "; `runtime:` and `state:` in runnel.yaml say where";
+      return made;
+    }
     Result<Fd> locked = LockFile(*folder + "/lock");
     if (!locked.ok()) return locked.error();
     *lock = std::move(locked).value();

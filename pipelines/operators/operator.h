@@ -137,6 +137,7 @@ struct StepContext {
   const std::vector<std::string>* captures = nullptr;
   // The names of the sinks that a step may choose from, `sink` left out.
   const std::vector<std::string>* sinks = nullptr;
+  std::vector<bool>* sinks_used = nullptr;  // of each, whether a step names it
   // Set by operators that change which fields there are, where that is known.
   std::optional<KnownFields> produces;
   FieldTable* produced_fields = nullptr;

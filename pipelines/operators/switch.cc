@@ -75,7 +75,10 @@ std::optional<std::uint16_t> FindSink(const StepContext& context, const std::str
   if (name == "sink") return std::uint16_t{0};
   std::vector<std::string_view> names = {"sink"};
   for (std::size_t i = 0; i < context.sinks->size(); ++i) {
-    if ((*context.sinks)[i] == name) return static_cast<std::uint16_t>(i + 1);
+    if ((*context.sinks)[i] == name) {
+      (*context.sinks_used)[i] = true;
+      return static_cast<std::uint16_t>(i + 1);
+    }
     names.push_back((*context.sinks)[i]);
   }
   const std::string_view meant = DidYouMean(name, names);

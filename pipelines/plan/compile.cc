@@ -109,20 +109,25 @@ class PlanCompiler final {
     ReadZones();
     for (std::size_t i = 0; i < options_.steps.size(); ++i) CompileStep(i);
     CompileSinks();
-    if (options_.late.kind != Node::Kind::kNull && !late_table_.has_value()) {
+    WarnOfUnusedSinks();
+    // A step that is wrong may have been one.
+    if (options_.late.kind != Node::Kind::kNull && !late_table_.has_value() && AllStepsAreRight()) {
       diagnostics_.Error(PlaceOf("late"), "`late` without a window: nothing is ever late");
     }
     if (!all_read_) return nullptr;
-    const bool complete = std::all_of(plan_->steps.begin(), plan_->steps.end(),
-                                      [](const CompiledStep& step) { return step.op != nullptr; });
     // What is missing for an error that was found when the file was read is not one again.
-    if (!complete || diagnostics_.errors() != errors_before_) return nullptr;
+    if (!AllStepsAreRight() || diagnostics_.errors() != errors_before_) return nullptr;
     DecideFields();
     DecideStages();
     return std::move(plan_);
   }
 
  private:
+  bool AllStepsAreRight() const {
+    return plan_->steps.size() == options_.steps.size() &&
+           std::all_of(plan_->steps.begin(), plan_->steps.end(),
+                       [](const CompiledStep& step) { return step.op != nullptr; });
+  }
   FieldTable& Fields() { return *plan_->tables.back(); }
   const Position& PlaceOf(std::string_view key) const {
     for (const Node::Member& member : root_.members) {
@@ -162,6 +167,7 @@ class PlanCompiler final {
       const std::uint64_t tag = Hash("sinks." + member.key);
       if (AddSink(member.value, member.position, member.key, tag)) {
         sink_names_.push_back(member.key);
+        sinks_used_.push_back(false);
       }
     }
     if (options_.late.kind == Node::Kind::kNull) return;
@@ -214,11 +220,25 @@ class PlanCompiler final {
     }
   }
 
+  // Of a step that has several keys, or none.
+  std::string StepHint(const Node& step) const {
+    if (!step.IsMap() || step.members.empty()) return {};
+    const Node::Member& first = step.members[0];
+    if (registry_.FindOperator(first.key) == nullptr) return {};
+    if (first.value.kind == Node::Kind::kNull) {
+      return "indent the options of `" + first.key + "` by two blanks more than its name";
+    }
+    return registry_.FindOperator(step.members[1].key) == nullptr
+               ? ""
+               : "begin each with `- ` on a line of its own";
+  }
+
   void CompileStep(std::size_t index) {
     const Node& step = options_.steps[index];
     if (!step.IsMap() || step.members.size() != 1) {
       diagnostics_.Error(step.position,
-                         "a step is one operator with its options, such as `filter: temp > 20`");
+                         "a step is one operator with its options, such as `filter: temp > 20`",
+                         StepHint(step));
       return;
     }
     const Node::Member& member = step.members[0];
@@ -242,6 +262,7 @@ class PlanCompiler final {
                         .use = plan_->limits.use,
                         .captures = &plan_->captures,
                         .sinks = &sink_names_,
+                        .sinks_used = &sinks_used_,
                         .produces = std::nullopt,
                         .produced_fields = &produced,
                         .drops_unmentioned = false,
@@ -278,6 +299,16 @@ class PlanCompiler final {
       if (compiled.has_value()) {
         plan_->compiled_sinks.push_back({std::move(*compiled), table});
       }
+    }
+  }
+
+  void WarnOfUnusedSinks() {
+    if (!all_read_ || !AllStepsAreRight() || sink_names_.size() != options_.sinks.size()) return;
+    for (std::size_t i = 0; i < sink_names_.size(); ++i) {
+      if (sinks_used_[i]) continue;
+      diagnostics_.Warning(root_.Find("sinks")->members[i].position,
+                           "nothing goes to `" + sink_names_[i] + "`",
+                           "a `switch` step names the sink of a record");
     }
   }
 
@@ -337,6 +368,7 @@ class PlanCompiler final {
   std::optional<std::size_t> late_table_;  // of what comes into the first window
   bool made_records_ = false;              // a step has: their time is that of a window
   std::vector<std::string> sink_names_;    // of `sinks:`
+  std::vector<bool> sinks_used_;           // of each, whether a step names it
   std::vector<Position> sink_places_;      // of the topics of all sinks
   bool drops_unmentioned_ = false;
 };

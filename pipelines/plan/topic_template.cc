@@ -78,7 +78,8 @@ std::optional<TopicTemplate> TopicTemplate::Compile(std::string_view text, const
       const std::vector<std::string_view> names(known->names.begin(), known->names.end());
       const std::string_view meant = DidYouMean(name, names);
       return fail(open + 1, "there is no field `" + name + "` here",
-                  meant.empty() ? "" : "did you mean `" + std::string(meant) + "`?");
+                  meant.empty() ? "there are " + internal::ListOfNames(names)
+                                : "did you mean `" + std::string(meant) + "`?");
     }
     result.parts_.push_back({name, fields.Intern(name)});
     at = close + 1;

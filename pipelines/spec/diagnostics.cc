@@ -88,6 +88,133 @@ std::string Folded(std::string_view word) {
   return folded;
 }
 
+struct Synonym {
+  std::string_view theirs;  // folded
+  std::string_view ours;
+};
+
+// What others call the same.
+constexpr Synonym kSynonyms[] = {
+    // Aggregates.
+    {"avg", "mean"},
+    {"average", "mean"},
+    {"std", "stddev"},
+    {"stdev", "stddev"},
+    {"variance", "var"},
+    {"percentile", "quantile"},
+    {"minimum", "min"},
+    {"maximum", "max"},
+    {"total", "sum"},
+    {"cnt", "count"},
+    {"countdistinct", "distinct"},
+    {"distinctcount", "distinct"},
+    {"nunique", "distinct"},
+    {"cardinality", "approx_distinct"},
+    {"firstvalue", "first"},
+    {"lastvalue", "last"},
+    {"latest", "last"},
+    {"spread", "range"},
+    // Operators.
+    {"where", "filter"},
+    {"map", "set"},
+    {"mutate", "set"},
+    {"compute", "set"},
+    {"calculate", "set"},
+    {"eval", "set"},
+    {"assign", "set"},
+    {"project", "select"},
+    {"keep", "select"},
+    {"remove", "drop"},
+    {"delete", "drop"},
+    {"aggregate", "window"},
+    {"groupby", "window"},
+    {"lookup", "enrich"},
+    {"join", "enrich"},
+    {"deduplicate", "dedupe"},
+    {"distinct", "dedupe"},
+    {"unique", "dedupe"},
+    {"explode", "unnest"},
+    {"flatten", "unnest"},
+    {"split", "unnest"},
+    {"branch", "switch"},
+    {"route", "switch"},
+    {"router", "switch"},
+    {"ratelimit", "throttle"},
+    {"debounce", "throttle"},
+    {"heartbeat", "absent"},
+    {"deadman", "absent"},
+    {"alarm", "alert"},
+    {"threshold", "alert"},
+    {"diff", "delta"},
+    {"onchange", "changed"},
+    // Options of windows and of other steps with keys.
+    {"groupby", "key"},
+    {"group", "key"},
+    {"by", "key"},
+    {"partitionby", "key"},
+    {"keys", "key"},
+    {"size", "tumbling"},
+    {"length", "tumbling"},
+    {"interval", "tumbling"},
+    {"period", "tumbling"},
+    {"slide", "every"},
+    {"hop", "every"},
+    {"advance", "every"},
+    {"gap", "session"},
+    {"grace", "lateness"},
+    {"graceperiod", "lateness"},
+    {"allowedlateness", "lateness"},
+    {"watermark", "lateness"},
+    {"aggregates", "aggregate"},
+    {"aggregations", "aggregate"},
+    {"functions", "aggregate"},
+    {"fields", "aggregate"},
+    // Of a pipeline.
+    {"input", "source"},
+    {"inputs", "source"},
+    {"from", "source"},
+    {"output", "sink"},
+    {"outputs", "sink"},
+    {"to", "sink"},
+    {"pipeline", "steps"},
+    {"processors", "steps"},
+    {"transforms", "steps"},
+    {"operators", "steps"},
+    {"time", "timestamp"},
+    {"format", "decode"},
+    {"codec", "decode"},
+    {"topics", "topic"},
+    {"server", "broker"},
+    // Of a broker.
+    {"host", "url"},
+    {"uri", "url"},
+    {"address", "url"},
+    {"server", "url"},
+    {"servers", "url"},
+    {"endpoint", "url"},
+    {"user", "username"},
+    {"pass", "password"},
+    {"cafile", "ca"},
+    {"rootca", "ca"},
+    {"certfile", "cert"},
+    {"keyfile", "key"},
+    {"mqttversion", "version"},
+    {"protocol", "version"},
+    {"cleansession", "session"},
+    {"cleanstart", "session"},
+};
+
+// The candidate that others call `folded`; empty where there is none.
+std::string_view SameByAnotherName(std::string_view folded,
+                                   const std::vector<std::string_view>& candidates) {
+  for (const Synonym& synonym : kSynonyms) {
+    if (synonym.theirs != folded) continue;
+    const auto found = std::find(candidates.begin(), candidates.end(), synonym.ours);
+    if (found != candidates.end()) return *found;
+  }
+  return {};
+}
+
 // Optimal string alignment: Damerau-Levenshtein in which no part is edited twice.
 std::size_t Distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before2(b.size() + 1);
@@ -168,11 +295,14 @@ std::string_view DidYouMean(std::string_view word,
   constexpr std::size_t kWordMax = 64;  // longer ones are no misspelt names
   if (word.empty() || word.size() > kWordMax) return {};
   const std::string folded = Folded(word);
+  for (const std::string_view candidate : candidates) {
+    if (!folded.empty() && Folded(candidate) == folded) return candidate;
+  }
+  if (const auto same = SameByAnotherName(folded, candidates); !same.empty()) return same;
   std::string_view best;
   std::size_t best_distance = SIZE_MAX;
   for (const std::string_view candidate : candidates) {
     if (candidate.size() > kWordMax) continue;
-    if (!folded.empty() && Folded(candidate) == folded) return candidate;
     const std::size_t longer = std::max(word.size(), candidate.size());
     const std::size_t allowed = std::max<std::size_t>(1, longer / 3);
     const std::size_t distance = Distance(word, candidate);

@@ -57,9 +57,9 @@ class Diagnostics final {
   std::size_t errors_ = 0;
 };
 
-// The candidate that `word` probably meant, or empty: Damerau-Levenshtein
-// distance of at most a third of the longer length (1 for short words), and also
-// where one is the other plus separators or case. Ties go to the first candidate.
+// The candidate that `word` probably meant, or empty: the same but for separators and case, else
+// what other programs call the same (`avg` is `mean`), else one within a Damerau-Levenshtein
+// distance of a third of the longer length (1 for short words). Ties go to the first candidate.
 std::string_view DidYouMean(std::string_view word, const std::vector<std::string_view>& candidates);
 
 }  // namespace runnel

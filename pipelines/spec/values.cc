@@ -121,6 +121,32 @@ std::string SizeHint(std::string_view text) {
   return {};
 }
 
+// `5 min`, `1hour`, `500 milliseconds`, `0.5s`: what was probably meant.
+std::string DurationHint(std::string_view text) {
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
+  double number = 0;
+  if (digits > 9 || !ParseReal(text.substr(0, digits), number)) return {};
+  std::string unit = Lower(text.substr(digits));
+  std::erase(unit, ' ');
+  if (unit.size() > 2 && unit.ends_with('s')) unit.pop_back();
+  struct Unit {
+    std::array<std::string_view, 4> theirs;
+    double microseconds;
+  };
+  constexpr std::array<Unit, 6> kMeant = {{{{"us", "usec", "micro", "microsecond"}, 1},
+                                           {{"ms", "msec", "milli", "millisecond"}, 1e3},
+                                           {{"s", "sec", "second", "secs"}, 1e6},
+                                           {{"m", "min", "minute", "mins"}, 60e6},
+                                           {{"h", "hr", "hour", "hrs"}, 3600e6},
+                                           {{"d", "day", "days", "days"}, 86400e6}}};
+  for (const Unit& one : kMeant) {
+    if (std::find(one.theirs.begin(), one.theirs.end(), unit) == one.theirs.end()) continue;
+    const Duration meant(static_cast<std::int64_t>(number * one.microseconds));
+    return meant.count() > 0 ? "did you mean " + Quoted(FormatDuration(meant)) + "?" : "";
+  }
+  return {};
+}
+
 std::string TypeHint(LeafType type, const Slot& slot) {
   const Node& node = slot.node;
   if (!node.IsScalar() || node.origin == Node::Origin::kCredential) return {};
@@ -141,7 +167,7 @@ std::string TypeHint(LeafType type, const Slot& slot) {
     case LeafType::kDuration:
       return ParseInteger(node.text, number) == Parsed::kOk
                  ? "give the unit: " + Quoted(node.text + "s") + " or " + Quoted(node.text + "ms")
-                 : "";
+                 : DurationHint(node.text);
     case LeafType::kSize:
       return SizeHint(node.text);
     case LeafType::kText:

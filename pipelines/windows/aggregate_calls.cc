@@ -113,6 +113,22 @@ bool AggregateCompiler::Add(const std::string& name, const Node& node) {
   return true;
 }
 
+// Of an aggregate that is not known.
+std::string AggregateCompiler::HintFor(const Call& call) const {
+  // `p95(v)`, `p999(v)`.
+  const std::string_view name = call.name;
+  const std::string_view digits = name.substr(std::min<std::size_t>(1, name.size()));
+  const bool percentile = (name.starts_with('p') || name.starts_with('P')) && digits.size() >= 2 &&
+                          digits.find_first_not_of("0123456789") == std::string_view::npos;
+  if (percentile && call.arguments.size() == 1) {
+    return "write it as `quantile(" + std::string(call.arguments[0].first) + ", 0." +
+           std::string(digits) + ")`";
+  }
+  const std::string_view meant = DidYouMean(call.name, context_.registry.AggregateNames());
+  return meant.empty() ? "`runnel list` has all aggregates"
+                       : "did you mean `" + std::string(meant) + "`?";
+}
+
 bool AggregateCompiler::CompileCall(const std::string& text, const Position& position,
                                     AggregateColumn& column) {
   const std::optional<Call> call = Split(text);
@@ -125,9 +141,10 @@ bool AggregateCompiler::CompileCall(const std::string& text, const Position& pos
   }
   const AggregateSpec* spec = context_.registry.FindAggregate(call->name);
   if (spec == nullptr) {
-    const std::string_view meant = DidYouMean(call->name, context_.registry.AggregateNames());
-    return Fail(position, "unknown aggregate `" + call->name + "`",
-                meant.empty() ? "" : "did you mean `" + std::string(meant) + "`?");
+    return Fail(position, "unknown aggregate `" + call->name + "`", HintFor(*call));
+  }
+  if (call->arguments.size() == 1 && call->arguments[0].first == "*") {
+    return Fail(position, "`*` is not a value", "`count()` counts all records");
   }
   const int given = static_cast<int>(call->arguments.size());
   const int values = std::min(given - spec->parameters_min, spec->values_max);

@@ -23,6 +23,7 @@ class AggregateCompiler final {
   struct Call;
 
   bool Fail(const Position& position, std::string message, std::string hint = {});
+  std::string HintFor(const Call& call) const;
   bool CompileCall(const std::string& text, const Position& position, AggregateColumn& column);
   bool ReadParameters(const Call& call, std::size_t from, const Position& position,
                       std::vector<double>& parameters);

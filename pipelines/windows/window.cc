@@ -220,6 +220,10 @@ class Compiler final {
           "expected `every` and a duration of at least 10ms, found `" + *options_.emit + "`",
           "write it as `emit: every 1s`");
     }
+    if (grid && *every >= length_) {
+      return Fail(PlaceOf("emit"), "`emit` is not shorter than the window of " +
+                                       FormatDuration(length_) + ": it would never come early");
+    }
     plan_.every = every->count();
   }
 

@@ -73,6 +73,7 @@ def help_and_version(programs):
         for verb in VERBS:
             done = shell.run(verb, "--help", code=0)
             assert done.stdout.startswith(f"runnel {verb}: ") and done.stderr == "", done
+            assert shell.run("help", verb, code=0).stdout == done.stdout
             assert max(map(len, done.stdout.splitlines())) <= 80, done.stdout
         done = shell.run("--version", code=0)
         assert re.fullmatch(r"runnel \d+\.\d+\.\d+.*\n", done.stdout), done
@@ -88,6 +89,7 @@ WRONG_USAGE = [
     (["status", "--jsno"], "unknown option `--jsno`\n  hint: did you mean `--json`?"),
     (["run", "--confg", "x"], "did you mean `--config`?"),
     (["check", "-c"], "`-c` needs the name of a file"),
+    (["-c", "x.yaml", "check"], "`-c` stands behind the command\n  hint: such as `runnel check -c FILE`"),
     (["xyzzy"], "unknown command `xyzzy`"),
     (["check", "absent.yaml"], "absent.yaml"),
     (["check", "-c", "absent.yaml"], "absent.yaml"),
@@ -156,6 +158,24 @@ def all_mistakes_at_once(programs):
             assert says in done.stderr, (says, done.stderr)
         assert shell.run("run", "-c", "runnel.yaml", "a.yaml", code=2).stderr.count("error:") >= 3
         assert shell.run("explain", "-c", "runnel.yaml", "a.yaml", code=2).stdout == ""
+
+
+def suspicious_pipelines(programs):
+    """What is allowed and hardly meant is said, and the pipeline runs."""
+    looped = "source: { mqtt: { topic: \"a/#\" } }\nsink: { mqtt: { topic: \"a/{m}/out\" } }\n"
+    with Shell(programs) as shell:
+        done = shell.run("check", shell.write("p.yaml", looped), code=0)
+        assert "p.yaml:2:24: warning: the source takes in what goes to `a/{m}/out`" in done.stderr, done
+        for other in ("b/{m}/out", "{m}", "ab/x"):
+            done = shell.run("check", shell.write("p.yaml", looped.replace("a/{m}/out", other)), code=0)
+            assert done.stderr == "", done
+        shell.write("runnel.yaml", "brokers: { here: mqtt://h, there: mqtt://t }\n")
+        elsewhere = looped.replace("{ topic: \"a/{m}", "{ broker: there, topic: \"a/{m}")
+        done = shell.run("check", "-c", "runnel.yaml", shell.write("p.yaml", elsewhere), code=0)
+        assert done.stderr == "", done
+        nowhere = shell.write("p.yaml", elsewhere.replace("there,", "site-b,"))
+        done = shell.run("check", "-c", "runnel.yaml", nowhere, code=2)
+        assert "no broker `site-b` in runnel.yaml" in done.stderr and "it has `here`, `there`" in done.stderr, done
 
 
 # Contents of a pipeline file that is no pipeline: an answer or a clear error, never a crash.
@@ -370,8 +390,11 @@ def schemas(programs):
         text = json.dumps(pipeline)
         assert text.count('"description"') > 100, text.count('"description"')
         jsonschema.Draft7Validator(device).validate(
-            {"workers": "auto", "brokers": {"local": {"url": "mqtt://127.0.0.1"}},
+            {"workers": "auto", "brokers": {"local": {"url": "mqtt://127.0.0.1", "version": 5},
+                                            "short": "mqtt://127.0.0.1"},
              "limits": {"journal": "256KiB", "record_timeout": "5s"}})
+        for wrong in ({"local": [5]}, {"local": {"url": "mqtt://h", "version": 4}}, {"local": {}}):
+            assert list(jsonschema.Draft7Validator(device).iter_errors({"brokers": wrong})), wrong
 
 
 def internal_programs(programs):
@@ -386,6 +409,6 @@ def internal_programs(programs):
 
 
 if __name__ == "__main__":
-    harness.main(help_and_version, wrong_usage, wrong_pipelines, all_mistakes_at_once, hostile_files,
+    harness.main(help_and_version, wrong_usage, wrong_pipelines, all_mistakes_at_once, suspicious_pipelines, hostile_files,
                  environment_and_credentials, missing_files, explain, status, tests_in_files, manual, schemas,
                  internal_programs)

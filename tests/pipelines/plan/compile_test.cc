@@ -24,7 +24,8 @@ const Wrong kWrong[] = {
      "  - filter: v > 1\n"
      "    select: [v]\n"
      "sink: { mqtt: { topic: \"out/{device}\" } }\n",
-     "p.yaml:3:5: error: a step is one operator with its options, such as `filter: temp > 20`\n"},
+     "p.yaml:3:5: error: a step is one operator with its options, such as `filter: temp > 20`\n"
+     "  hint: begin each with `- ` on a line of its own\n"},
     {"steps:\n"
      "  - filter: \"v > \"\n"
      "sink: { mqtt: { topic: \"out/{device}\" } }\n",
@@ -38,7 +39,8 @@ const Wrong kWrong[] = {
     {"steps:\n"
      "  - window: { tumbling: 10 s, key: device, aggregate: { n: count() } }\n"
      "sink: { mqtt: { topic: \"out/{device}\" } }\n",
-     "p.yaml:3:25: error: `tumbling` is not a duration, such as 250ms or 10s\n"},
+     "p.yaml:3:25: error: `tumbling` is not a duration, such as 250ms or 10s\n"
+     "  hint: did you mean `10s`?\n"},
     {"steps:\n"
      "  - window: { tumbling: 1s, key: device, latenes: 1s, aggregate: { n: count() } }\n"
      "sink: { mqtt: { topic: \"out/{device}\" } }\n",
@@ -83,11 +85,13 @@ const Wrong kWrong[] = {
      "  - window: { tumbling: 1s, key: device, aggregate: { n: count() } }\n"
      "  - window: { tumbling: 10s, aggregate: { n: count() } }\n"
      "sink: { mqtt: { topic: \"out/{device}\" } }\n",
-     "p.yaml:5:29: error: there is no field `device` here\n"},
+     "p.yaml:5:29: error: there is no field `device` here\n"
+     "  hint: there are `n`, `start`, `end`, `partial`\n"},
     {"steps:\n"
      "  - window: { tumbling: 1s, key: device, aggregate: { n: count() } }\n"
      "sink: { mqtt: { topic: \"out/{room}\" } }\n",
-     "p.yaml:4:29: error: there is no field `room` here\n"},
+     "p.yaml:4:29: error: there is no field `room` here\n"
+     "  hint: there are `device`, `n`, `start`, `end`, `partial`\n"},
     {"steps:\n"
      "  - filter: v > 1\n"
      "sink: { mqtt: { topic: \"out/{device}\" } }\n"
