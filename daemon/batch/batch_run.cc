@@ -444,7 +444,11 @@ int Run::Do() {
   }
   progress_.End();
   Report();
-  return 0;
+  const BatchCounts& counts = state_->counts;
+  if (counts.rows == 0 || counts.rejected < counts.rows) return 0;
+  // The usual reason is a file of another kind than somebody thought.
+  std::fputs("error: every row was rejected\n", stderr);
+  return kFailed;
 }
 
 }  // namespace

@@ -101,4 +101,16 @@ std::string FormatOfName(const std::string& path) {
   return {};
 }
 
+std::string_view ForeignFormatOfName(std::string_view path) {
+  constexpr std::string_view kForeign[] = {"parquet", "avro", "orc",  "arrow", "feather", "xlsx",
+                                           "xls",     "ods",  "cbor", "db",    "sqlite",  "zip"};
+  for (const std::string_view format : kForeign) {
+    if (path.size() > format.size() && path.ends_with(format) &&
+        path[path.size() - format.size() - 1] == '.') {
+      return format;
+    }
+  }
+  return {};
+}
+
 }  // namespace runnel

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipelines/base/result.h"
@@ -24,5 +25,7 @@ Result<std::vector<InputFile>> ListInputs(const std::vector<std::string>& words)
 // `csv`, `ndjson` or `line` by the end of a name, also in front of `.gz` and `.zst`; empty
 // where it does not say.
 std::string FormatOfName(const std::string& path);
+// `parquet` and others that are not lines of text; empty where the name does not say so.
+std::string_view ForeignFormatOfName(std::string_view path);
 
 }  // namespace runnel

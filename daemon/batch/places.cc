@@ -24,6 +24,7 @@ std::string WrongOutput(const char* name, const std::string& path, const BatchOp
                         const std::vector<InputFile>& inputs) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
+  if (status.type() == fs::file_type::none) return "`" + path + "`: " + error.message();
   if (status.type() == fs::file_type::directory) return "`" + path + "` is a folder";
   if (fs::exists(status) && status.type() != fs::file_type::regular) {
     return "`" + path + "` is no file, and " + name + " would replace it" +
@@ -48,6 +49,17 @@ std::string WrongOutput(const char* name, const std::string& path, const BatchOp
 std::string RejectsPath(const BatchOptions& options) {
   if (!options.rejects.empty() || options.output == "-") return options.rejects;
   return options.output + ".rejects.csv";
+}
+
+std::string BehindLinks(const std::string& path) {
+  constexpr int kLinksMax = 40;  // as of the system
+  fs::path file(path);
+  std::error_code error;
+  for (int links = 0; links < kLinksMax && fs::is_symlink(file, error); ++links) {
+    // operator/ leaves an absolute target as it is.
+    file = file.parent_path() / fs::read_symlink(file, error);
+  }
+  return file;
 }
 
 std::string WrongPlace(const BatchOptions& options, const std::vector<InputFile>& inputs) {

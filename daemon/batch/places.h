@@ -11,6 +11,8 @@ namespace runnel {
 
 // Where rows go that could not be used; empty: nowhere.
 std::string RejectsPath(const BatchOptions& options);
+// The file that a link stands for, so that the link stays when an output takes its place.
+std::string BehindLinks(const std::string& path);
 // What is wrong; empty where nothing is. An output takes the place of what has its name at the end,
 // so it must be neither an input nor the pipeline, and a file if it is there.
 std::string WrongPlace(const BatchOptions& options, const std::vector<InputFile>& inputs);

@@ -177,6 +177,20 @@ std::optional<Prepared> Prepare(const BatchOptions& options, const Registry& reg
   Node& root = prepared.spec.pipeline = file->root;
   const std::string input = InputFormat(options, prepared.inputs, root, problem);
   const std::string output = OutputFormat(options, root);
+  if (options.input_format.empty()) {
+    for (const InputFile& file_in : prepared.inputs) {
+      if (const auto foreign = ForeignFormatOfName(file_in.path); !foreign.empty()) {
+        problem = "`" + file_in.path + "` is " + std::string(foreign) +
+                  ", and no text with a record a line\n  hint: make csv, ndjson or line of it; "
+                  "where it is that already, `--input-format` says so";
+      }
+    }
+  }
+  if (const auto foreign = ForeignFormatOfName(options.output);
+      problem.empty() && options.format.empty() && !foreign.empty()) {
+    problem = "`" + options.output + "`: " + std::string(foreign) +
+              " cannot be written, only csv, ndjson and line";
+  }
   if (problem.empty() && !IsLines(input)) {
     problem = "`" + input + "` is no format of files with a record a line";
   }

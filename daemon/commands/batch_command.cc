@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "daemon/batch/batch_run.h"
+#include "daemon/batch/places.h"
 #include "daemon/commands/commands.h"
 #include "daemon/commands/executables.h"
 #include "pipelines/base/time.h"
@@ -59,8 +60,8 @@ constexpr const char* kHelp =
     "  --json                 where all rows went, for programs\n"
     "  --chunk SIZE           bytes that are worked on at once (4MiB)\n"
     "\n"
-    "Exit codes: 0 done, 1 the work failed, 2 wrong usage or configuration,\n"
-    "130 and 143 stopped by a signal.\n";
+    "Exit codes: 0 done, 1 the work failed or every row was rejected, 2 wrong usage\n"
+    "or configuration, 130 and 143 stopped by a signal.\n";
 
 std::optional<std::uint64_t> ParseNumber(std::string_view text) {
   std::uint64_t number = 0;
@@ -259,6 +260,8 @@ int BatchCommand(const CommandLine& line) {
     std::fprintf(stderr, "error: %s\n", problem.c_str());
     return 2;
   }
+  options.output = BehindLinks(options.output);
+  options.rejects = BehindLinks(options.rejects);
   options.worker_executable = FindExecutable("runnel-worker");
 #ifdef RUNNEL_TEST_HOOKS
   if (const char* poison = std::getenv("RUNNEL_TEST_POISON")) options.poison_text = poison;

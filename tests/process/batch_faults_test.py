@@ -47,6 +47,15 @@ def rejects(programs):
         assert desk.read("bad.csv") == desk.read("out.csv.rejects.csv")
 
 
+def nothing_but_rejects(programs):
+    """A file of another kind than somebody thought is no success."""
+    with Desk(programs) as desk:
+        desk.write("in.csv", as_csv([("then", "a", "1", "2")] * 3))
+        done = desk.run("p.yaml", "-i", "in.csv", "-o", "out.csv", code=1)
+        assert "rejected 3" in done.err and done.err.endswith("error: every row was rejected\n"), done.err
+        assert desk.read("out.csv.rejects.csv").count(b"\n") == 4
+
+
 def rejected_results(programs):
     """A result that a later step refuses is of no row."""
     with Desk(programs) as desk:
@@ -185,4 +194,4 @@ def deadly_rows(programs):
 
 
 if __name__ == "__main__":
-    harness.main(broken_archives, rejects, rejected_results, kills, resumes, interrupts, deadly_rows)
+    harness.main(broken_archives, rejects, nothing_but_rejects, rejected_results, kills, resumes, interrupts, deadly_rows)
