@@ -39,14 +39,12 @@ std::optional<Loaded> LoadOrPrint(const CommandLine& line) {
 }
 
 // How each pipeline would go over files.
-std::optional<std::string> ExplainBatch(const Loaded& loaded) {
+std::optional<std::string> ExplainBatch(const Loaded& loaded, Diagnostics& diagnostics) {
   Registry registry;
   RegisterAll(registry);
   std::string text;
   for (const PipelineFile& file : loaded.files) {
-    Diagnostics diagnostics;
     const std::unique_ptr<const BatchPlan> plan = PlanForFiles(file, registry, diagnostics);
-    Print(stderr, diagnostics.Format());
     if (plan == nullptr) return std::nullopt;
     text += "pipeline " + file.name + " over files\n" + plan->Explain();
   }
@@ -125,14 +123,14 @@ int CheckCommand(const CommandLine& line) {
 }
 
 int ExplainCommand(const CommandLine& line) {
-  const std::optional<Loaded> loaded = LoadOrPrint(line);
-  if (!loaded.has_value()) return kWrong;
+  Diagnostics diagnostics;
+  const std::optional<Loaded> loaded = LoadAll(line, diagnostics);
+  std::optional<std::string> batch;
+  if (loaded.has_value() && line.batch) batch = ExplainBatch(*loaded, diagnostics);
+  Print(stderr, diagnostics.Format());
+  if (!loaded.has_value() || (line.batch && !batch.has_value())) return kWrong;
   std::string text = ExplainDevice(loaded->device, loaded->pipelines);
-  if (line.batch) {
-    const std::optional<std::string> batch = ExplainBatch(*loaded);
-    if (!batch.has_value()) return kWrong;
-    text += "\n" + *batch;
-  }
+  if (batch.has_value()) text += "\n" + *batch;
   Print(stdout, text);
   return 0;
 }
