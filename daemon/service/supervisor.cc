@@ -285,20 +285,34 @@ bool Supervisor::CheckHungRecords() {
     Child& child = *workers_[task.worker];
     const std::uint64_t turn =
         child.process.has_value() ? task.journal->TurnRunning(child.process->pid()) : 0;
-    busy |= turn != 0 || task.journal->HasUnread();
+    const bool unread = task.journal->HasUnread();
+    busy |= turn != 0 || unread;
+    const std::uint64_t consumed = task.journal->consumed();
+    const bool rests = turn == 0 && (!unread || !child.ready || task.journal->WaitsForRoom());
     RunningTurn& seen = running_[i];
-    if (turn == 0 || turn != seen.turn) {
-      seen = {turn, Clock::now()};
+    if (rests || turn != seen.turn || consumed != seen.consumed) {
+      seen = {turn, consumed, Clock::now()};
       continue;
     }
-    if (Clock::now() - seen.since < options_.record_timeout) continue;
-    log_->Warn(child.name + " has worked on one record of `" + task.id.Name() +
-               "` for longer than limits.record_timeout; it is killed");
-    child.timed_out = true;
-    child.process->Kill(SIGKILL);
+    const Clock::duration patience =
+        turn == 0 ? Clock::duration(Liveness::kPatience) : options_.record_timeout;
+    if (Clock::now() - seen.since < patience) continue;
+    KillHung(child, task, turn != 0);
     seen = {};
   }
   return busy;
+}
+
+void Supervisor::KillHung(Child& child, const RunningTask& task, bool in_turn) {
+  if (in_turn) {
+    log_->Warn(child.name + " has worked on one record of `" + task.id.Name() +
+               "` for longer than limits.record_timeout; it is killed");
+  } else {
+    log_->Error(child.name + " has not looked at what waits for `" + task.id.Name() + "` for " +
+                FormatDuration(Liveness::kPatience) + "; it is killed");
+  }
+  child.timed_out = in_turn;
+  child.process->Kill(SIGKILL);
 }
 
 // Whether the uplink owes no sign of life.

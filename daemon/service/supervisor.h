@@ -2,8 +2,8 @@
 //
 // Starts them, hands over files and settings, sees them die, finds whose fault it
 // was, starts them again with back-off, and kills a worker that makes no progress on
-// one record for `record_timeout`, and an uplink that hangs. All on the loop; the mechanism is
-// child_process.h, the policy restart_policy.h.
+// one record for `record_timeout`, and a worker or an uplink that stands still. All on the loop;
+// the mechanism is child_process.h, the policy restart_policy.h.
 #pragma once
 
 #include <asio.hpp>
@@ -74,9 +74,10 @@ class Supervisor final {
     bool stopping = false;
     std::function<void()> stopped;
   };
-  // The turn that a task was in when it was looked at, and since when.
+  // The turn that a task was in when it was looked at, what it had consumed, and since when.
   struct RunningTurn {
     std::uint64_t turn = 0;
+    std::uint64_t consumed = 0;
     std::chrono::steady_clock::time_point since{};
   };
   // How far a task was when the watchdog was last fed.
@@ -99,6 +100,7 @@ class Supervisor final {
   void LookSoon();
   void Look();
   bool CheckHungRecords();
+  void KillHung(Child& child, const RunningTask& task, bool in_turn);
   bool CheckUplink();
   void Stop(Child& child, std::chrono::milliseconds deadline);
   bool IsRestarting(std::size_t task) const;

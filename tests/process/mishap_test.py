@@ -128,21 +128,23 @@ def signals_that_are_not_for_it(programs):
         assert "stopping: SIGHUP" in bed.log() and "received 1 " in bed.log(), bed.log()
 
 
-def an_uplink_that_stands_still_is_replaced(programs):
-    """Slow: it gets a minute, since name servers that do not answer take half of one."""
+def who_stands_still_is_replaced(programs):
+    """Slow: they get a minute, since name servers that do not answer take half of one."""
     with harness.Bed(programs) as bed:
         bed.configure(workers=1)
         bed.start_daemon(bed.write("by-clock.yaml", BY_CLOCK))
         bed.wait_connected()
         clock = bed.collect("clock/#")
-        uplink, = bed.child("runnel-uplink")
-        os.kill(uplink, signal.SIGSTOP)
+        uplink, worker = bed.child("runnel-uplink") + bed.child("runnel-worker")
+        for pid in (uplink, worker):
+            os.kill(pid, signal.SIGSTOP)
         publisher = bed.publisher()
         publisher.send("sensors/a", "{}")
         publisher.finish()
-        harness.wait_for(lambda: len(clock.all()) == 1, 120, bed.log)
+        harness.wait_for(lambda: len(clock.all()) == 1, 180, bed.log)
         assert "the uplink has not moved for 1m; it is killed" in bed.log(), bed.log()
-        assert not harness.alive(uplink)
+        assert "worker 1 has not looked at what waits for `by-clock/0.0` for 1m; it is killed" in bed.log(), bed.log()
+        assert not harness.alive(uplink) and not harness.alive(worker)
         bed.remember_children()
         assert bed.stop_daemon() == 0
 
@@ -202,4 +204,4 @@ def removed_journals_are_saved(programs):
 if __name__ == "__main__":
     harness.main(removed_journals_are_saved,
                  a_sink_that_is_away_holds_up_all_and_is_said, more_tasks_than_the_usual_limit_of_open_files,
-                 too_few_files_are_said, signals_that_are_not_for_it, an_uplink_that_stands_still_is_replaced)
+                 too_few_files_are_said, signals_that_are_not_for_it, who_stands_still_is_replaced)
