@@ -68,6 +68,23 @@ std::int64_t Zone::OffsetAt(std::int64_t utc) const {
   return after == changes_.begin() ? first_ : std::prev(after)->offset;
 }
 
+Zone::Period Zone::PeriodAt(std::int64_t utc) const {
+  const auto after =
+      std::upper_bound(changes_.begin(), changes_.end(), utc,
+                       [](std::int64_t time, const Change& change) { return time < change.utc; });
+  Period period;
+  if (after != changes_.end()) period.end = after->utc;
+  if (after == changes_.begin()) {
+    period.offset = period.offset_before = first_;
+    return period;
+  }
+  const auto change = std::prev(after);
+  period.begin = change->utc;
+  period.offset = change->offset;
+  period.offset_before = change == changes_.begin() ? first_ : std::prev(change)->offset;
+  return period;
+}
+
 std::int64_t Zone::ToUtc(std::int64_t local) const {
   // The change nearest to it decides between the offset before and the one after.
   std::int64_t offset = first_;

@@ -30,6 +30,16 @@ class Zone final {
   std::int64_t ToUtc(std::int64_t local) const;
   bool IsFixed() const { return changes_.empty(); }
 
+  // A stretch of time with one offset: from `begin` until `end`, the first and the last of them
+  // without these (INT64_MIN, INT64_MAX).
+  struct Period {
+    std::int64_t begin = INT64_MIN;
+    std::int64_t end = INT64_MAX;
+    std::int64_t offset = 0;
+    std::int64_t offset_before = 0;  // of the period that ends where it begins
+  };
+  Period PeriodAt(std::int64_t utc) const;
+
  private:
   struct Change {
     std::int64_t utc;

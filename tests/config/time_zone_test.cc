@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -172,12 +174,54 @@ TEST(TimeZones, KnowTheirDays) {
   EXPECT_EQ(grid.StartOf(autumn + 24 * kHour), autumn);
   EXPECT_EQ(grid.Next(autumn), autumn + 25 * kHour);
   EXPECT_EQ(grid.Shift(autumn + 25 * kHour, -1), autumn);
-  grid.every = kHour;
-  for (std::int64_t time = autumn; time < autumn + 25 * kHour; time += kHour / 4) {
-    const std::int64_t start = grid.StartOf(time);
-    EXPECT_LE(start, time);
-    EXPECT_LT(time - start, 2 * kHour);  // the hour that comes twice is one window
-    EXPECT_EQ(grid.StartOf(start), start);
+}
+
+// By a walk over every minute: a boundary is where the local clock comes to a time of the grid,
+// or jumps over one; what it shows twice counts twice only where the grid fits into the change.
+TEST(TimeZones, HaveBoundariesWhereTheClockComesToThem) {
+  const char* const zones[] = {
+      "X 3600 1711846800:7200 1729990800:3600",       // Berlin, 2024
+      "X -10800 1541300400:-7200 1550368800:-10800",  // Sao Paulo: at midnight
+      "X 37800 1712415600:39600 1728142200:37800",    // Lord Howe: by half an hour
+      "X 0 1711846800:3600 1711933200:0",             // two changes within a day
+  };
+  constexpr std::int64_t kMinute = kHour / 60;
+  for (const char* rules : zones) {
+    const std::optional<Zone> zone = Zone::Parse(rules);
+    ASSERT_TRUE(zone.has_value()) << rules;
+    for (const std::int64_t minutes : {15, 30, 45, 60, 120, 180, 360, 720, 1440, 2880}) {
+      Grid grid;
+      grid.every = minutes * kMinute;
+      grid.zone = zone;
+      for (const char* change : {std::strchr(rules + 2, ' ') + 1, std::strrchr(rules, ' ') + 1}) {
+        const std::int64_t at = std::strtoll(change, nullptr, 10) * 1'000'000;
+        const std::int64_t from = at - 72 * kHour;
+        std::vector<std::int64_t> wanted;
+        std::int64_t seen = INT64_MIN;  // the latest local time that the clock has come to
+        for (std::int64_t time = from; time < at + 72 * kHour; time += kMinute) {
+          const std::int64_t local = zone->ToLocal(time);
+          const std::int64_t before =
+              time == from ? local - kMinute : zone->ToLocal(time - kMinute);
+          const std::int64_t back = before + kMinute - local;
+          if (back > 0 && back % grid.every == 0) seen = local - kMinute;
+          // The times of the grid that lie behind `seen`, up to now.
+          const std::int64_t floor = local - (local % grid.every + grid.every) % grid.every;
+          if (floor > seen && seen != INT64_MIN) wanted.push_back(time);
+          seen = std::max(seen, local);
+        }
+        ASSERT_GE(wanted.size(), 2u);
+        for (std::size_t i = 0; i + 1 < wanted.size(); ++i) {
+          EXPECT_EQ(grid.Next(wanted[i]), wanted[i + 1]) << rules << " " << minutes << " " << i;
+          EXPECT_EQ(grid.Shift(wanted[i + 1], -1), wanted[i]) << rules << " " << minutes;
+          for (std::int64_t t = wanted[i]; t < wanted[i + 1]; t += kMinute) {
+            ASSERT_EQ(grid.StartOf(t), wanted[i]) << rules << " " << minutes << " " << i;
+          }
+        }
+        const auto steps = static_cast<std::int64_t>(wanted.size()) - 1;
+        EXPECT_EQ(grid.Shift(wanted.front(), steps), wanted.back()) << rules << " " << minutes;
+        EXPECT_EQ(grid.Shift(wanted.back(), -steps), wanted.front()) << rules << " " << minutes;
+      }
+    }
   }
 }
 
