@@ -85,6 +85,7 @@ class Run final {
   std::string manifest_pending_;
   std::size_t entries_pending_ = 0;
   bool spread_ = false;
+  bool columns_are_unknown_ = false;  // of rows that pass: none was seen
   bool resumed_ = false;
   std::size_t slot_bytes_ = 0;
   std::uint64_t handed_ = 0;  // rows to partitions
@@ -192,13 +193,14 @@ Status Run::Probe() {
   if (!prepared_->needs_columns) return {};
   std::vector<std::string> fields = reply.fields;
   // Where the rows say, each file may have some of its own.
-  for (std::size_t file = 1; file < prepared_->inputs.size() && !fields.empty(); ++file) {
+  for (std::size_t file = 1; file < prepared_->inputs.size(); ++file) {
     if (prepared_->inputs[file].IsStdin()) continue;
     if (Status other = ProbeFile(file, reply); !other.ok() || pool_->stopped()) return other;
     for (const std::string& field : reply.fields) {
       if (std::find(fields.begin(), fields.end(), field) == fields.end()) fields.push_back(field);
     }
   }
+  columns_are_unknown_ = fields.empty() && prepared_->plan->way == BatchWay::kRows;
   return TakeColumns(fields);
 }
 
@@ -278,10 +280,8 @@ Status Run::StartManifest() {
   if (resumed_) return {};
   Remove({"manifest"});
   if (Status opened = state_->output.Open(); !opened.ok()) return opened;
-  if (!prepared_->columns.empty()) {
-    const Status written = state_->output.Write(HeaderLine(prepared_->columns));
-    if (!written.ok()) return written;
-  }
+  const Status header = state_->output.Write(HeaderLine(*prepared_));
+  if (!header.ok()) return header;
   if (!Beside("manifest").empty()) manifest_pending_ = EncodeManifestHead(Head());
   return {};
 }
@@ -445,9 +445,19 @@ int Run::Do() {
   progress_.End();
   Report();
   const BatchCounts& counts = state_->counts;
-  if (counts.rows == 0 || counts.rejected < counts.rows) return 0;
+  const char* failure = nullptr;
+  if (counts.results > 0 && counts.results_rejected == counts.results && counts.passed == 0) {
+    failure = "every result was rejected";
+  }
   // The usual reason is a file of another kind than somebody thought.
-  std::fputs("error: every row was rejected\n", stderr);
+  if (counts.rows > 0 && counts.rejected == counts.rows) failure = "every row was rejected";
+  if (columns_are_unknown_ && counts.rejected > 0 && counts.passed == 0) {
+    failure =
+        "the columns of the output are not known, since no row at the beginning of a file passes\n"
+        "  hint: give them, `encode: { csv: { columns: [ts, temp] } }`, or write ndjson";
+  }
+  if (failure == nullptr) return 0;
+  std::fprintf(stderr, "error: %s\n", failure);
   return kFailed;
 }
 

@@ -19,17 +19,38 @@ bool AreTheSame(const std::string& a, const std::string& b) {
   return full(a) == full(b) && !error;
 }
 
+// The next link on the way to a file.
+fs::path Followed(const fs::path& file, std::error_code& error) {
+  // operator/ leaves an absolute target as it is.
+  return file.parent_path() / fs::read_symlink(file, error);
+}
+
+constexpr int kLinksMax = 40;  // as of the system
+
+// Whether it is a name of an open file, such as /dev/stdout.
+bool IsDescriptor(fs::path file) {
+  std::error_code error;
+  for (int links = 0; links < kLinksMax; ++links) {
+    const std::string& name = file.native();
+    if (name.starts_with("/proc/") || name.starts_with("/dev/fd/")) return true;
+    if (!fs::is_symlink(file, error)) return false;
+    file = Followed(file, error);
+  }
+  return false;
+}
+
 // Of an output `name` (an option) that is a file.
 std::string WrongOutput(const char* name, const std::string& path, const BatchOptions& options,
                         const std::vector<InputFile>& inputs) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
+  const std::string no_file =
+      "`" + path + "` is no file, and " + name + " would replace it" +
+      (path == options.output ? "\n  hint: `-o - > " + path + "` writes to it" : "");
+  if (IsDescriptor(path)) return no_file;
   if (status.type() == fs::file_type::none) return "`" + path + "`: " + error.message();
   if (status.type() == fs::file_type::directory) return "`" + path + "` is a folder";
-  if (fs::exists(status) && status.type() != fs::file_type::regular) {
-    return "`" + path + "` is no file, and " + name + " would replace it" +
-           (path == options.output ? "\n  hint: `-o - > " + path + "` writes to it" : "");
-  }
+  if (fs::exists(status) && status.type() != fs::file_type::regular) return no_file;
   const fs::path folder = fs::path(path).parent_path();
   if (!folder.empty() && !fs::is_directory(folder, error)) {
     return "there is no folder `" + folder.string() + "` for `" + path + "`";
@@ -52,12 +73,11 @@ std::string RejectsPath(const BatchOptions& options) {
 }
 
 std::string BehindLinks(const std::string& path) {
-  constexpr int kLinksMax = 40;  // as of the system
+  if (IsDescriptor(path)) return path;
   fs::path file(path);
   std::error_code error;
   for (int links = 0; links < kLinksMax && fs::is_symlink(file, error); ++links) {
-    // operator/ leaves an absolute target as it is.
-    file = file.parent_path() / fs::read_symlink(file, error);
+    file = Followed(file, error);
   }
   return file;
 }

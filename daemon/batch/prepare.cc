@@ -122,17 +122,21 @@ std::optional<PipelineFile> ReadFileOf(const BatchOptions& options, Diagnostics&
 
 }  // namespace
 
-std::string HeaderLine(const std::vector<std::string>& columns) {
+std::string HeaderLine(const Prepared& prepared) {
+  if (prepared.columns.empty() || !prepared.writes_header) return {};
+  const CsvDialect& dialect = prepared.plan->dialect;
+  const char special[] = {dialect.delimiter, dialect.quote, '\r', '\n', '\0'};
   std::string line;
-  for (const std::string& column : columns) {
-    if (!line.empty()) line += ',';
-    if (column.find_first_of(",\"\r\n") == std::string::npos) {
+  for (std::size_t i = 0; i < prepared.columns.size(); ++i) {
+    const std::string& column = prepared.columns[i];
+    if (i > 0) line += dialect.delimiter;
+    if (column.find_first_of(special) == std::string::npos) {
       line += column;
       continue;
     }
-    line += '"';
-    for (const char c : column) line += c == '"' ? "\"\"" : std::string(1, c);
-    line += '"';
+    line += dialect.quote;
+    for (const char c : column) line += std::string(c == dialect.quote ? 2 : 1, c);
+    line += dialect.quote;
   }
   return line + '\n';
 }
@@ -198,6 +202,8 @@ std::optional<Prepared> Prepare(const BatchOptions& options, const Registry& reg
     problem = "`" + output + "` is no format for a file\n  hint: `--format csv`, ndjson or line";
   }
   if (!problem.empty()) return std::nullopt;
+  const Node* header = OptionsOf(root.Find("encode"), output).Find("header");
+  prepared.writes_header = output == "csv" && (header == nullptr || header->text != "false");
   SetFormats(input, output, options, file->name, root);
   prepared.spec.name = file->name;
   prepared.spec.origin = {SourceTopicOf(root), options.topic, options.topic_column};

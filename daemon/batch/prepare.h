@@ -18,7 +18,8 @@ struct Prepared {
   std::vector<InputFile> inputs;
   ChunkOptions chunks;
   bool needs_columns = false;        // CSV, and nobody knows which: the first chunk tells
-  std::vector<std::string> columns;  // of the output's header; empty: it has none
+  std::vector<std::string> columns;  // of the output; empty: it has none
+  bool writes_header = false;        // its first line has them
 };
 
 // nullopt after an error, which is in `diagnostics` or in `problem`.
@@ -31,7 +32,7 @@ std::unique_ptr<const BatchPlan> PlanForFiles(const PipelineFile& file, const Re
 // The same with the columns that the first chunk has shown. False after an error.
 bool SetColumns(Prepared& prepared, const std::vector<std::string>& fields,
                 const Registry& registry, Diagnostics& diagnostics);
-// The names as the first line of a CSV file.
-std::string HeaderLine(const std::vector<std::string>& columns);
+// The names as the first line of a CSV file; empty where it has none.
+std::string HeaderLine(const Prepared& prepared);
 
 }  // namespace runnel

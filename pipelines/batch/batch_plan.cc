@@ -256,7 +256,10 @@ std::unique_ptr<const BatchPlan> CompileBatch(const BatchSpec& spec, const Regis
   };
   if (compiled->decode == "csv") batch->csv = csv_of("decode");
   if (compiled->encode == "csv") {
-    if (const std::optional<CsvPlan> csv = csv_of("encode")) batch->columns = csv->options.columns;
+    if (const std::optional<CsvPlan> csv = csv_of("encode")) {
+      batch->columns = csv->options.columns;
+      batch->dialect = csv->dialect;
+    }
   }
   for (const CompiledStep& step : compiled->steps) {
     if (batch->window == nullptr) batch->window = step.op->Window();

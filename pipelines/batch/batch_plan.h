@@ -64,6 +64,7 @@ struct BatchPlan {
   std::size_t window_step = 0;         // of the first window
   const WindowPlan* window = nullptr;  // the first one; nullptr: there is none
   std::vector<std::string> columns;    // that `encode: csv` writes; empty: another format
+  CsvDialect dialect;                  // of `encode: csv`
   bool refuses_other_fields = false;   // than those of `columns`: a result has to be whole
 };
 

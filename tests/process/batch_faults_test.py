@@ -62,14 +62,14 @@ def rejected_results(programs):
         desk.write("in.csv", as_csv([(BEGIN + i * MINUTE, "a", "1", "2") for i in range(3)]))
         desk.write("z.yaml", WINDOW.replace("sink:", "  - set: { x: 1 / (n - n) }\nsink:"))
         for more in ((), ("--as-stream",)):
-            counts = desk.ledger("z.yaml", "-i", "in.csv", "-o", "out.csv", *more)
+            counts = desk.ledger("z.yaml", "-i", "in.csv", "-o", "out.csv", *more, code=1)
             assert (counts["results_rejected"], counts["results_written"]) == (3, 0), counts
             found = list(csv.DictReader(io.StringIO(desk.read("out.csv.rejects.csv").decode(), newline="")))
             assert [(row["input"], row["line"], row["step"], row["reason"]) for row in found] == 3 * [
                 ("", "", "steps[1].set", "divide_by_zero")], found
             assert [str(BEGIN + i * MINUTE) in found[i]["row"] for i in range(3)] == 3 * [True], found
             assert not any(row["row"].endswith("\n") for row in found)
-        done = desk.run("z.yaml", "-i", "in.csv", "-o", "out.csv")
+        done = desk.run("z.yaml", "-i", "in.csv", "-o", "out.csv", code=1)
         assert "the first that was rejected: a result: divide_by_zero (steps[1].set)\n" in done.err, done.err
 
 

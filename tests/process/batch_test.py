@@ -334,6 +334,8 @@ def mistakes(programs):
                  "`sensors/{device}/climate`: no such message would come\n"),
                 (["p.yaml", "-i", "in.csv", "-o", "/dev/null"],
                  "error: `/dev/null` is no file, and `-o` would replace it\n  hint: `-o - > /dev/null` writes to it\n"),
+                (["p.yaml", "-i", "in.csv", "-o", "/dev/stdout"],
+                 "error: `/dev/stdout` is no file, and `-o` would replace it\n  hint: `-o - > /dev/stdout` writes to it\n"),
                 (["p.yaml", "-i", "in.csv", "-o", "."], "error: `.` is a folder\n"),
                 (["p.yaml", "-i", "in.csv", "-o", "o.csv.gz"],
                  "error: `o.csv.gz`: outputs are not packed\n  hint: `-o - | gzip > o.csv.gz`, with `--format`\n"),
@@ -354,6 +356,29 @@ def mistakes(programs):
             done = desk.run(*words, code=2)
             assert done.err == text, (words, done.err)
         assert sorted(os.listdir(desk.folder)) == ["in.csv", "in.parquet", "no-time.yaml", "no_name.yaml", "p.yaml"]
+
+
+def headers_are_as_the_rows(programs):
+    """The names with the delimiter and the quote of the rows, or none at all; of files without a hit too."""
+    with Desk(programs) as desk:
+        desk.write("in.csv", "a;b;'c;d'\n1;2;3\n")
+        for options, wanted in (("delimiter: ';', quote: \"'\"", "a;b;'c;d'\n1;2;3\n"),
+                                ("delimiter: tab", "a\tb\tc;d\n1\t2\t3\n"),
+                                ("header: false", "1,2,3\n")):
+            desk.write("as.yaml", "source: { mqtt: { topic: t } }\ndecode: { csv: { delimiter: ';', quote: \"'\" } }\n"
+                       f"encode: {{ csv: {{ {options} }} }}\nsink: {{ mqtt: {{ topic: out }} }}\n")
+            desk.run("as.yaml", "-i", "in.csv", "-o", "out.csv")
+            assert desk.read("out.csv").decode() == wanted, (options, desk.read("out.csv"))
+        desk.write("rare.yaml", "source: { mqtt: { topic: t } }\nsteps: [ { filter: v > 10 } ]\nsink: { mqtt: { topic: out } }\n")
+        for name, text in (("low", "ts,v\n1,5\n"), ("high", "ts,v\n1,50\n2,3\n"), ("empty", "ts,v\n"), ("nothing", "")):
+            desk.write(name + ".csv", text)
+        for first in ("low", "empty", "nothing"):
+            desk.run("rare.yaml", "-i", first + ".csv", "high.csv", "-o", "out.csv")
+            assert desk.read("out.csv") == b"ts,v\n1,50\n", (first, desk.read("out.csv"))
+        desk.write("late.csv", "ts,v\n" + "1,5\n" * 2_000 + "2,50\n" * 600)
+        done = desk.run("rare.yaml", "-i", "late.csv", "-o", "out.csv", "--chunk", "4096", code=1)
+        assert "error: the columns of the output are not known" in done.err, done.err
+        desk.run("rare.yaml", "-i", "low.csv", "-o", "out.csv")
 
 
 def a_link_stays(programs):
@@ -425,4 +450,4 @@ if __name__ == "__main__":
     harness.main(same_for_any_workers, same_for_any_chunks, shapes_of_files, inputs,
                  standard_input, stateless_rows_keep_their_order, order_matters, rows_that_pass_keyed_steps,
                  files_with_columns_of_their_own, spread_windows_keep_their_offset, steps_in_order, examples, as_stream, spills, topics,
-                 mistakes, a_link_stays, explained, walk_through, real_series)
+                 mistakes, headers_are_as_the_rows, a_link_stays, explained, walk_through, real_series)
