@@ -262,7 +262,6 @@ Costs Measure(TaskSet& tasks, Switchboard& board, clockid_t worker, std::vector<
   options.now = CoarseWallClock;
   options.room_bell = &board.room_bell();
   options.on_wait = [](std::size_t, bool) {};
-  options.on_stall = [](const RunningTask&, bool) {};
   options.on_activity = [] {};
   Dispatcher dispatcher(tasks, {&board.worker_ringer(0)}, options);
   Need(dispatcher.AddPipeline(0), "route");

@@ -111,10 +111,7 @@ bool Dispatcher::IsOfAnother(const Route& route, const RunningTask& task,
 // Holds no lock. The loop needs none of Paho's, so whatever frees the room goes on.
 bool Dispatcher::WaitForRoom(RunningTask& task, const IncomingMessage& message,
                              const Delivery& delivery) {
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point begin = Clock::now();
   bool taken = false;
-  bool stalled = false;
   task.journal->WaitBegins(options_.now());
   while (!taken && !stopped_.load(std::memory_order_acquire)) {
     task.journal->StartWaiting(kSourceWaits);
@@ -122,16 +119,11 @@ bool Dispatcher::WaitForRoom(RunningTask& task, const IncomingMessage& message,
             Appended::kFull;
     if (taken) break;
     Notify(task);
-    if (!stalled && Clock::now() - begin >= kStall) {
-      stalled = true;
-      options_.on_stall(task, true);
-    }
     std::array<pollfd, 2> bell = options_.room_bell->sources();
     if (poll(bell.data(), bell.size(), kSliceMilliseconds) > 0) options_.room_bell->Clear();
   }
   task.journal->StopWaiting(kSourceWaits);
   task.journal->WaitEnds(options_.now());
-  if (stalled && taken) options_.on_stall(task, false);
   return taken;
 }
 

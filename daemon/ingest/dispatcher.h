@@ -38,16 +38,12 @@ class Dispatcher final {
     std::function<Time()> now;
     // A bell that workers ring when a journal has room again.
     const Doorbell* room_bell = nullptr;
-    // Called when a wait for room begins (true) and ends (false), with the pipeline.
+    // Called when a wait for room begins (true) and ends (false), with the pipeline. Until then no
+    // dispatcher of this process gets a message: Paho has one receive thread.
     std::function<void(std::size_t pipeline, bool waiting)> on_wait;
-    // Called when a wait has lasted for kStall (true), and where it then found room (false). Until
-    // then no dispatcher of this process gets a message: Paho has one receive thread.
-    std::function<void(const RunningTask& task, bool stalled)> on_stall;
     // Called once after a worker was woken, until ReArm(): work has begun.
     std::function<void()> on_activity;
   };
-
-  static constexpr std::chrono::seconds kStall{1};
 
   // `tasks` and the ringers (one per worker) outlive the dispatcher.
   Dispatcher(TaskSet& tasks, std::vector<Ringer*> workers, Options options);

@@ -15,6 +15,15 @@
 
 namespace runnel {
 namespace fs = std::filesystem;
+namespace {
+
+bool HasAllFiles(const std::string& folder) {
+  std::error_code ignored;
+  return fs::exists(folder + "/in", ignored) && fs::exists(folder + "/work", ignored) &&
+         fs::exists(folder + "/settle", ignored);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<TaskSet>> TaskSet::Open(std::vector<RunningPipeline> pipelines,
                                                const TaskSetOptions& options) {
@@ -298,9 +307,9 @@ Status TaskSet::ChangePlan(std::size_t pipeline, std::string encoded, std::uint6
 
 Result<std::size_t> TaskSet::SaveRemoved() const {
   std::size_t saved = 0;
+  Status all;
   for (const RunningTask& task : tasks_) {
-    std::error_code ignored;
-    if (task.gone || fs::exists(task.folder + "/in", ignored)) continue;
+    if (task.gone || HasAllFiles(task.folder)) continue;
     const RunningPipeline& pipeline = pipelines_[task.pipeline];
     const std::string path = SnapshotPath(state_, task.id);
     Status done = MakeFolders(path.substr(0, path.rfind('/')));
@@ -308,9 +317,13 @@ Result<std::size_t> TaskSet::SaveRemoved() const {
     if (done.ok()) {
       done = StorePlan(state_, pipeline.plan->name(), pipeline.fingerprint, pipeline.encoded);
     }
-    if (!done.ok()) return done.error();
-    ++saved;
+    // What is left of it would be in the way of what is saved.
+    std::error_code ignored;
+    if (done.ok()) fs::remove(task.folder + "/in", ignored);
+    if (all.ok()) all = done;
+    saved += done.ok() ? 1 : 0;
   }
+  if (!all.ok()) return all.error();
   return saved;
 }
 

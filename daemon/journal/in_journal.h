@@ -94,6 +94,8 @@ class InJournal final {
   // A message begins and ends to wait for room, for who looks at the task's report.
   void WaitBegins(Time now);
   void WaitEnds(Time now);
+  // How long messages have waited, up to now.
+  Duration Waited(Time now) const;
   // Tells the worker when the daemon looks for deadlines next.
   void Arm(Time when) { in_->armed.store(Microseconds(when), std::memory_order_seq_cst); }
 

@@ -216,7 +216,12 @@ void App::TellPlans() {
 }
 
 Status App::MakeSources() {
-  stall_log_ = std::make_unique<StallLog>(*tasks_, *log_);
+  StallWatch::Options stalls;
+  stalls.now = CoarseWallClock;
+  stalls.hold = [this](bool held) {
+    for (const auto& source : sources_) source->Hold(held);
+  };
+  stalls_ = std::make_unique<StallWatch>(loop_, *tasks_, *log_, std::move(stalls));
   control_ = std::make_unique<PahoControl>();
   for (SourcePlan& plan : PlanSources(options_.device, *tasks_)) {
     Source::Options options;
@@ -227,12 +232,10 @@ Status App::MakeSources() {
     options.dispatcher.now = CoarseWallClock;
     options.dispatcher.room_bell = &board_->room_bell();
     options.dispatcher.on_wait = [this](std::size_t pipeline, bool waiting) {
-      asio::post(loop_, [this, pipeline, waiting] { ticker_->SetWaiting(pipeline, waiting); });
-    };
-    options.dispatcher.on_stall = [this](const RunningTask& task, bool stalled) {
-      for (const auto& held : sources_) held->Hold(stalled);
-      asio::post(loop_,
-                 [this, pipeline = task.pipeline, stalled] { stall_log_->Set(pipeline, stalled); });
+      asio::post(loop_, [this, pipeline, waiting] {
+        ticker_->SetWaiting(pipeline, waiting);
+        if (waiting) stalls_->Noticed();
+      });
     };
     options.dispatcher.on_activity = [this] {
       asio::post(loop_, [this] { supervisor_->Watch(); });
@@ -337,7 +340,7 @@ void App::WatchRuntime() {
   Result<std::unique_ptr<FolderWatch>> watch =
       FolderWatch::Create(loop_, runtime, "tasks", [this, runtime] {
         log_->Error("stopping: somebody has removed `" + runtime +
-                    "` or what is in it; the journals are saved below `" + options_.device.state +
+                    "` or what is in it; saving the journals below `" + options_.device.state +
                     "`, for the next start");
         exit_code_ = 1;
         BeginStop();
@@ -350,6 +353,7 @@ void App::BeginStop() {
   if (stopping_) return;
   stopping_ = true;
   if (runtime_watch_ != nullptr) runtime_watch_->Stop();
+  if (stalls_ != nullptr) stalls_->Stop();
   if (lookups_ != nullptr) lookups_->Stop();
   if (plans_ != nullptr) plans_->Stop();
   if (retirement_ != nullptr) retirement_->Stop();
@@ -383,9 +387,9 @@ void App::StopUplink() {
 }
 
 void App::Save() {
-  Status saved = SaveTasks(options_.device.runtime, options_.device.state);
   const Result<std::size_t> removed = tasks_->SaveRemoved();
-  if (saved.ok() && !removed.ok()) saved = removed.error();
+  Status saved = SaveTasks(options_.device.runtime, options_.device.state);
+  if (!removed.ok()) saved = removed.error();
   if (!saved.ok()) {
     log_->Error("saving the state: " + saved.error().message);
     exit_code_ = 1;

@@ -21,7 +21,7 @@
 #include "daemon/service/plan_sender.h"
 #include "daemon/service/retirement.h"
 #include "daemon/service/source.h"
-#include "daemon/service/stall_log.h"
+#include "daemon/service/stall_watch.h"
 #include "daemon/service/supervisor.h"
 #include "daemon/service/switchboard.h"
 #include "daemon/service/ticker.h"
@@ -94,7 +94,7 @@ class App final {
   std::unique_ptr<LookupReload> lookups_;
   std::unique_ptr<Retirement> retirement_;
   std::unique_ptr<Supervisor> supervisor_;
-  std::unique_ptr<StallLog> stall_log_;
+  std::unique_ptr<StallWatch> stalls_;
   std::unique_ptr<PahoControl> control_;
   std::vector<std::unique_ptr<Source>> sources_;
   std::vector<std::unique_ptr<asio::posix::stream_descriptor>> bell_;  // event and timer

@@ -1,11 +1,22 @@
 #include "daemon/service/source.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace runnel {
 
+namespace {
+
+using std::chrono::milliseconds;
+
+// How soon a full journal is tried again: twice as late each time.
+constexpr milliseconds kRetryFirst{50};
+constexpr milliseconds kRetryLongest{1'000};
+
+}  // namespace
+
 Source::Source(asio::io_context& loop, TaskSet& tasks, Log& log, Options options)
-    : loop_(&loop), tasks_(&tasks), log_(&log), options_(std::move(options)) {}
+    : loop_(&loop), tasks_(&tasks), log_(&log), options_(std::move(options)), retry_(loop) {}
 
 Result<std::unique_ptr<Source>> Source::Create(asio::io_context& loop, PahoControl& control,
                                                TaskSet& tasks, std::vector<Ringer*> workers,
@@ -83,18 +94,37 @@ void Source::Hold(bool held) {
 }
 
 // REQUIRES: the lock is held.
-// A journal without room for this has messages to work off, and idle time does not
-// pass while its source waits.
 void Source::TellTasks() {
-  const InputKind kind = is_up_ && !is_held_ ? InputKind::kResume : InputKind::kPause;
+  untold_.clear();
+  retry_after_ = kRetryFirst;
   for (const std::size_t pipeline : options_.session.pipelines) {
     const std::uint32_t partitions = tasks_->pipelines()[pipeline].plan->partitions(0);
     for (std::uint32_t partition = 0; partition < partitions; ++partition) {
-      RunningTask& task = tasks_->at(pipeline, 0, partition);
-      task.journal->AppendTime(kind, options_.dispatcher.now());
-      workers_[task.worker]->Notify({});
+      untold_.push_back(&tasks_->at(pipeline, 0, partition));
     }
   }
+  TellTheRest();
+}
+
+// REQUIRES: the lock is held.
+void Source::TellTheRest() {
+  const InputKind kind = is_up_ && !is_held_ ? InputKind::kResume : InputKind::kPause;
+  std::erase_if(untold_, [&](RunningTask* task) {
+    if (task->journal->AppendTime(kind, options_.dispatcher.now()) == Appended::kFull) return false;
+    workers_[task->worker]->Notify({});
+    return true;
+  });
+  if (untold_.empty()) return;
+  const std::chrono::milliseconds after = retry_after_;
+  retry_after_ = std::min(2 * retry_after_, kRetryLongest);
+  asio::post(*loop_, [this, after] {
+    retry_.expires_after(after);
+    retry_.async_wait([this](const asio::error_code& error) {
+      if (error) return;
+      const std::lock_guard lock(mutex_);
+      TellTheRest();
+    });
+  });
 }
 
 void Source::Handle(const MqttEvent& event) {

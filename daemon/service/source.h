@@ -35,8 +35,8 @@ class Source final {
   void Start() { client_->Start(); }
   // Ends all waits and says goodbye. False: the process has to end with _exit().
   bool Stop(std::chrono::steady_clock::time_point deadline);
-  // While the receive thread waits no message comes, whatever the devices do: their silence does
-  // not count. Any thread.
+  // While the receive thread waits messages come late or not at all, whatever the devices do: their
+  // silence does not count. The loop.
   void Hold(bool held);
   // Work is done: tell of the next that begins.
   void ReArm() { dispatcher_->ReArm(); }
@@ -49,8 +49,9 @@ class Source final {
   MessageOutcome OnMessage(const MqttMessage& message);
   void OnEvent(const MqttEvent& event);  // any of Paho's threads
   void BeginSession(bool present);
-  // Whether messages can come, to all tasks.
+  // Whether messages can come, to all tasks; those whose journal is full are told when it is not.
   void TellTasks();
+  void TellTheRest();
   void Handle(const MqttEvent& event);  // the loop
   void LogSubscriptions(const MqttSubscribed& subscribed);
 
@@ -62,9 +63,12 @@ class Source final {
   std::uint16_t session_number_ = 0;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<MqttClient> client_;
-  std::mutex mutex_;  // guards both below, and that the tasks hear of them in order
+  std::mutex mutex_;  // guards what is below, and that the tasks hear of it in order
   bool is_up_ = false;
   bool is_held_ = false;
+  std::vector<RunningTask*> untold_;
+  std::chrono::milliseconds retry_after_{};
+  asio::steady_timer retry_;  // the loop
   std::string last_failure_;  // the loop: not logged twice in a row
   bool connected_ = false;    // the loop
 };

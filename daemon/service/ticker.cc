@@ -22,7 +22,8 @@ Ticker::Ticker(asio::io_context& loop, TaskSet& tasks, std::vector<Ringer*> work
       options_(std::move(options)),
       timer_(loop),
       waiting_(tasks.pipelines().size(), false),
-      ticked_(tasks.pipelines().size()) {}
+      ticked_(tasks.pipelines().size()),
+      tick_ends_(tasks.tasks().size()) {}
 
 void Ticker::Run() {
   if (stopped_) return;
@@ -61,14 +62,18 @@ Time Ticker::EarliestOf(std::size_t pipeline) const {
 bool Ticker::Tick(std::size_t pipeline, Time now) {
   bool all = true;
   const bool staged = tasks_->pipelines()[pipeline].plan->stages() > 1;
-  for (RunningTask& task : tasks_->tasks()) {
+  for (std::size_t i = 0; i < tasks_->tasks().size(); ++i) {
+    RunningTask& task = tasks_->tasks()[i];
     if (task.pipeline != pipeline || task.id.stage != 0) continue;
     const std::optional<Time> deadline = task.journal->Deadline();
     if (!staged && (!deadline.has_value() || *deadline > now)) continue;
+    // It has not come to the last one yet: more of them would only fill its journal.
+    if (task.journal->consumed() < tick_ends_[i]) continue;
     if (task.journal->AppendTime(InputKind::kTick, now) != Appended::kDone) {
       all = false;
       continue;
     }
+    tick_ends_[i] = task.journal->end();
     workers_[task.worker]->Notify({});
     options_.on_tick();
   }

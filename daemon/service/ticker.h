@@ -45,8 +45,9 @@ class Ticker final {
   std::vector<Ringer*> workers_;
   Options options_;
   asio::steady_timer timer_;
-  std::vector<bool> waiting_;  // by pipeline
-  std::vector<Time> ticked_;   // by pipeline: the last tick
+  std::vector<bool> waiting_;             // by pipeline
+  std::vector<Time> ticked_;              // by pipeline: the last tick
+  std::vector<std::uint64_t> tick_ends_;  // by task: where its last tick ends in the journal
   bool stopped_ = false;
 };
 
