@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <string_view>
 
@@ -101,14 +102,16 @@ std::string FormatOfName(const std::string& path) {
   return {};
 }
 
-std::string_view ForeignFormatOfName(std::string_view path) {
+std::string_view ForeignFormatOfName(const std::string& path) {
+  std::string name = path;
+  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (const std::string_view packed : {".gz", ".zst", ".zstd"}) {
+    if (name.ends_with(packed)) name.resize(name.size() - packed.size());
+  }
   constexpr std::string_view kForeign[] = {"parquet", "avro", "orc",  "arrow", "feather", "xlsx",
                                            "xls",     "ods",  "cbor", "db",    "sqlite",  "zip"};
   for (const std::string_view format : kForeign) {
-    if (path.size() > format.size() && path.ends_with(format) &&
-        path[path.size() - format.size() - 1] == '.') {
-      return format;
-    }
+    if (name.ends_with("." + std::string(format))) return format;
   }
   return {};
 }

@@ -26,6 +26,6 @@ Result<std::vector<InputFile>> ListInputs(const std::vector<std::string>& words)
 // where it does not say.
 std::string FormatOfName(const std::string& path);
 // `parquet` and others that are not lines of text; empty where the name does not say so.
-std::string_view ForeignFormatOfName(std::string_view path);
+std::string_view ForeignFormatOfName(const std::string& path);
 
 }  // namespace runnel

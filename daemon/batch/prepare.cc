@@ -162,6 +162,13 @@ bool SetColumns(Prepared& prepared, const std::vector<std::string>& fields,
       continue;
     if (std::find(columns.begin(), columns.end(), name) == columns.end()) columns.push_back(name);
   }
+  // What they take away is not.
+  if (const auto& only = prepared.plan->plan().result_fields;
+      only.has_value() && prepared.plan->way != BatchWay::kRows) {
+    std::erase_if(columns, [&](const std::string& column) {
+      return std::find(only->begin(), only->end(), column) == only->end();
+    });
+  }
   prepared.columns = columns;
   prepared.needs_columns = false;
   SetColumnsOf(columns, prepared.spec.pipeline);

@@ -137,7 +137,9 @@ class Words final {
       size = *read;
       return;
     }
-    problem_ = "`" + option + "` is a size of at least " + Sized(least) +
+    const bool too_much = read.has_value() && *read > most;
+    problem_ = "`" + option + "` is a size of at " +
+               (too_much ? "most " + Sized(most) : "least " + Sized(least)) +
                ", such as 64MiB, found `" + *value + "`";
   }
   static std::string Sized(std::uint64_t bytes) {
@@ -154,8 +156,11 @@ class Words final {
       number = *read;
       return;
     }
-    problem_ = "`" + option + "` is a number from " + std::to_string(least) + " on, found `" +
-               *value + "`";
+    const bool too_much = read.has_value() && *read > most;
+    problem_ =
+        "`" + option + "` is a number " +
+        (too_much ? "up to " + std::to_string(most) : "from " + std::to_string(least) + " on") +
+        ", found `" + *value + "`";
   }
 
   void TakeRowTimeout(const std::string& option) {

@@ -90,6 +90,12 @@ std::string Unknown(const char* what, const std::string& word,
   return text;
 }
 
+std::vector<std::string_view> VerbNames() {
+  std::vector<std::string_view> names;
+  for (const VerbName& verb : kVerbs) names.push_back(verb.name);
+  return names;
+}
+
 // Options with a value, and the commands that have them.
 struct ValueOption {
   const char* name;
@@ -153,8 +159,12 @@ CommandLine ParseCommandLine(const std::vector<std::string>& words) {
     return line;
   }
   if (words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
-    const VerbName* about = words.size() == 2 ? FindVerb(words[1]) : nullptr;
-    if (about != nullptr) line.about = about->verb;
+    if (words[0] != "help" || words.size() == 1) return line;
+    if (const VerbName* about = FindVerb(words[1]); about != nullptr) {
+      line.about = about->verb;
+    } else {
+      line.problem = Unknown("command", words[1], VerbNames());
+    }
     return line;
   }
   if (words[0] == "--version" || words[0] == "version") {
@@ -163,8 +173,8 @@ CommandLine ParseCommandLine(const std::vector<std::string>& words) {
   }
   const VerbName* verb = FindVerb(words[0]);
   if (verb == nullptr) {
-    std::vector<std::string_view> names = {"--help", "--version"};
-    for (const VerbName& each : kVerbs) names.push_back(each.name);
+    std::vector<std::string_view> names = VerbNames();
+    names.insert(names.end(), {"--help", "--version"});
     line.problem = Unknown(words[0].starts_with('-') ? "option" : "command", words[0], names);
     if (words[0] == "-c" || words[0] == "--config") {
       line.problem = "`" + words[0] +

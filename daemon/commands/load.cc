@@ -46,12 +46,14 @@ std::string AsFilter(std::string_view topic) {
 }
 
 // A result that the source takes in makes another one, and so on.
-void WarnOfLoops(const Plan& plan, std::size_t sink, const Position& position,
-                 Diagnostics& diagnostics) {
+void WarnOfLoops(const DeviceConfig& device, const Plan& plan, std::size_t sink,
+                 const Position& position, Diagnostics& diagnostics) {
   const MqttSink& out = plan.sinks()[sink];
   const Result<TopicFilter> in = TopicFilter::Parse(plan.source().topic);
   const Result<TopicFilter> results = TopicFilter::Parse(AsFilter(out.topic));
-  if (!in.ok() || !results.ok() || out.broker != plan.source().broker) return;
+  // Without a name it is the first one.
+  const bool same = device.FindBroker(out.broker) == device.FindBroker(plan.source().broker);
+  if (!in.ok() || !results.ok() || !same) return;
   if (!Covers(in.value(), results.value())) return;
   diagnostics.Warning(position, "the source takes in what goes to `" + out.topic + "`",
                       "publish to topics that `" + plan.source().topic + "` does not match");
@@ -67,7 +69,7 @@ void CheckEndpoints(const PipelineFile& file, const Plan& plan, const DeviceConf
     if (i == 0) node = file.root.Find("sink");
     if (i > 0 && more != nullptr && i <= more->members.size()) node = &more->members[i - 1].value;
     CheckBroker(device, plan.sinks()[i].broker, Place(*node, {"mqtt", "broker"}), diagnostics);
-    WarnOfLoops(plan, i, Place(*node, {"mqtt", "topic"}), diagnostics);
+    WarnOfLoops(device, plan, i, Place(*node, {"mqtt", "topic"}), diagnostics);
   }
   const Result<TopicFilter> filter = TopicFilter::Parse(plan.source().topic);
   if (!filter.ok()) {

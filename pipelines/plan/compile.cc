@@ -117,6 +117,7 @@ class PlanCompiler final {
     if (!all_read_) return nullptr;
     // What is missing for an error that was found when the file was read is not one again.
     if (!AllStepsAreRight() || diagnostics_.errors() != errors_before_) return nullptr;
+    if (known_.has_value()) plan_->result_fields = known_->names;
     DecideFields();
     DecideStages();
     return std::move(plan_);

@@ -59,6 +59,8 @@ class CompiledPlan final : public Plan {
   std::unique_ptr<const Format> encode_format;
   // Records have a table each until a window makes records of a new kind.
   std::vector<std::unique_ptr<FieldTable>> tables;
+  // The only fields of what passes all steps, where that is known: behind a window, or by schema.
+  std::optional<std::vector<std::string>> result_fields;
   std::vector<std::string> captures;          // of the topic, in order
   std::vector<std::uint16_t> capture_fields;  // their fields in tables[0]
   std::vector<std::uint32_t> capture_levels;  // of the topic, from 0

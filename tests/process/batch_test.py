@@ -314,8 +314,8 @@ def mistakes(programs):
                 (["p.yaml", "-i", "*.gone", "-o", "o.csv"], "error: there is no file `*.gone`\n"),
                 (["p.yaml", "-i", "in.csv", "-o", "o.csv", "--worker", "2"],
                  "error: unknown option `--worker`\n  hint: did you mean `--workers`?\n"),
-                (["p.yaml", "-i", "in.csv", "-o", "o.csv", "--workers", "0"],
-                 "error: `--workers` is a number from 1 on, found `0`\n"),
+                (["p.yaml", "-i", "in.csv", "-o", "o.csv", "--workers", "257"],
+                 "error: `--workers` is a number up to 256, found `257`\n"),
                 (["p.yaml", "-i", "in.csv", "-o", "o.csv", "--memory", "lots"],
                  "error: `--memory` is a size of at least 32MiB, such as 64MiB, found `lots`\n"),
                 (["p.yaml", "-i", "in.csv", "-o", "o.csv", "--format", "cbor"],
@@ -339,8 +339,8 @@ def mistakes(programs):
                 (["p.yaml", "-i", "in.csv", "-o", "."], "error: `.` is a folder\n"),
                 (["p.yaml", "-i", "in.csv", "-o", "o.csv.gz"],
                  "error: `o.csv.gz`: outputs are not packed\n  hint: `-o - | gzip > o.csv.gz`, with `--format`\n"),
-                (["p.yaml", "-i", "in.csv", "-o", "o.parquet"],
-                 "error: `o.parquet`: parquet cannot be written, only csv, ndjson and line\n"),
+                (["p.yaml", "-i", "in.csv", "-o", "o.Parquet"],
+                 "error: `o.Parquet`: parquet cannot be written, only csv, ndjson and line\n"),
                 (["p.yaml", "-i", "in.parquet", "-o", "o.csv"],
                  "error: `in.parquet` is parquet, and no text with a record a line\n  hint: make csv, ndjson or "
                  "line of it; where it is that already, `--input-format` says so\n"),
@@ -379,6 +379,20 @@ def headers_are_as_the_rows(programs):
         done = desk.run("rare.yaml", "-i", "late.csv", "-o", "out.csv", "--chunk", "4096", code=1)
         assert "error: the columns of the output are not known" in done.err, done.err
         desk.run("rare.yaml", "-i", "low.csv", "-o", "out.csv")
+
+
+def columns_are_of_the_last_step(programs):
+    """Behind a window what later steps set, rename and take away."""
+    with Desk(programs) as desk:
+        desk.write("in.csv", as_csv([(BEGIN + i, "a", i, "2") for i in range(3)]))
+        for steps, wanted in (("select: { device: device, a: n }", "device,a\na,3\n"),
+                              ("drop: [start, end]", "device,n\na,3\n"),
+                              ("rename: { n: m }", f"device,start,end,m\na,{BEGIN // MINUTE * MINUTE},{BEGIN // MINUTE * MINUTE + MINUTE},3\n"),
+                              ("set: { twice: n * 2 }", "device,start,end,n,twice\n")):
+            desk.write("w.yaml", WINDOW.split("  - window")[0] + "  - window: { tumbling: 1m, key: device, "
+                       f"aggregate: {{ n: count() }} }}\n  - {steps}\nsink: {{ mqtt: {{ topic: out }} }}\n")
+            desk.run("w.yaml", "-i", "in.csv", "-o", "out.csv")
+            assert desk.read("out.csv").decode().startswith(wanted), (steps, desk.read("out.csv"))
 
 
 def a_link_stays(programs):
@@ -450,4 +464,4 @@ if __name__ == "__main__":
     harness.main(same_for_any_workers, same_for_any_chunks, shapes_of_files, inputs,
                  standard_input, stateless_rows_keep_their_order, order_matters, rows_that_pass_keyed_steps,
                  files_with_columns_of_their_own, spread_windows_keep_their_offset, steps_in_order, examples, as_stream, spills, topics,
-                 mistakes, headers_are_as_the_rows, a_link_stays, explained, walk_through, real_series)
+                 mistakes, headers_are_as_the_rows, columns_are_of_the_last_step, a_link_stays, explained, walk_through, real_series)

@@ -89,6 +89,7 @@ WRONG_USAGE = [
     (["status", "--jsno"], "unknown option `--jsno`\n  hint: did you mean `--json`?"),
     (["run", "--confg", "x"], "did you mean `--config`?"),
     (["check", "-c"], "`-c` needs the name of a file"),
+    (["help", "tset"], "unknown command `tset`\n  hint: did you mean `test`?"),
     (["-c", "x.yaml", "check"], "`-c` stands behind the command\n  hint: such as `runnel check -c FILE`"),
     (["xyzzy"], "unknown command `xyzzy`"),
     (["check", "absent.yaml"], "absent.yaml"),
@@ -173,6 +174,9 @@ def suspicious_pipelines(programs):
         elsewhere = looped.replace("{ topic: \"a/{m}", "{ broker: there, topic: \"a/{m}")
         done = shell.run("check", "-c", "runnel.yaml", shell.write("p.yaml", elsewhere), code=0)
         assert done.stderr == "", done
+        defaulted = looped.replace("{ topic: \"a/#", "{ broker: here, topic: \"a/#")
+        done = shell.run("check", "-c", "runnel.yaml", shell.write("p.yaml", defaulted), code=0)
+        assert "warning: the source takes in" in done.stderr, done
         nowhere = shell.write("p.yaml", elsewhere.replace("there,", "site-b,"))
         done = shell.run("check", "-c", "runnel.yaml", nowhere, code=2)
         assert "no broker `site-b` in runnel.yaml" in done.stderr and "it has `here`, `there`" in done.stderr, done
