@@ -64,7 +64,9 @@ class Gap final : public KeyedOperator<Gap, State> {
       return 0;
     }
     std::int64_t ahead = 0;
-    if (__builtin_sub_overflow(number, state.last, &ahead)) ahead = INT64_MAX;
+    if (__builtin_sub_overflow(number, state.last, &ahead)) {
+      ahead = number > state.last ? INT64_MAX : INT64_MIN;
+    }
     if (wrap_ > 0) {
       ahead = (number - state.last + wrap_) % wrap_;
       if (ahead > wrap_ / 2) ahead -= wrap_;
