@@ -8,7 +8,10 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import subprocess
+import threading
+import time
 
 import harness
 
@@ -149,6 +152,73 @@ def who_stands_still_is_replaced(programs):
         assert bed.stop_daemon() == 0
 
 
+class SlowWay:
+    """A way to a broker that takes so many bytes a second from who connects."""
+
+    def __init__(self, port, rate):
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port, self.to, self.rate = self.server.getsockname()[1], port, rate
+        self.open = [self.server]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        try:
+            while True:
+                client, _ = self.server.accept()
+                broker = socket.create_connection(("127.0.0.1", self.to))
+                # Little is on its way: what the broker has not taken waits at the sender.
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                self.open += [client, broker]
+                threading.Thread(target=self.pump, args=(client, broker, True), daemon=True).start()
+                threading.Thread(target=self.pump, args=(broker, client, False), daemon=True).start()
+        except OSError:
+            pass
+
+    def pump(self, source, sink, is_slow):
+        try:
+            while data := source.recv(1024):
+                sink.sendall(data)
+                if is_slow:
+                    time.sleep(len(data) / self.rate)  # the slowness itself: nobody waits for it
+        except OSError:
+            pass
+
+    def close(self):
+        for one in self.open:
+            one.close()
+
+
+def many_short_waits_are_one_stall(programs):
+    """Upstream is there and slower than what comes in: no wait lasts, and yet nobody is heard in time."""
+    with harness.Bed(programs) as bed, harness.Bed(programs) as site:
+        way = SlowWay(site.port, 20_000)
+        bed.configure(workers=1, extra=f"upstream: {{ url: \"mqtt://127.0.0.1:{way.port}\" }}",
+                      limits="{ journal: 64KiB, record: 4KiB }")
+        bed.start_daemon(*(bed.write(f"{text.split()[1]}.yaml", text) for text in (AWAY, SILENCE)))
+        bed.wait_connected()
+        absent = bed.collect("absent/#")
+        publisher = bed.publisher(in_flight=20_000)
+        sent = 0
+        for _ in range(6):
+            publisher.send("sensors/a", "{}")
+            for _ in range(800):
+                publisher.send("plant/a", json.dumps({"value": sent, "pad": "x" * 80}))
+                sent += 1
+            end = time.monotonic() + 1
+            harness.wait_for(lambda: time.monotonic() > end, 5, "a second")
+        harness.wait_for(lambda: bed.status("away")["waited_ms"] > 3_000, 30, lambda: bed.status("away"))
+        assert "`away`: its journal is full, its results wait for upstream" in bed.log(), bed.log()
+        assert absent.all() == [], absent.all()
+        # A device that is silent is told of when the source is not held up any more.
+        way.rate = 1 << 30
+        harness.wait_for(lambda: "`away`: there is room after" in bed.log(), 120, bed.log)
+        harness.wait_for(lambda: [t for t, *_ in absent.all()] == ["absent/a"], 60, absent.all)
+        publisher.finish()
+        assert bed.settled("away")["received"] == sent
+        way.close()
+        assert bed.stop_daemon() == 0
+
+
 MINUTES = """
 name: minutes
 source: { mqtt: { topic: "sensors/{device}", qos: 1 } }
@@ -203,6 +273,6 @@ def removed_journals_are_saved(programs):
 
 
 if __name__ == "__main__":
-    harness.main(removed_journals_are_saved,
+    harness.main(removed_journals_are_saved, many_short_waits_are_one_stall,
                  a_sink_that_is_away_holds_up_all_and_is_said, more_tasks_than_the_usual_limit_of_open_files,
                  too_few_files_are_said, signals_that_are_not_for_it, who_stands_still_is_replaced)
