@@ -209,7 +209,8 @@ std::optional<Prepared> Prepare(const BatchOptions& options, const Registry& reg
     problem = "`" + output + "` is no format for a file\n  hint: `--format csv`, ndjson or line";
   }
   if (!problem.empty()) return std::nullopt;
-  const Node* header = OptionsOf(root.Find("encode"), output).Find("header");
+  const Node encode = OptionsOf(root.Find("encode"), output);
+  const Node* header = encode.Find("header");
   prepared.writes_header = output == "csv" && (header == nullptr || header->text != "false");
   SetFormats(input, output, options, file->name, root);
   prepared.spec.name = file->name;
