@@ -143,10 +143,12 @@ struct WindowOptions {
                   "Where windows begin after 1970-01-01T00:00Z, or after midnight.")
         .Example("6h");
     schema
-        .Optional(
-            "timezone", &WindowOptions::timezone,
-            "Windows follow the civil time of a zone: days have 23 to 25 hours. From 2000 to 2050; "
-            "other times have the offset of the nearest of these.")
+        .Optional("timezone", &WindowOptions::timezone,
+                  "Windows follow the civil time of a zone: days have 23 to 25 hours; an hour that "
+                  "the clock "
+                  "shows twice is two windows of an hour, and not two days. From 2000 to 2050; "
+                  "other times "
+                  "have the offset of the nearest of these.")
         .Example("Europe/Berlin");
     schema
         .Optional("emit", &WindowOptions::emit,
