@@ -17,10 +17,13 @@ namespace runnel {
 namespace fs = std::filesystem;
 namespace {
 
-bool HasAllFiles(const std::string& folder) {
-  std::error_code ignored;
-  return fs::exists(folder + "/in", ignored) && fs::exists(folder + "/work", ignored) &&
-         fs::exists(folder + "/settle", ignored);
+// Whether one of a task's files is not there; what cannot be looked at may be.
+bool LacksFiles(const std::string& folder) {
+  const char* const names[] = {"/in", "/work", "/settle"};
+  return std::any_of(std::begin(names), std::end(names), [&](const char* name) {
+    std::error_code unknown;
+    return fs::status(folder + name, unknown).type() == fs::file_type::not_found;
+  });
 }
 
 }  // namespace
@@ -157,11 +160,7 @@ Status TaskSet::OpenLeftover(TaskId id, const TaskSetOptions& options) {
   std::error_code ignored;
   // What Remove() has left, or a first start that was killed: without one of them the others are
   // nothing.
-  const auto is_missing = [&task](const char* file) {
-    std::error_code unknown;
-    return fs::status(task.folder + file, unknown).type() == fs::file_type::not_found;
-  };
-  if (is_missing("/in") || is_missing("/work") || is_missing("/settle")) {
+  if (LacksFiles(task.folder)) {
     fs::remove_all(task.folder, ignored);
     return {};
   }
@@ -309,7 +308,7 @@ Result<std::size_t> TaskSet::SaveRemoved() const {
   std::size_t saved = 0;
   Status all;
   for (const RunningTask& task : tasks_) {
-    if (task.gone || HasAllFiles(task.folder)) continue;
+    if (task.gone || !LacksFiles(task.folder)) continue;
     const RunningPipeline& pipeline = pipelines_[task.pipeline];
     const std::string path = SnapshotPath(state_, task.id);
     Status done = MakeFolders(path.substr(0, path.rfind('/')));

@@ -225,9 +225,9 @@ void InJournal::WaitEnds(Time now) {
   in_->waits_since.store(0, std::memory_order_relaxed);
 }
 
-Duration InJournal::Waited(Time now) const {
-  const auto waited = static_cast<std::int64_t>(in_->waited.load(std::memory_order_relaxed));
-  const std::int64_t since = in_->waits_since.load(std::memory_order_relaxed);
+Duration WaitedIn(const InPage& page, Time now) {
+  const auto waited = static_cast<std::int64_t>(page.waited.load(std::memory_order_relaxed));
+  const std::int64_t since = page.waits_since.load(std::memory_order_relaxed);
   const std::int64_t lasts = since == 0 ? 0 : Elapsed(since, Microseconds(now));
   return Duration(waited + std::max<std::int64_t>(lasts, 0));
 }

@@ -50,6 +50,9 @@ struct Blame {
   bool skipped = false;  // from now on
 };
 
+// How long messages of the source have waited for room, up to now. Any process.
+Duration WaitedIn(const InPage& page, Time now);
+
 class InJournal final {
  public:
   struct Options {
@@ -94,8 +97,7 @@ class InJournal final {
   // A message begins and ends to wait for room, for who looks at the task's report.
   void WaitBegins(Time now);
   void WaitEnds(Time now);
-  // How long messages have waited, up to now.
-  Duration Waited(Time now) const;
+  Duration Waited(Time now) const { return WaitedIn(*in_, now); }
   // Tells the worker when the daemon looks for deadlines next.
   void Arm(Time when) { in_->armed.store(Microseconds(when), std::memory_order_seq_cst); }
 

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "daemon/journal/ended_tasks.h"
-#include "daemon/posix/clock.h"
 
 namespace runnel {
 namespace {
@@ -21,15 +20,6 @@ struct NamedCount {
   const char* name;
   std::uint64_t count;
 };
-
-std::chrono::milliseconds WaitedFor(const TaskReport& task) {
-  Duration waited(static_cast<std::int64_t>(task.waited));
-  if (task.waits_since != 0) {
-    const std::int64_t now = Microseconds(CoarseWallClock());
-    waited += Duration(std::max<std::int64_t>(Elapsed(task.waits_since, now), 0));
-  }
-  return std::chrono::floor<std::chrono::milliseconds>(waited);
-}
 
 // Of the tasks that are there, and of those that have ended: `ended` as it was before.
 PipelineReport ReadTasks(const std::string& folder, const EndedTasks& ended, std::string& problem) {
@@ -59,8 +49,8 @@ PipelineReport ReadTasks(const std::string& folder, const EndedTasks& ended, std
     }
     last_is_there |= ended.IsLast(id, read.value().incarnation);
     report.Add(read.value(), id.stage == 0, id.stage == last_stage);
-    report.waited += WaitedFor(read.value());
-    waits |= read.value().waits_since != 0;
+    report.waited += read.value().waited;
+    waits |= read.value().waits;
     is_held_up |= id.stage == last_stage && read.value().waits_for_reader;
   }
   if (waits) report.waits_for = is_held_up ? WaitsFor::kUpstream : WaitsFor::kWorkers;
@@ -191,8 +181,8 @@ std::string PipelineReport::Json() const {
   const char* const reason = waits_for == WaitsFor::kUpstream  ? "\"upstream\""
                              : waits_for == WaitsFor::kWorkers ? "\"workers\""
                                                                : "null";
-  return json + ",\"waited_ms\":" + std::to_string(waited.count()) + ",\"waits_for\":" + reason +
-         "}";
+  return json + ",\"waited_ms\":" + std::to_string(waited / std::chrono::milliseconds(1)) +
+         ",\"waits_for\":" + reason + "}";
 }
 
 }  // namespace runnel

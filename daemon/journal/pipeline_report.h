@@ -4,7 +4,6 @@
 // without changing anything, as task_report.h.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -54,7 +53,7 @@ enum class WaitsFor : std::uint8_t {
 struct PipelineReport : PipelineCounts {
   std::string name;
   // How long messages of its tasks have waited for room, up to now.
-  std::chrono::milliseconds waited{};
+  Duration waited{};
   WaitsFor waits_for = WaitsFor::kNothing;
 
   // `received 7421  filtered 310  aggregated 7111  results 96  published 96`, and what

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include "daemon/journal/in_journal.h"
+#include "daemon/posix/clock.h"
 #include "daemon/posix/files.h"
 #include "daemon/posix/mapping.h"
 
@@ -36,8 +38,8 @@ Result<TaskReport> ReadTaskReport(const std::string& folder) {
   report.received = in_page.received;
   report.redelivered = in_page.redelivered;
   report.overload_dropped = in_page.overload_dropped;
-  report.waited = in_page.waited.load(std::memory_order_relaxed);
-  report.waits_since = in_page.waits_since.load(std::memory_order_relaxed);
+  report.waited = WaitedIn(in_page, CoarseWallClock());
+  report.waits = in_page.waits_since.load(std::memory_order_relaxed) != 0;
   report.waits_for_reader = work_page.waits_for_room.load(std::memory_order_relaxed) != 0;
   report.ledger = checkpoint.ledger;
   report.states_lost = checkpoint.states_lost;

@@ -9,6 +9,7 @@
 
 #include "daemon/journal/task_files.h"
 #include "pipelines/base/result.h"
+#include "pipelines/base/time.h"
 
 namespace runnel {
 
@@ -23,8 +24,8 @@ struct TaskReport {
   std::uint64_t states_lost = 0;
   std::uint64_t unsettled = 0;  // bytes of outputs
   // Of the source, for room among the inputs.
-  std::uint64_t waited = 0;       // microseconds; without a wait that still lasts
-  std::int64_t waits_since = 0;   // microseconds since 1970 UTC; 0: it does not wait
+  Duration waited{};              // in all, up to now
+  bool waits = false;             // still
   bool waits_for_reader = false;  // the worker waits, for room among the outputs
   std::uint64_t plan_fingerprint = 0;
   std::uint64_t incarnation = 0;  // of the files

@@ -1,11 +1,9 @@
 #include "daemon/service/folder_watch.h"
 
-#include <sys/inotify.h>
-
-#include <cstring>
 #include <utility>
 
 #include "daemon/posix/fd.h"
+#include "daemon/posix/inotify.h"
 
 namespace runnel {
 namespace {
@@ -44,16 +42,9 @@ void FolderWatch::Read() {
 }
 
 bool FolderWatch::IsRemoved(std::string_view events) const {
-  while (events.size() >= sizeof(inotify_event)) {
-    inotify_event event;
-    std::memcpy(&event, events.data(), sizeof event);
-    const std::size_t size = sizeof event + event.len;
-    if (size > events.size()) return false;
-    const char* const text = events.data() + sizeof event;
-    const std::string_view name(text, strnlen(text, event.len));
-    if ((event.mask & kOfFolder) != 0 || ((event.mask & kOfPart) != 0 && name == part_))
-      return true;
-    events.remove_prefix(size);
+  for (InotifyEvent event; NextEvent(events, event);) {
+    if ((event.mask & kOfFolder) != 0) return true;
+    if ((event.mask & kOfPart) != 0 && event.name == part_) return true;
   }
   return false;
 }

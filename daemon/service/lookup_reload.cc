@@ -1,12 +1,11 @@
 #include "daemon/service/lookup_reload.h"
 
-#include <sys/inotify.h>
-
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 
 #include "config/lookup_file.h"
+#include "daemon/posix/inotify.h"
 #include "pipelines/plan/registry.h"
 
 namespace runnel {
@@ -86,17 +85,10 @@ void LookupReload::Read() {
 // Whether one of the events may have changed a table. `..data` is what the tools of
 // containers exchange to replace all files of a folder at once.
 bool LookupReload::IsOfTable(std::string_view events) const {
-  while (events.size() >= sizeof(inotify_event)) {
-    inotify_event event;
-    std::memcpy(&event, events.data(), sizeof event);
-    const std::size_t size = sizeof event + event.len;
-    if (size > events.size()) return true;
-    const char* text = events.data() + sizeof event;
-    const std::string_view name(text, strnlen(text, event.len));
-    const auto folder = names_.find(event.wd);
-    if ((event.mask & IN_Q_OVERFLOW) != 0 || name == "..data") return true;
-    if (folder != names_.end() && folder->second.contains(name)) return true;
-    events.remove_prefix(size);
+  for (InotifyEvent event; NextEvent(events, event);) {
+    const auto folder = names_.find(event.watch);
+    if ((event.mask & IN_Q_OVERFLOW) != 0 || event.name == "..data") return true;
+    if (folder != names_.end() && folder->second.contains(event.name)) return true;
   }
   return false;
 }

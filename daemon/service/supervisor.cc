@@ -16,6 +16,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// How long a worker may leave alone what waits for it: it asks nobody and waits for no network.
+// Before systemd's watchdog, which looks every 10 s and ends all after 30, ends all.
+constexpr std::chrono::milliseconds kStill{15'000};
+
 // Descriptors of one task as a worker gets them: each a description of its own, so
 // that the lock on the work file ends with the worker.
 Result<TaskDescriptors> OpenForWorker(const RunningTask& task) {
@@ -294,9 +298,7 @@ bool Supervisor::CheckHungRecords() {
       seen = {turn, consumed, Clock::now()};
       continue;
     }
-    const Clock::duration patience =
-        turn == 0 ? Clock::duration(Liveness::kPatience) : options_.record_timeout;
-    if (Clock::now() - seen.since < patience) continue;
+    if (Clock::now() - seen.since < (turn == 0 ? kStill : options_.record_timeout)) continue;
     KillHung(child, task, turn != 0);
     seen = {};
   }
@@ -309,7 +311,7 @@ void Supervisor::KillHung(Child& child, const RunningTask& task, bool in_turn) {
                "` for longer than limits.record_timeout; it is killed");
   } else {
     log_->Error(child.name + " has not looked at what waits for `" + task.id.Name() + "` for " +
-                FormatDuration(Liveness::kPatience) + "; it is killed");
+                FormatDuration(kStill) + "; it is killed");
   }
   child.timed_out = in_turn;
   child.process->Kill(SIGKILL);

@@ -61,6 +61,7 @@ Time Ticker::EarliestOf(std::size_t pipeline) const {
 
 bool Ticker::Tick(std::size_t pipeline, Time now) {
   bool all = true;
+  bool any = false;
   const bool staged = tasks_->pipelines()[pipeline].plan->stages() > 1;
   for (std::size_t i = 0; i < tasks_->tasks().size(); ++i) {
     RunningTask& task = tasks_->tasks()[i];
@@ -75,8 +76,9 @@ bool Ticker::Tick(std::size_t pipeline, Time now) {
     }
     tick_ends_[i] = task.journal->end();
     workers_[task.worker]->Notify({});
-    options_.on_tick();
+    any = true;
   }
+  if (any) options_.on_tick();
   return all;
 }
 

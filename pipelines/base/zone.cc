@@ -85,15 +85,4 @@ Zone::Period Zone::PeriodAt(std::int64_t utc) const {
   return period;
 }
 
-std::int64_t Zone::ToUtc(std::int64_t local) const {
-  // The change nearest to it decides between the offset before and the one after.
-  std::int64_t offset = first_;
-  for (const Change& change : changes_) {
-    if (local - offset < change.utc) break;
-    if (local - change.offset < change.utc) return local - offset;  // in the gap
-    offset = change.offset;
-  }
-  return local - offset;
-}
-
 }  // namespace runnel

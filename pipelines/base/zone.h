@@ -25,10 +25,6 @@ class Zone final {
   // Microseconds, all of these.
   std::int64_t OffsetAt(std::int64_t utc) const;
   std::int64_t ToLocal(std::int64_t utc) const { return utc + OffsetAt(utc); }
-  // A local time that comes twice is the first of the two; one that does not come is as
-  // long after the change as it is after the gap's beginning.
-  std::int64_t ToUtc(std::int64_t local) const;
-  bool IsFixed() const { return changes_.empty(); }
 
   // A stretch of time with one offset: from `begin` until `end`, the first and the last of them
   // without these (INT64_MIN, INT64_MAX).
