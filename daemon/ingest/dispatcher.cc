@@ -30,6 +30,7 @@ Status Dispatcher::AddPipeline(std::size_t pipeline) {
   for (const std::size_t capture : sharding.captures) {
     route.key_levels.push_back(filter.value().capture_levels()[capture]);
   }
+  if (!route.by_topic) route.key = filter.value().around();
   for (std::uint32_t i = 0; i < sharding.partitions; ++i) {
     route.tasks.push_back(&tasks_->at(pipeline, 0, i));
   }
@@ -45,7 +46,7 @@ Status Dispatcher::AddPipeline(std::size_t pipeline) {
 }
 
 bool Dispatcher::Take(const IncomingMessage& message) {
-  levels_.Split(message.topic);
+  levels_.Of(message.topic);
   for (const std::uint32_t match : matcher_->Match(levels_, matches_)) {
     const Route& route = routes_[match];
     if (message.retained && route.source->retained == RetainedPolicy::kIgnore) continue;
@@ -56,7 +57,12 @@ bool Dispatcher::Take(const IncomingMessage& message) {
 
 inline RunningTask& Dispatcher::Pick(const Route& route, std::string_view topic) {
   if (route.tasks.size() == 1) return *route.tasks[0];
-  std::string_view key = route.by_topic ? topic : levels_[route.key_levels[0]];
+  std::string_view key = topic;
+  if (route.key.has_value()) {
+    key = route.key->Level(topic);
+  } else if (!route.by_topic) {
+    key = levels_[route.key_levels[0]];
+  }
   if (route.key_levels.size() > 1) {
     key_.assign(key);
     for (std::size_t i = 1; i < route.key_levels.size(); ++i) {

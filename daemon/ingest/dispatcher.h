@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,8 +67,9 @@ class Dispatcher final {
     std::vector<RunningTask*> tasks;  // by partition
     // Where messages of another configuration may be: all of the first stage, those that end too.
     std::vector<RunningTask*> siblings;
-    bool by_topic = false;                // the shard key is the whole topic
-    std::vector<std::size_t> key_levels;  // otherwise these levels of it
+    bool by_topic = false;                   // the shard key is the whole topic
+    std::vector<std::size_t> key_levels;     // otherwise these levels of it
+    std::optional<TopicFilter::Around> key;  // or the one level that the filter leaves open
   };
 
   bool IsOfAnother(const Route& route, const RunningTask& task, const IncomingMessage& message,

@@ -6,6 +6,7 @@
 #include "pipelines/base/check.h"
 #include "pipelines/base/hash.h"
 #include "pipelines/base/same_bytes.h"
+#include "pipelines/base/scan.h"
 
 namespace runnel {
 namespace {
@@ -151,9 +152,45 @@ void TopicFilter::PrepareMatch() {
   for (std::size_t i = 0; i < levels_.size(); ++i) {
     if (levels_[i].kind == LevelKind::kLiteral) literals_.push_back(i);
   }
+  one_wild_ = !open && literals_.size() + 1 == levels_.size();
+  if (!one_wild_) return;
+  bool behind = false;
+  for (std::size_t i = 0; i < levels_.size(); ++i) {
+    std::string& side = behind ? behind_ : before_;
+    if (i > 0) side += '/';
+    behind = behind || levels_[i].kind != LevelKind::kLiteral;
+    side += levels_[i].literal;
+  }
+}
+
+std::optional<TopicFilter::Around> TopicFilter::around() const {
+  if (!one_wild_) return std::nullopt;
+  return Around{before_.size(), behind_.size()};
+}
+
+// Without looking for the levels of the topic.
+inline bool TopicFilter::MatchAround(std::string_view topic) const {
+  const std::size_t begin = before_.size();
+  if (topic.size() < begin + behind_.size() || topic.empty()) return false;
+  const char* const text = topic.data();
+  const std::size_t size = topic.size() - begin - behind_.size();
+  if (!SameBytes(before_, {text, begin}) ||
+      !SameBytes(behind_, {text + begin + size, behind_.size()})) {
+    return false;
+  }
+  if (begin == 0 && topic[0] == '$') return false;
+  constexpr std::size_t kBlock = 16;
+  if (size <= kBlock && begin + kBlock <= topic.size()) {
+    return (scan::Find16(text + begin, '/') & ((1U << size) - 1)) == 0;
+  }
+  return std::string_view(text + begin, size).find('/') == std::string_view::npos;
 }
 
 bool TopicFilter::Match(const TopicLevels& topic) const {
+  return one_wild_ ? MatchAround(topic.topic()) : MatchLevels(topic);
+}
+
+bool TopicFilter::MatchLevels(const TopicLevels& topic) const {
   if (topic.size() < levels_least_ || topic.size() > levels_most_) return false;
   if (wild_first_ && topic.IsSystem()) return false;
   for (const std::size_t level : literals_) {
@@ -271,7 +308,7 @@ std::uint32_t TopicMatcher::Find(std::uint32_t parent, std::string_view literal)
 
 std::span<std::uint32_t> TopicMatcher::Match(const TopicLevels& topic,
                                              std::span<std::uint32_t> room) const {
-  if (topic.size() == 0) return {};
+  if (topic.topic().empty()) return {};
   if (nodes_.empty()) {
     std::size_t found = 0;
     for (std::uint32_t i = 0; i < few_.size(); ++i) {

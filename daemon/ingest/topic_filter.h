@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,6 +37,17 @@ class TopicFilter final {
   // For each capture the level of a topic that it names, counted from 0.
   const std::vector<std::size_t>& capture_levels() const { return capture_levels_; }
 
+  // Of a filter that has one wildcard, and that one level: the bytes of a matching topic
+  // before and behind that level.
+  struct Around {
+    std::size_t before = 0;
+    std::size_t behind = 0;
+    std::string_view Level(std::string_view topic) const {
+      return {topic.data() + before, topic.size() - before - behind};
+    }
+  };
+  std::optional<Around> around() const;
+
   bool Match(const TopicLevels& topic) const;
   bool Match(std::string_view topic) const { return Match(TopicLevels(topic)); }
 
@@ -57,6 +69,8 @@ class TopicFilter final {
   Status ParseLevels(std::string_view filter);
   Status ParseCapture(std::string_view level);
   void PrepareMatch();
+  bool MatchAround(std::string_view topic) const;
+  bool MatchLevels(const TopicLevels& topic) const;
   static bool SameOrWild(const Level& wide, const Level& narrow, bool first);
 
   std::string text_;
@@ -65,7 +79,11 @@ class TopicFilter final {
   std::vector<std::string> captures_;
   std::vector<std::size_t> capture_levels_;
   std::vector<Level> levels_;
-  // What Match() looks at.
+  // What Match() looks at, of a filter with an Around: that is most of them.
+  bool one_wild_ = false;
+  std::string before_;
+  std::string behind_;
+  // And of all others.
   std::size_t levels_least_ = 1;  // of a topic
   std::size_t levels_most_ = 0;
   bool wild_first_ = false;

@@ -19,7 +19,8 @@ std::uint32_t SlashesOfShort(std::string_view topic) {
 }  // namespace
 
 // Slashes of the block at `at`, behind the first `size` levels.
-inline std::size_t TopicLevels::Note(std::size_t at, std::uint32_t slashes, std::size_t size) {
+inline std::size_t TopicLevels::Note(std::size_t at, std::uint32_t slashes,
+                                     std::size_t size) const {
   for (; slashes != 0 && size < kTopicLevelsMax; slashes &= slashes - 1) {
     ends_[size++] =
         static_cast<std::uint16_t>(at + static_cast<std::size_t>(std::countr_zero(slashes)));
@@ -27,9 +28,8 @@ inline std::size_t TopicLevels::Note(std::size_t at, std::uint32_t slashes, std:
   return size;
 }
 
-void TopicLevels::Split(std::string_view topic) {
-  topic_ = topic;
-  size_ = 0;
+void TopicLevels::Split() const {
+  const std::string_view topic = topic_;
   if (topic.empty()) return;
   std::size_t size = 0;
   if (topic.size() < kBlock) {

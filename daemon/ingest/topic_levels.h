@@ -1,4 +1,5 @@
-// TopicLevels: where the levels of a topic are, found once for all who look at them.
+// TopicLevels: where the levels of a topic are, found when somebody looks at them, and once for
+// all.
 #pragma once
 
 #include <array>
@@ -13,14 +14,23 @@ inline constexpr std::size_t kTopicLevelsMax = 200;  // as many as mosquitto tak
 class TopicLevels final {
  public:
   TopicLevels() = default;
-  explicit TopicLevels(std::string_view topic) { Split(topic); }
+  explicit TopicLevels(std::string_view topic) { Of(topic); }
 
   // Borrows `topic`, of at most kTopicBytesMax bytes. What is behind kTopicLevelsMax
   // levels counts as one more: no filter looks into it. The empty topic has none.
-  void Split(std::string_view topic);
+  void Of(std::string_view topic) {
+    topic_ = topic;
+    size_ = 0;
+  }
 
-  std::size_t size() const { return size_; }
+  std::string_view topic() const { return topic_; }
+  // Not for several threads at once, as operator[]: the first one to ask splits the topic.
+  std::size_t size() const {
+    if (size_ == 0) Split();
+    return size_;
+  }
   std::string_view operator[](std::size_t level) const {
+    if (size_ == 0) Split();
     const std::size_t begin = level == 0 ? 0 : std::size_t{ends_[level - 1]} + 1;
     return {topic_.data() + begin, ends_[level] - begin};
   }
@@ -28,11 +38,12 @@ class TopicLevels final {
   bool IsSystem() const { return topic_.starts_with('$'); }
 
  private:
-  std::size_t Note(std::size_t at, std::uint32_t slashes, std::size_t size);
+  void Split() const;
+  std::size_t Note(std::size_t at, std::uint32_t slashes, std::size_t size) const;
 
   std::string_view topic_;
-  std::size_t size_ = 0;
-  std::array<std::uint16_t, kTopicLevelsMax + 1> ends_;  // only the first size_ are set
+  mutable std::size_t size_ = 0;                                 // 0: not split
+  mutable std::array<std::uint16_t, kTopicLevelsMax + 1> ends_;  // only the first size_ are set
 };
 
 }  // namespace runnel

@@ -28,6 +28,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       CHECK(level < levels.size());
       CHECK(levels[level].data() >= topic.data());
       CHECK(levels[level].data() + levels[level].size() <= topic.data() + topic.size());
+      if (filter.around().has_value())
+        CHECK(filter.around()->Level(levels.topic()) == levels[level]);
     }
   }
   CHECK(Overlaps(filter, filter) && Covers(filter, filter));

@@ -164,6 +164,41 @@ TEST(TopicFilter, CapturesLevels) {
   EXPECT_EQ(levels[2], "d-7");
 }
 
+TEST(TopicFilter, KnowsWhatIsAroundItsOnlyWildcard) {
+  const auto level = [](std::string_view filter, std::string_view topic) {
+    const std::optional<TopicFilter::Around> around = Filter(filter).around();
+    return around.has_value() ? std::string(around->Level(topic)) : "none";
+  };
+  EXPECT_EQ(level("sensors/{device}/climate", "sensors/d-7/climate"), "d-7");
+  EXPECT_EQ(level("{device}", "d-7"), "d-7");
+  EXPECT_EQ(level("a/+", "a/"), "");
+  EXPECT_EQ(level("$share/g/{x}/b", "a/b"), "a");
+  EXPECT_EQ(level("a/b", "a/b"), "none");
+  EXPECT_EQ(level("a/#", "a/b"), "none");
+  EXPECT_EQ(level("{a}/+", "a/b"), "none");
+}
+
+// Each length of a level, on both sides of the blocks in which it is looked through.
+TEST(TopicFilter, FindsASlashInItsOnlyWildcard) {
+  for (const std::string_view text : {"{x}", "s/{x}", "{x}/climate", "sensors/{x}/climate"}) {
+    const TopicFilter filter = Filter(text);
+    const std::string before(text.substr(0, text.find('{')));
+    const std::string behind(text.substr(text.find('}') + 1));
+    for (std::size_t size = 0; size <= 40; ++size) {
+      const std::string level(size, 'd');
+      if (std::string topic = before + level + behind; !topic.empty()) {
+        EXPECT_TRUE(filter.Match(topic)) << topic;
+        EXPECT_FALSE(filter.Match("x" + topic + "/x")) << topic;
+      }
+      for (std::size_t slash = 0; slash < size; ++slash) {
+        std::string other = level;
+        other[slash] = '/';
+        EXPECT_FALSE(filter.Match(before + other + behind)) << before + other + behind;
+      }
+    }
+  }
+}
+
 TEST(TopicFilter, DefaultMatchesNothing) {
   EXPECT_FALSE(TopicFilter().Match("a"));
   EXPECT_FALSE(Overlaps(TopicFilter(), Filter("#")));
