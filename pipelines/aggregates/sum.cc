@@ -1,39 +1,62 @@
-// sum: of numbers. Ints stay int as long as they fit, else double, compensated.
-// O(1), algebraic: merged parts agree to a rounding.
+// sum: of numbers. Ints are added exactly, whatever their order; doubles compensated.
+// O(1), algebraic: merged parts agree to a rounding, and exactly without doubles.
+#include <cmath>
+
 #include "pipelines/aggregates/aggregate.h"
 #include "pipelines/aggregates/compensated.h"
 
 namespace runnel {
 namespace {
 
+enum Seen : std::uint64_t { kInts = 1, kDoubles = 2 };
+constexpr int kSeenBits = 2;
+
+// The sum of the ints has 126 bits, which no stream is long enough to fill: it may leave the
+// range of an int and come back.
 struct State {
-  CompensatedSum real;  // everything, as doubles
-  std::int64_t whole;   // the exact sum, while `exact`
-  std::uint32_t values;
-  std::uint32_t inexact;  // not 0: a double was added, or the ints did not fit
+  CompensatedSum real;  // of the doubles
+  std::uint64_t low;    // of the ints
+  std::uint64_t high;   // above them, behind the bits that say what there was
 };
 
 class Sum final : public PlainAggregate<Sum, State> {
  public:
   void Take(State& sum, const Value* values, Time) const {
     const Value& value = values[0];
-    sum.real.Add(value.ToDouble());
-    sum.values = 1;
-    if (value.type() != Type::kInt ||
-        __builtin_add_overflow(sum.whole, value.AsInt(), &sum.whole)) {
-      sum.inexact = 1;
+    if (value.type() == Type::kInt) {
+      AddWhole(sum, static_cast<std::uint64_t>(value.AsInt()), value.AsInt() < 0 ? -1 : 0);
+      sum.high |= kInts;
+    } else {
+      sum.real.Add(value.ToDouble());
+      sum.high |= kDoubles;
     }
   }
   void Join(State& sum, const State& from) const {
     sum.real.Add(from.real.sum);
     sum.real.Add(from.real.correction);
-    sum.values |= from.values;
-    const bool overflow = __builtin_add_overflow(sum.whole, from.whole, &sum.whole);
-    sum.inexact |= from.inexact | (overflow ? 1u : 0u);
+    AddWhole(sum, from.low, High(from));
+    sum.high |= from.high & (kInts | kDoubles);
   }
   Value Get(const State& sum, const Interval&, Arena&) const {
-    if (sum.values == 0) return Value::Null();
-    return sum.inexact != 0 ? Value::Double(sum.real.Get()) : Value::Int(sum.whole);
+    if ((sum.high & (kInts | kDoubles)) == 0) return Value::Null();
+    const auto whole = static_cast<std::int64_t>(sum.low);
+    const bool fits = High(sum) == (whole < 0 ? -1 : 0);
+    if ((sum.high & kDoubles) == 0 && fits) return Value::Int(whole);
+    CompensatedSum all = sum.real;
+    all.Add(std::ldexp(static_cast<double>(High(sum)), 64));
+    all.Add(std::ldexp(static_cast<double>(sum.low >> 32), 32));
+    all.Add(static_cast<double>(sum.low & 0xffff'ffff));
+    return Value::Double(all.Get());
+  }
+
+ private:
+  static std::int64_t High(const State& sum) {
+    return static_cast<std::int64_t>(sum.high) >> kSeenBits;
+  }
+  static void AddWhole(State& sum, std::uint64_t low, std::int64_t high) {
+    sum.low += low;
+    const std::uint64_t carry = sum.low < low ? 1 : 0;
+    sum.high += (static_cast<std::uint64_t>(high) + carry) << kSeenBits;
   }
 };
 
@@ -44,9 +67,9 @@ AggregateSpec aggregates::sum() {
   spec.name = "sum";
   spec.signature = "sum(value)";
   spec.description =
-      "The sum; an int as long as all values are ints and it fits. Null without values.";
+      "The sum; an int where all values are ints and it fits, in any order. Null without values.";
   spec.algebra = Algebra::kAlgebraic;
-  spec.cost = "O(1), 32 bytes, compensated (Neumaier): one rounding";
+  spec.cost = "O(1), 32 bytes; ints exact, doubles compensated (Neumaier): one rounding";
   spec.make = MakeAggregate<Sum>;
   spec.example = "sum(v)";
   spec.example_records = R"([{"v": 1}, {"v": 2.5}])";

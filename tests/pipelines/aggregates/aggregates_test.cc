@@ -263,5 +263,44 @@ TEST(Sums, DoNotLoseSmallNumbersBesideLargeOnes) {
   EXPECT_EQ(running.Result().ToDouble(), 1'000.0);
 }
 
+// Batch merges parts in another order than one pass adds in: the type must not depend on it.
+TEST(Sums, OfIntsAreExactInAnyOrderAndAnyParts) {
+  constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+  constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
+  StateRegion region = StateRegion::InMemory(1 << 16);
+  std::string problem;
+  const auto sum = aggregates::sum().make({1, {}}, problem);
+  const std::vector<std::int64_t> values = {kMax, kMax, -5, kMin, kMin, kMax, 1, kMin, 12, 1, 1};
+  for (std::size_t cut = 0; cut <= values.size(); ++cut) {
+    Running left(*sum, region);
+    Running right(*sum, region);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      (i < cut ? left : right).Add({Value::Int(values[i]), 0});
+    }
+    left.Merge(right);
+    ASSERT_EQ(left.Result().type(), Type::kInt) << cut;
+    EXPECT_EQ(left.Result().AsInt(), 7) << cut;
+  }
+}
+
+TEST(Sums, OfIntsThatDoNotFitAreDoubles) {
+  constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+  constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
+  StateRegion region = StateRegion::InMemory(1 << 16);
+  std::string problem;
+  const auto sum = aggregates::sum().make({1, {}}, problem);
+  for (const std::int64_t value : {kMax, kMin}) {
+    Running running(*sum, region);
+    running.Add({Value::Int(value), 0});
+    EXPECT_EQ(running.Result().AsInt(), value);
+    for (int i = 0; i < 3; ++i) running.Add({Value::Int(value), 0});
+    ASSERT_EQ(running.Result().type(), Type::kDouble);
+    EXPECT_EQ(running.Result().AsDouble(), 4 * static_cast<double>(value));
+    running.Add({Value::Double(0.5), 0});
+    for (int i = 0; i < 4; ++i) running.Add({Value::Int(value == kMax ? -kMax : kMax), 0});
+    EXPECT_EQ(running.Result().ToDouble(), value == kMax ? 0.5 : -3.5);
+  }
+}
+
 }  // namespace
 }  // namespace runnel
