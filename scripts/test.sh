@@ -14,6 +14,8 @@ cd "$(dirname "$0")/.."
 
 begin=$SECONDS
 jobs=$(nproc)
+# Tests with brokers and processes wait more than they work.
+tests_at_once=$((2 * jobs))
 
 elapsed() { printf '%d:%02d' $(((SECONDS - begin) / 60)) $(((SECONDS - begin) % 60)); }
 say() { printf '\n== %s  (%s)\n' "$*" "$(elapsed)"; }
@@ -40,7 +42,7 @@ run_tests() {
   local preset=$1
   shift
   say "$preset: testing"
-  ctest --test-dir "build/$preset" -j "$jobs" --no-tests=error --output-on-failure "$@" </dev/null
+  ctest --test-dir "build/$preset" -j "$tests_at_once" --no-tests=error --output-on-failure "$@" </dev/null
 }
 
 phase_dev() {
