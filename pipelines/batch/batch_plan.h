@@ -44,6 +44,8 @@ enum class BatchWay : std::uint8_t {
 // Partitions of an input, never more or fewer: what a run gives may not depend on anything
 // but its input.
 constexpr std::uint32_t kBatchPartitions = 64;
+// The longest encoded key of a group: a row with a longer one is rejected (`key_too_large`).
+constexpr std::size_t kBatchKeyMax = 64 * 1024;
 
 struct BatchPlan {
   const CompiledPlan& plan() const { return *compiled; }

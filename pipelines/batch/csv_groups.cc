@@ -217,7 +217,8 @@ bool CsvGroups::TakeOtherValue(const char* begin, const char* stop, Value* place
   switch (column.use) {
     case Use::kKey:
       key_ = {begin, static_cast<std::size_t>(stop - begin)};
-      return begin < stop && IsSurelyText(*begin);
+      return begin < stop && key_.size() <= kBatchKeyMax - KeyPlan::kTextHead &&
+             IsSurelyText(*begin);
     case Use::kTime:
       return TakeTime(begin, stop);
     case Use::kValue:

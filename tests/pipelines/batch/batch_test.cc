@@ -240,6 +240,28 @@ TEST(Mapper, AnyColumnsAndNumbersGiveTheSameWithoutRecords) {
   }
 }
 
+// What a key may be long is the same with and without records, and fits wherever it goes later.
+TEST(Mapper, AKeyThatIsTooLongIsRejectedAlone) {
+  const auto plan = PlanOf(kMinutes);
+  ASSERT_NE(plan, nullptr);
+  const std::size_t longest = kBatchKeyMax - KeyPlan::kTextHead;
+  const auto row = [](char c, std::size_t size) {
+    return "1700000000000," + std::string(size, c) + ",1\n";
+  };
+  const std::string rows = row('a', longest) + row('b', longest + 1) + row('c', 1'000'000) +
+                           row('d', 3) + row('a', longest);
+  for (const bool careful : {false, true}) {
+    Keep keep;
+    const std::string results = Results(*plan, "ts,device,temp\n", rows, 4 << 20, careful, keep);
+    EXPECT_EQ(std::count(results.begin(), results.end(), '\n'), 2) << careful;
+    EXPECT_NE(results.find(R"("n":2)"), std::string::npos) << careful;
+    ASSERT_EQ(keep.rejects.size(), 2U) << careful;
+    for (const std::string& reject : keep.rejects) {
+      EXPECT_TRUE(reject.starts_with("key_too_large 1700000000000,")) << reject.substr(0, 80);
+    }
+  }
+}
+
 TEST(Mapper, TheChunksDoNotMatter) {
   std::mt19937_64 source = Source();
   const auto plan = PlanOf(kMinutes);
