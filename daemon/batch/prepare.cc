@@ -162,7 +162,14 @@ bool SetColumns(Prepared& prepared, const std::vector<std::string>& fields,
       continue;
     if (std::find(columns.begin(), columns.end(), name) == columns.end()) columns.push_back(name);
   }
-  // What they take away is not.
+  // What they take apart is only there where it was seen behind them,
+  for (const CompiledStep& step : steps) {
+    const std::optional<std::uint16_t> list = step.op->ListTakenApart();
+    if (!list.has_value()) continue;
+    const std::string_view name = prepared.plan->plan().tables[step.table]->name(*list);
+    if (std::find(fields.begin(), fields.end(), name) == fields.end()) std::erase(columns, name);
+  }
+  // and what they take away is not.
   if (const auto& only = prepared.plan->plan().result_fields;
       only.has_value() && prepared.plan->way != BatchWay::kRows) {
     std::erase_if(columns, [&](const std::string& column) {

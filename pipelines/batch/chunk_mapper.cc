@@ -196,16 +196,36 @@ void ChunkMapper::EncodeRow(const Row& row) {
   output_.clear();
 }
 
+void ChunkMapper::NoteField(std::string_view name) {
+  if (probe_.fields.size() == kProbeFields ||
+      std::find(probe_.fields.begin(), probe_.fields.end(), name) != probe_.fields.end()) {
+    return;
+  }
+  probe_.fields.emplace_back(name);
+}
+
 // Of a row that passes on; behind a window they are known.
 void ChunkMapper::NoteFields() {
   if (plan_->window != nullptr) return;
+  const std::optional<std::uint16_t> list =
+      plan_->way == BatchWay::kRows ? std::nullopt
+                                    : plan_->plan().steps[plan_->window_step].op->ListTakenApart();
   for (const Record::Entry& entry : record_.entries()) {
-    const std::string_view name = record_.NameOf(entry);
-    if (probe_.fields.size() == kProbeFields ||
-        std::find(probe_.fields.begin(), probe_.fields.end(), name) != probe_.fields.end()) {
+    if (!list.has_value() || entry.field != *list) {
+      NoteField(record_.NameOf(entry));
       continue;
     }
-    probe_.fields.emplace_back(name);
+    const Value& items = record_.ValueOf(entry);
+    if (items.type() != Type::kList) continue;
+    for (const Value& item : items.AsList()) {
+      if (item.type() != Type::kMap) {
+        NoteField(record_.NameOf(entry));
+        continue;
+      }
+      for (const MapEntry& member : item.AsMap()) {
+        if (member.key.type() == Type::kString) NoteField(member.key.AsString());
+      }
+    }
   }
 }
 

@@ -122,6 +122,7 @@ class ChunkMapper final {
   void Reject(const char* reason, std::string_view step, const Row& row);
   void Settle(const Verdict& verdict, std::size_t step, const Row& row);
   void EncodeRow(const Row& row);
+  void NoteField(std::string_view name);
   void NoteFields();
   void PartitionRow(const Row& row);
   void AddToBatch(const Row& row);

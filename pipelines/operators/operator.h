@@ -103,6 +103,9 @@ class Operator {
   virtual std::string StateMark() const { return {}; }
   // Of a window what it is, for batch, which groups by other means; nullptr of all others.
   virtual const WindowPlan* Window() const { return nullptr; }
+  // Of an operator that makes fields of the members of a list's items, which only the data
+  // names: the field with the list.
+  virtual std::optional<std::uint16_t> ListTakenApart() const { return std::nullopt; }
 };
 
 // The fields of a record, where a plan knows them all.

@@ -207,6 +207,7 @@ class Unnest final : public Operator {
   std::string StateMark() const override { return plan_.text; }
   std::uint64_t StateBytesMax() const override { return 128 * 1024; }  // one record
   bool ProducesRecords() const override { return true; }
+  std::optional<std::uint16_t> ListTakenApart() const override { return plan_.field; }
 
  private:
   UnnestPlan plan_;

@@ -395,6 +395,22 @@ def columns_are_of_the_last_step(programs):
             assert desk.read("out.csv").decode().startswith(wanted), (steps, desk.read("out.csv"))
 
 
+def columns_are_in_the_items_of_a_list(programs):
+    """Those that unnest takes apart: only the data names them."""
+    begin = "source: { mqtt: { topic: in } }\ndecode: ndjson\ntimestamp: ts\nsteps:\n"
+    maps = '{"ts":1,"d":"a","list":[{"t":1},{"h":2}]}\n{"ts":2,"d":"b","list":[{"t":3,"d":"c"}]}\n'
+    with Desk(programs) as desk:
+        for rows, steps, wanted in (
+                (maps, "  - unnest: list\n", "ts,d,t,h\n1,a,1,\n1,a,,2\n2,c,3,\n"),
+                (maps, "  - unnest: { field: list, index: i }\n  - filter: i == 0\n", "ts,d,t,h,i\n1,a,1,,0\n2,c,3,,0\n"),
+                (maps, "  - unnest: list\n  - select: [ts, d]\n", "ts,d\n1,a\n1,a\n2,c\n"),
+                ('{"ts":1,"list":[5,{"t":6}]}\n', "  - unnest: list\n", "ts,list,t\n1,5,\n1,,6\n")):
+            desk.write("in.ndjson", rows)
+            desk.write("u.yaml", begin + steps + "sink: { mqtt: { topic: out } }\n")
+            desk.run("u.yaml", "-i", "in.ndjson", "-o", "out.csv")
+            assert desk.read("out.csv").decode() == wanted, (steps, desk.read("out.csv"))
+
+
 def a_link_stays(programs):
     """The output takes the place of what a link stands for."""
     with Desk(programs) as desk:
@@ -464,4 +480,5 @@ if __name__ == "__main__":
     harness.main(same_for_any_workers, same_for_any_chunks, shapes_of_files, inputs,
                  standard_input, stateless_rows_keep_their_order, order_matters, rows_that_pass_keyed_steps,
                  files_with_columns_of_their_own, spread_windows_keep_their_offset, steps_in_order, examples, as_stream, spills, topics,
-                 mistakes, headers_are_as_the_rows, columns_are_of_the_last_step, a_link_stays, explained, walk_through, real_series)
+                 mistakes, headers_are_as_the_rows, columns_are_of_the_last_step, columns_are_in_the_items_of_a_list,
+                 a_link_stays, explained, walk_through, real_series)
