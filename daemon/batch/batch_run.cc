@@ -267,14 +267,6 @@ Status Run::TakeUpManifest() {
 
 Status Run::StartManifest() {
   if (options_.resume) {
-    for (const InputFile& input : prepared_->inputs) {
-      if (input.IsStdin()) {
-        return Error{ErrorKind::kFix, "`--resume` needs files: standard input is gone"};
-      }
-    }
-    if (options_.output == "-") {
-      return Error{ErrorKind::kFix, "`--resume` needs an output file"};
-    }
     if (Status taken = TakeUpManifest(); !taken.ok()) return taken;
   }
   if (resumed_) return {};

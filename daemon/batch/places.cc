@@ -1,5 +1,6 @@
 #include "daemon/batch/places.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -97,6 +98,12 @@ std::string WrongPlace(const BatchOptions& options, const std::vector<InputFile>
   }
   if (options.output != "-" && !rejects.empty() && AreTheSame(options.output, rejects)) {
     return "`" + rejects + "` cannot have both, the output and `--rejects`";
+  }
+  if (!options.resume) return {};
+  if (options.output == "-") return "`--resume` needs an output file";
+  if (std::any_of(inputs.begin(), inputs.end(),
+                  [](const auto& input) { return input.IsStdin(); })) {
+    return "`--resume` needs files: standard input is gone";
   }
   return {};
 }

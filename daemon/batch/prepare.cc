@@ -105,6 +105,39 @@ void SetColumnsOf(const std::vector<std::string>& columns, Node& root) {
   Set(root, "encode", Named("csv", std::move(options)));
 }
 
+// Of formats `input` and `output`: why not; empty: nothing speaks against them.
+std::string WrongFormat(const BatchOptions& options, const std::vector<InputFile>& inputs,
+                        const std::string& input, const std::string& output) {
+  for (const InputFile& file : inputs) {
+    const std::string foreign(ForeignFormatOfName(file.path));
+    if (!options.input_format.empty() || foreign.empty()) continue;
+    return "`" + file.path + "` is " + foreign +
+           ", and no text with a record a line\n  hint: make csv, ndjson or line of it; "
+           "where it is that already, `--input-format` says so";
+  }
+  const std::string foreign(ForeignFormatOfName(options.output));
+  if (options.format.empty() && !foreign.empty()) {
+    return "`" + options.output + "`: " + foreign + " cannot be written, only csv, ndjson and line";
+  }
+  if (!IsLines(input)) return "`" + input + "` is no format of files with a record a line";
+  if (!IsLines(output) || output == "senml" || output == "raw") {
+    return "`" + output + "` is no format for a file\n  hint: `--format csv`, ndjson or line";
+  }
+  return {};
+}
+
+// The same of a topic that all rows are to have, under the filter of the source.
+std::string WrongTopic(const std::string& topic, const std::string& filter) {
+  if (topic.find_first_of("+#") != std::string::npos) {
+    return "`--topic " + topic +
+           "` has a wildcard, and messages come with a topic\n"
+           "  hint: one as a device would send, `sensors/d-7/climate`";
+  }
+  if (topic.empty() || filter.empty() || TopicMatches(filter, topic)) return {};
+  return "`--topic " + topic + "` does not match the topic of the source, `" + filter +
+         "`: no such message would come";
+}
+
 std::optional<PipelineFile> ReadFileOf(const BatchOptions& options, Diagnostics& diagnostics,
                                        std::string& problem) {
   Result<std::string> text = ReadWholeFile(options.pipeline, kPipelineBytesMax);
@@ -195,26 +228,7 @@ std::optional<Prepared> Prepare(const BatchOptions& options, const Registry& reg
   Node& root = prepared.spec.pipeline = file->root;
   const std::string input = InputFormat(options, prepared.inputs, root, problem);
   const std::string output = OutputFormat(options, root);
-  if (options.input_format.empty()) {
-    for (const InputFile& file_in : prepared.inputs) {
-      if (const auto foreign = ForeignFormatOfName(file_in.path); !foreign.empty()) {
-        problem = "`" + file_in.path + "` is " + std::string(foreign) +
-                  ", and no text with a record a line\n  hint: make csv, ndjson or line of it; "
-                  "where it is that already, `--input-format` says so";
-      }
-    }
-  }
-  if (const auto foreign = ForeignFormatOfName(options.output);
-      problem.empty() && options.format.empty() && !foreign.empty()) {
-    problem = "`" + options.output + "`: " + std::string(foreign) +
-              " cannot be written, only csv, ndjson and line";
-  }
-  if (problem.empty() && !IsLines(input)) {
-    problem = "`" + input + "` is no format of files with a record a line";
-  }
-  if (problem.empty() && (!IsLines(output) || output == "senml" || output == "raw")) {
-    problem = "`" + output + "` is no format for a file\n  hint: `--format csv`, ndjson or line";
-  }
+  if (problem.empty()) problem = WrongFormat(options, prepared.inputs, input, output);
   if (!problem.empty()) return std::nullopt;
   const Node encode = OptionsOf(root.Find("encode"), output);
   const Node* header = encode.Find("header");
@@ -222,12 +236,8 @@ std::optional<Prepared> Prepare(const BatchOptions& options, const Registry& reg
   SetFormats(input, output, options, file->name, root);
   prepared.spec.name = file->name;
   prepared.spec.origin = {SourceTopicOf(root), options.topic, options.topic_column};
-  const std::string& filter = prepared.spec.origin.filter;
-  if (!options.topic.empty() && !filter.empty() && !TopicMatches(filter, options.topic)) {
-    problem = "`--topic " + options.topic + "` does not match the topic of the source, `" + filter +
-              "`: no such message would come";
-    return std::nullopt;
-  }
+  problem = WrongTopic(options.topic, prepared.spec.origin.filter);
+  if (!problem.empty()) return std::nullopt;
   prepared.spec.lateness = options.as_stream ? Lateness::kAsStream : Lateness::kNever;
   if (!CompileWith(prepared, registry, diagnostics)) return std::nullopt;
   prepared.chunks.bytes = options.chunk_bytes;

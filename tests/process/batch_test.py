@@ -358,6 +358,20 @@ def mistakes(programs):
         assert sorted(os.listdir(desk.folder)) == ["in.csv", "in.parquet", "no-time.yaml", "no_name.yaml", "p.yaml"]
 
 
+def more_mistakes(programs):
+    with Desk(programs) as desk:
+        desk.write("in.csv", as_csv([(BEGIN, "a", "1", "2")]))
+        for words, text in (
+                (["-i", "in.csv", "-o", "-", "--resume"], "error: `--resume` needs an output file\n"),
+                (["-i", "-", "-o", "o.csv", "--resume"], "error: `--resume` needs files: standard input is gone\n"),
+                (["-i", "in.csv", "-o", "o.csv", "--topic", "sensors/+/climate"],
+                 "error: `--topic sensors/+/climate` has a wildcard, and messages come with a topic\n"
+                 "  hint: one as a device would send, `sensors/d-7/climate`\n")):
+            done = desk.run("p.yaml", *words, code=2)
+            assert done.err == text, (words, done.err)
+        assert sorted(os.listdir(desk.folder)) == ["in.csv", "p.yaml"]
+
+
 def headers_are_as_the_rows(programs):
     """The names with the delimiter and the quote of the rows, or none at all; of files without a hit too."""
     with Desk(programs) as desk:
@@ -480,5 +494,5 @@ if __name__ == "__main__":
     harness.main(same_for_any_workers, same_for_any_chunks, shapes_of_files, inputs,
                  standard_input, stateless_rows_keep_their_order, order_matters, rows_that_pass_keyed_steps,
                  files_with_columns_of_their_own, spread_windows_keep_their_offset, steps_in_order, examples, as_stream, spills, topics,
-                 mistakes, headers_are_as_the_rows, columns_are_of_the_last_step, columns_are_in_the_items_of_a_list,
+                 mistakes, more_mistakes, headers_are_as_the_rows, columns_are_of_the_last_step, columns_are_in_the_items_of_a_list,
                  a_link_stays, explained, walk_through, real_series)
