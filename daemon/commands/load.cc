@@ -1,5 +1,6 @@
 #include "daemon/commands/load.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <initializer_list>
 
@@ -45,31 +46,102 @@ std::string AsFilter(std::string_view topic) {
   }
 }
 
-// A result that the source takes in makes another one, and so on.
-void WarnOfLoops(const DeviceConfig& device, const Plan& plan, std::size_t sink,
-                 const Position& position, Diagnostics& diagnostics) {
-  const MqttSink& out = plan.sinks()[sink];
-  const Result<TopicFilter> in = TopicFilter::Parse(plan.source().topic);
-  const Result<TopicFilter> results = TopicFilter::Parse(AsFilter(out.topic));
+// What a pipeline takes in and gives, at which brokers; a topic that is wrong matches nothing.
+struct Ends {
+  struct End {
+    const BrokerConfig* broker = nullptr;
+    TopicFilter filter;
+  };
+  // Whether it takes in whatever goes to that end of another, or of its own.
+  bool TakesIn(const End& sink) const {
+    return sink.broker == source.broker && !sink.filter.wire().empty() &&
+           Covers(source.filter, sink.filter);
+  }
+  End source;
+  std::vector<End> sinks;
+};
+
+Ends EndsOf(const Plan& plan, const DeviceConfig& device) {
   // Without a name it is the first one.
-  const bool same = device.FindBroker(out.broker) == device.FindBroker(plan.source().broker);
-  if (!in.ok() || !results.ok() || !same) return;
-  if (!Covers(in.value(), results.value())) return;
-  diagnostics.Warning(position, "the source takes in what goes to `" + out.topic + "`",
-                      "publish to topics that `" + plan.source().topic + "` does not match");
+  const auto end = [&](const std::string& broker, std::string_view topic) {
+    Result<TopicFilter> filter = TopicFilter::Parse(topic);
+    return Ends::End{device.FindBroker(broker),
+                     filter.ok() ? std::move(filter).value() : TopicFilter()};
+  };
+  Ends ends{end(plan.source().broker, plan.source().topic), {}};
+  for (const MqttSink& sink : plan.sinks()) {
+    ends.sinks.push_back(end(sink.broker, AsFilter(sink.topic)));
+  }
+  return ends;
+}
+
+const Node& NodeOfSink(const PipelineFile& file, std::size_t sink) {
+  const Node* more = file.root.Find("sinks");
+  if (sink > 0 && more != nullptr && sink <= more->members.size()) {
+    return more->members[sink - 1].value;
+  }
+  return *file.root.Find(sink == 0 ? "sink" : "late");
+}
+
+// By pipeline: to which others what it publishes goes, over others too.
+std::vector<std::vector<bool>> WhoReachesWhom(const std::vector<Ends>& all) {
+  std::vector<std::vector<bool>> reaches(all.size(), std::vector<bool>(all.size()));
+  for (std::size_t from = 0; from < all.size(); ++from) {
+    for (std::size_t to = 0; to < all.size(); ++to) {
+      const auto takes_in = [&](const Ends::End& sink) { return all[to].TakesIn(sink); };
+      reaches[from][to] = std::any_of(all[from].sinks.begin(), all[from].sinks.end(), takes_in);
+    }
+  }
+  // Source: Warshall, "A theorem on Boolean matrices", 1962.
+  for (std::size_t over = 0; over < all.size(); ++over) {
+    for (std::size_t from = 0; from < all.size(); ++from) {
+      if (!reaches[from][over]) continue;
+      for (std::size_t to = 0; to < all.size(); ++to) {
+        if (reaches[over][to]) reaches[from][to] = true;
+      }
+    }
+  }
+  return reaches;
+}
+
+// A result that comes in again makes another one, and so on.
+void WarnOfLoops(const Loaded& loaded, const DeviceConfig& device, Diagnostics& diagnostics) {
+  std::vector<Ends> all;
+  for (const RunningPipeline& pipeline : loaded.pipelines) {
+    all.push_back(EndsOf(*pipeline.plan, device));
+  }
+  const std::vector<std::vector<bool>> reaches = WhoReachesWhom(all);
+  const auto warn = [&](std::size_t pipeline, std::size_t sink, std::size_t next) {
+    const std::string topic = "`" + loaded.pipelines[pipeline].plan->sinks()[sink].topic + "`";
+    const Plan& taker = *loaded.pipelines[next].plan;
+    diagnostics.Warning(Place(NodeOfSink(loaded.files[pipeline], sink), {"mqtt", "topic"}),
+                        pipeline == next
+                            ? "the source takes in what goes to " + topic
+                            : "pipeline `" + taker.name() + "` takes in what goes to " + topic +
+                                  ", and what it makes of it comes back to this one",
+                        "publish to topics that `" + taker.source().topic + "` does not match");
+  };
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (!reaches[i][i]) continue;
+    for (std::size_t k = 0; k < all[i].sinks.size(); ++k) {
+      std::size_t next = i;
+      if (!all[i].TakesIn(all[i].sinks[k])) {
+        next = 0;
+        while (next < all.size() && !(reaches[next][i] && all[next].TakesIn(all[i].sinks[k])))
+          ++next;
+      }
+      if (next < all.size()) warn(i, k, next);
+    }
+  }
 }
 
 void CheckEndpoints(const PipelineFile& file, const Plan& plan, const DeviceConfig& device,
                     Diagnostics& diagnostics) {
   CheckBroker(device, plan.source().broker, Place(file.root, {"source", "mqtt", "broker"}),
               diagnostics);
-  const Node* more = file.root.Find("sinks");
   for (std::size_t i = 0; i < plan.sinks().size(); ++i) {
-    const Node* node = file.root.Find("late");
-    if (i == 0) node = file.root.Find("sink");
-    if (i > 0 && more != nullptr && i <= more->members.size()) node = &more->members[i - 1].value;
-    CheckBroker(device, plan.sinks()[i].broker, Place(*node, {"mqtt", "broker"}), diagnostics);
-    WarnOfLoops(device, plan, i, Place(*node, {"mqtt", "topic"}), diagnostics);
+    CheckBroker(device, plan.sinks()[i].broker, Place(NodeOfSink(file, i), {"mqtt", "broker"}),
+                diagnostics);
   }
   const Result<TopicFilter> filter = TopicFilter::Parse(plan.source().topic);
   if (!filter.ok()) {
@@ -117,6 +189,7 @@ std::optional<Loaded> LoadAll(const CommandLine& line, Diagnostics& diagnostics)
     loaded.pipelines.push_back(std::move(pipeline));
     loaded.files.push_back(file);
   }
+  if (config.device_is_right) WarnOfLoops(loaded, config.device, diagnostics);
   if (diagnostics.has_errors()) return std::nullopt;
   loaded.device = std::move(config.device);
   return loaded;

@@ -182,6 +182,22 @@ def suspicious_pipelines(programs):
         assert "no broker `site-b` in runnel.yaml" in done.stderr and "it has `here`, `there`" in done.stderr, done
 
 
+def loops_over_several_pipelines(programs):
+    """Each on the way round is told; a chain, and who only feeds the loop, are not."""
+    with Shell(programs) as shell:
+        for name, source, sink in (("a", "a/+", "b/{n}"), ("b", "b/#", "c/x"), ("c", "c/{n}", "a/{n}"),
+                                   ("feeds", "in/+", "a/y"), ("ends", "c/#", "out")):
+            shell.write(name + ".yaml", f'source: {{ mqtt: {{ topic: "{source}" }} }}\nsink: {{ mqtt: {{ topic: "{sink}" }} }}\n'
+                        .replace("b/{n}", "b/1"))
+        done = shell.run("check", "a.yaml", "b.yaml", "c.yaml", "feeds.yaml", "ends.yaml", code=0)
+        for file, to, topic, matches in (("a", "b", "b/1", "b/#"), ("b", "c", "c/x", "c/{n}"), ("c", "a", "a/{n}", "a/+")):
+            assert (f"{file}.yaml:2:24: warning: pipeline `{to}` takes in what goes to `{topic}`, and what it makes of it "
+                    f"comes back to this one\n") in done.stderr, done.stderr
+            assert f"hint: publish to topics that `{matches}` does not match\n" in done.stderr, done.stderr
+        assert done.stderr.count("warning:") == 3, done.stderr
+        assert shell.run("check", "a.yaml", "b.yaml", "feeds.yaml", "ends.yaml", code=0).stderr == ""
+
+
 # Contents of a pipeline file that is no pipeline: an answer or a clear error, never a crash.
 HOSTILE = {
     "empty": b"",
@@ -413,6 +429,6 @@ def internal_programs(programs):
 
 
 if __name__ == "__main__":
-    harness.main(help_and_version, wrong_usage, wrong_pipelines, all_mistakes_at_once, suspicious_pipelines, hostile_files,
+    harness.main(help_and_version, wrong_usage, wrong_pipelines, all_mistakes_at_once, suspicious_pipelines, loops_over_several_pipelines, hostile_files,
                  environment_and_credentials, missing_files, explain, status, tests_in_files, manual, schemas,
                  internal_programs)
