@@ -42,10 +42,15 @@ class Sum final : public PlainAggregate<Sum, State> {
     const auto whole = static_cast<std::int64_t>(sum.low);
     const bool fits = High(sum) == (whole < 0 ? -1 : 0);
     if ((sum.high & kDoubles) == 0 && fits) return Value::Int(whole);
+    // By magnitude: parts of both signs would push what the doubles are out of the sum.
+    const bool negative = High(sum) < 0;
+    const double sign = negative ? -1 : 1;
+    const std::uint64_t low = negative ? ~sum.low + 1 : sum.low;
+    const std::int64_t high = negative ? ~High(sum) + (low == 0 ? 1 : 0) : High(sum);
     CompensatedSum all = sum.real;
-    all.Add(std::ldexp(static_cast<double>(High(sum)), 64));
-    all.Add(std::ldexp(static_cast<double>(sum.low >> 32), 32));
-    all.Add(static_cast<double>(sum.low & 0xffff'ffff));
+    all.Add(sign * std::ldexp(static_cast<double>(high), 64));
+    all.Add(sign * std::ldexp(static_cast<double>(low >> 32), 32));
+    all.Add(sign * static_cast<double>(low & 0xffff'ffff));
     return Value::Double(all.Get());
   }
 

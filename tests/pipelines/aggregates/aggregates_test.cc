@@ -263,6 +263,27 @@ TEST(Sums, DoNotLoseSmallNumbersBesideLargeOnes) {
   EXPECT_EQ(running.Result().ToDouble(), 1'000.0);
 }
 
+TEST(Sums, OfIntsAndDoublesRoundOnceWhateverTheSign) {
+  StateRegion region = StateRegion::InMemory(1 << 16);
+  std::string problem;
+  const auto sum = aggregates::sum().make({1, {}}, problem);
+  for (const int sign : {1, -1}) {
+    const struct {
+      double large, small, sum;
+      std::int64_t whole;
+    } cases[] = {{1.0, 1e-17, 1e-17, -1},
+                 {1000000.1, 1e-11, 1000000.1 - 1000000 + 1e-11, -1'000'000},
+                 {0x1p62, 0.5, 0.5, -(std::int64_t{1} << 62)}};
+    for (const auto& test : cases) {
+      Running running(*sum, region);
+      running.Add({Value::Double(sign * test.large), 0});
+      running.Add({Value::Double(sign * test.small), 0});
+      running.Add({Value::Int(sign * test.whole), 0});
+      EXPECT_EQ(running.Result().ToDouble(), sign * test.sum);
+    }
+  }
+}
+
 // Batch merges parts in another order than one pass adds in: the type must not depend on it.
 TEST(Sums, OfIntsAreExactInAnyOrderAndAnyParts) {
   constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
