@@ -438,8 +438,12 @@ int Run::Do() {
   Report();
   const BatchCounts& counts = state_->counts;
   const char* failure = nullptr;
-  if (counts.results > 0 && counts.results_rejected == counts.results && counts.passed == 0) {
-    failure = "every result was rejected";
+  if (counts.results_rejected > 0 && counts.results_written == 0 && counts.passed == 0) {
+    failure = prepared_->spec.columns_are_seen
+                  ? "every result to be written was rejected\n  hint: where one has a field "
+                    "without a column, "
+                    "`encode: { csv: { columns: [ts, temp] } }` names them all"
+                  : "every result to be written was rejected";
   }
   // The usual reason is a file of another kind than somebody thought.
   if (counts.rows > 0 && counts.rejected == counts.rows) failure = "every row was rejected";

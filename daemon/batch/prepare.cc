@@ -195,12 +195,17 @@ bool SetColumns(Prepared& prepared, const std::vector<std::string>& fields,
       continue;
     if (std::find(columns.begin(), columns.end(), name) == columns.end()) columns.push_back(name);
   }
-  // What they take apart is only there where it was seen behind them,
-  for (const CompiledStep& step : steps) {
-    const std::optional<std::uint16_t> list = step.op->ListTakenApart();
+  // A list that they take apart is there only where it was seen behind them, or is set again,
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const std::optional<std::uint16_t> list = steps[i].op->ListTakenApart();
     if (!list.has_value()) continue;
-    const std::string_view name = prepared.plan->plan().tables[step.table]->name(*list);
-    if (std::find(fields.begin(), fields.end(), name) == fields.end()) std::erase(columns, name);
+    const std::string name(prepared.plan->plan().tables[steps[i].table]->name(*list));
+    const bool set_again = std::any_of(
+        steps.begin() + static_cast<std::ptrdiff_t>(i) + 1, steps.end(), [&](const auto& later) {
+          return std::find(later.changes.begin(), later.changes.end(), name) != later.changes.end();
+        });
+    if (set_again || std::find(fields.begin(), fields.end(), name) != fields.end()) continue;
+    std::erase(columns, name);
   }
   // and what they take away is not.
   if (const auto& only = prepared.plan->plan().result_fields;

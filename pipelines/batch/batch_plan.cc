@@ -34,11 +34,13 @@ void RemoveMember(Node& map, std::string_view key) {
 }
 
 // Files take the place of source and sink. Without captures of a topic the planner cuts
-// the pipeline in front of the first step with a key, if there is more than one partition.
+// the pipeline in front of the first step with a key, if there is more than one partition;
+// with one, rows come as messages do, and their topic has captures.
 Node ForFiles(const BatchSpec& spec, std::uint32_t partitions) {
   Node root = spec.pipeline;
   if (!root.IsMap()) root.kind = Node::Kind::kMap;
-  const bool keeps_topic = spec.lateness == Lateness::kAsStream && !spec.origin.topic.empty();
+  const bool has_topic = !spec.origin.topic.empty() || spec.origin.column.has_value();
+  const bool keeps_topic = partitions == 1 && has_topic && !spec.origin.filter.empty();
   SetMember(root, "source",
             MapOf("mqtt", MapOf("topic", Text(keeps_topic ? spec.origin.filter : "#"))));
   SetMember(root, "sink", MapOf("mqtt", MapOf("topic", Text("batch"))));
@@ -199,6 +201,16 @@ std::vector<std::string> BatchPlan::ResultFields() const {
   names.insert(names.end(), {"start", "end"});
   for (const AggregateColumn& column : window->columns) names.push_back(column.name);
   return names;
+}
+
+std::vector<std::string> BatchPlan::ListsTakenApart() const {
+  std::vector<std::string> lists;
+  for (const CompiledStep& step : compiled->steps) {
+    if (step.op->MakesRecords()) break;
+    const std::optional<std::uint16_t> list = step.op->ListTakenApart();
+    if (list.has_value()) lists.emplace_back(compiled->tables[step.table]->name(*list));
+  }
+  return lists;
 }
 
 std::string BatchPlan::Explain() const {

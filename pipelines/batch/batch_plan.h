@@ -44,8 +44,9 @@ enum class BatchWay : std::uint8_t {
 // Partitions of an input, never more or fewer: what a run gives may not depend on anything
 // but its input.
 constexpr std::uint32_t kBatchPartitions = 64;
-// The longest encoded key of a group: a row with a longer one is rejected (`key_too_large`).
-constexpr std::size_t kBatchKeyMax = 64 * 1024;
+// The longest encoded key of a group: a row with a longer one is rejected (`key_too_large`). Two of
+// them as sort keys, where a byte may take two, fit in a message to a worker.
+constexpr std::size_t kBatchKeyMax = 8 * 1024;
 
 struct BatchPlan {
   const CompiledPlan& plan() const { return *compiled; }
@@ -54,6 +55,8 @@ struct BatchPlan {
   // Fields of a result that are known before there is one, in the order of columns; empty:
   // only the rows tell.
   std::vector<std::string> ResultFields() const;
+  // The fields with lists that steps take apart, in their order, as far as they are rows still.
+  std::vector<std::string> ListsTakenApart() const;
   std::string Explain() const;
 
   std::unique_ptr<const CompiledPlan> compiled;

@@ -42,6 +42,7 @@ Result<std::unique_ptr<ChunkMapper>> ChunkMapper::Create(
   Result<StepChain> steps = StepChain::Start(plan.plan(), 0, LastStep(plan), mapper->steps_region_);
   if (!steps.ok()) return steps.error();
   mapper->steps_.emplace(std::move(steps).value());
+  mapper->lists_ = plan.ListsTakenApart();
   if (plan.way == BatchWay::kGroups) {
     mapper->groups_ = std::make_unique<GroupTable>(*plan.window, region);
     mapper->run_ =
@@ -207,24 +208,25 @@ void ChunkMapper::NoteField(std::string_view name) {
 // Of a row that passes on; behind a window they are known.
 void ChunkMapper::NoteFields() {
   if (plan_->window != nullptr) return;
-  const std::optional<std::uint16_t> list =
-      plan_->way == BatchWay::kRows ? std::nullopt
-                                    : plan_->plan().steps[plan_->window_step].op->ListTakenApart();
   for (const Record::Entry& entry : record_.entries()) {
-    if (!list.has_value() || entry.field != *list) {
-      NoteField(record_.NameOf(entry));
+    NoteFieldsOf(record_.NameOf(entry), record_.ValueOf(entry), 0);
+  }
+}
+
+// Those that a field becomes in the lists that are taken apart from `list` on.
+void ChunkMapper::NoteFieldsOf(std::string_view name, const Value& value, std::size_t list) {
+  const auto found =
+      std::find(lists_.begin() + static_cast<std::ptrdiff_t>(list), lists_.end(), name);
+  if (found == lists_.end() || value.type() != Type::kList) return NoteField(name);
+  const auto next = static_cast<std::size_t>(found - lists_.begin()) + 1;
+  for (const Value& item : value.AsList()) {
+    if (item.type() != Type::kMap) {
+      NoteFieldsOf(name, item, next);
       continue;
     }
-    const Value& items = record_.ValueOf(entry);
-    if (items.type() != Type::kList) continue;
-    for (const Value& item : items.AsList()) {
-      if (item.type() != Type::kMap) {
-        NoteField(record_.NameOf(entry));
-        continue;
-      }
-      for (const MapEntry& member : item.AsMap()) {
-        if (member.key.type() == Type::kString) NoteField(member.key.AsString());
-      }
+    for (const MapEntry& member : item.AsMap()) {
+      if (member.key.type() != Type::kString) continue;
+      NoteFieldsOf(member.key.AsString(), member.value, next);
     }
   }
 }

@@ -124,6 +124,7 @@ class ChunkMapper final {
   void EncodeRow(const Row& row);
   void NoteField(std::string_view name);
   void NoteFields();
+  void NoteFieldsOf(std::string_view name, const Value& value, std::size_t list);
   void PartitionRow(const Row& row);
   void AddToBatch(const Row& row);
   const char* ReadValues(Value* values);
@@ -156,8 +157,9 @@ class ChunkMapper final {
   MapMode mode_;
   BatchCounts counts_;
   ProbeResult probe_;
-  std::uint64_t counted_ = 0;  // bytes of the chunk
-  std::uint64_t lines_ = 0;    // in these
+  std::vector<std::string> lists_;  // that are taken apart
+  std::uint64_t counted_ = 0;       // bytes of the chunk
+  std::uint64_t lines_ = 0;         // in these
   std::int64_t pane_start_ = 0;
   std::int64_t pane_every_ = 0;  // 0: there is no remembered pane
   KeyBuffer key_;                // scratch

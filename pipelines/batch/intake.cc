@@ -18,14 +18,11 @@ Intake::Intake(const CompiledPlan& plan, const TopicOrigin& origin)
   if (origin.column.has_value()) topic_field_ = plan.tables[0]->Find(*origin.column);
 }
 
-const char* Intake::Admit(Record& record) {
+const char* Intake::Admit(Record& record) const {
   record.arrival = record.time = Time{};
   record.sink = 0;
   record.is_result = false;
-  record.topic = {};
-  if (has_topic_) {
-    if (const char* reason = SetTopic(record)) return reason;
-  }
+  if (const char* reason = SetTopic(record)) return reason;
   if (const char* reason = ApplySchema(*plan_, record)) return reason;
   return SetEventTime(*plan_, record, ZonelessText::kIsUtc);
 }
@@ -33,6 +30,7 @@ const char* Intake::Admit(Record& record) {
 // Captures win over fields of the same name; where a record passes whole they are hidden.
 const char* Intake::SetTopic(Record& record) const {
   record.topic = origin_->topic;
+  if (!has_topic_) return nullptr;
   if (topic_field_ >= 0) {
     const Value& value = record.Get(static_cast<std::uint16_t>(topic_field_));
     if (value.type() != Type::kString) return "topic_is_missing";

@@ -29,14 +29,15 @@ class Intake final {
     for (const Capture& capture : captures_) record.SetHidden(capture.field, Value());
   }
   // A literal reason why the record is none, or nullptr.
-  const char* Admit(Record& record);
+  const char* Admit(Record& record) const;
+  // The part of it that is about the topic, which the record then has, and its captures.
+  const char* SetTopic(Record& record) const;
 
  private:
   struct Capture {
     std::uint16_t field;
     std::uint32_t level;
   };
-  const char* SetTopic(Record& record) const;
 
   const CompiledPlan* plan_;
   const TopicOrigin* origin_;

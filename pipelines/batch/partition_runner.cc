@@ -175,10 +175,14 @@ bool PartitionRunner::FeedAll(const Segment& segment) {
     offset_ = static_cast<std::uint64_t>(row.text.data() - segment.bytes.data());
     const bool skipped = IsSkipped();
     ++row_;
-    if (skipped) {
+    // What else is wrong with it is found when it is a message.
+    record_->topic = {};
+    const char* no_topic = row.reason == nullptr ? intake_->SetTopic(*record_) : nullptr;
+    if (skipped || no_topic != nullptr) {
       --counts_.rows;
       ++skipped_;
-      sink_->TakeReject(RejectOfRow("poison", "worker", row.text));
+      sink_->TakeReject(
+          RejectOfRow(skipped ? "poison" : no_topic, skipped ? "worker" : "decode", row.text));
       continue;
     }
     if (on_row) on_row(row.text);

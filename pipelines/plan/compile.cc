@@ -285,8 +285,8 @@ class PlanCompiler final {
       plan_->tables.push_back(std::make_unique<FieldTable>(std::move(produced)));
     }
     compiled.produced_table = plan_->tables.size() - 1;
-    keys_.push_back(
-        {compiled.op == nullptr ? std::nullopt : compiled.op->Key(), std::move(context.changes)});
+    compiled.changes = std::move(context.changes);
+    keys_.push_back({compiled.op == nullptr ? std::nullopt : compiled.op->Key(), compiled.changes});
     plan_->steps.push_back(std::move(compiled));
   }
 

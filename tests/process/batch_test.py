@@ -186,16 +186,6 @@ def rows_that_pass_keyed_steps(programs):
             assert [row["hum"] for row in found] == ["note"] * 60, found[:3]
 
 
-def files_with_columns_of_their_own(programs):
-    with Desk(programs) as desk:
-        desk.write("a.csv", f"ts,x\n{BEGIN},1\n")
-        desk.write("b.csv", f"ts,y,x\n{BEGIN},hello,2\n")
-        desk.write("s.yaml", "steps:\n  - set: { w: 1 }\n")
-        counts = desk.ledger("s.yaml", "-i", "a.csv", "b.csv", "-o", "out.csv")
-        assert (counts["written"], counts["rejected"]) == (2, 0), counts
-        assert desk.read("out.csv").decode() == f"ts,x,w,y\n{BEGIN},1,1,\n{BEGIN},2,1,hello\n", desk.read("out.csv")
-
-
 def spread_windows_keep_their_offset(programs):
     with Desk(programs) as desk:
         rows = [(BEGIN + i * 7, f"dev{i:05}", 1, 2) for i in range(12_000)]
@@ -297,6 +287,32 @@ def topics(programs):
         assert desk.read("out.csv.rejects.csv").count(b"topic_does_not_match") == 2
 
 
+def topics_in_order(programs):
+    """What one worker does in order has the captures that messages have."""
+    with Desk(programs) as desk:
+        desk.write("in.ndjson", '{"ts":1,"from":"in/zz","d":"a","list":[{"t":1},{"d":7}]}\n{"ts":2,"from":"out/zz","list":[{"t":2}]}\n')
+        desk.write("o.yaml", 'source: { mqtt: { topic: "in/{d}" } }\ndecode: ndjson\ntimestamp: ts\nsteps:\n'
+                   "  - unnest: list\n  - set: { q: d }\n  - select: [t, d, q]\n  - filter: t == 1 || t == 2\n"
+                   "sink: { mqtt: { topic: out } }\n")
+        desk.run("o.yaml", "-i", "in.ndjson", "-o", "out.ndjson", "--topic", "in/zz")
+        assert desk.read("out.ndjson").decode() == '{"t":1,"d":"zz","q":"zz"}\n{"t":2,"d":"zz","q":"zz"}\n'
+        counts = desk.ledger("o.yaml", "-i", "in.ndjson", "-o", "out.ndjson", "--topic-column", "from")
+        assert desk.read("out.ndjson").decode() == '{"t":1,"d":"zz","q":"zz"}\n'
+        assert counts["rejected"] == 1 and b"topic_does_not_match" in desk.read("out.ndjson.rejects.csv"), counts
+
+
+def long_keys(programs):
+    """As long as they may be, and as many as make merges of their own."""
+    with Desk(programs) as desk:
+        for fill in ("a", "\\u0000"):
+            size = 8 * 1024 - 5 - 5
+            desk.write("in.ndjson", "".join(f'{{"ts":{BEGIN},"device":"k{i:04d}{fill * size}","temp":1}}\n' for i in range(500)))
+            desk.write("k.yaml", WINDOW.replace("decode: csv", "decode: ndjson"))
+            for more in (("--workers", "1"), ("--workers", "2", "--chunk", "1MiB"), ("--memory", "32MiB", "--chunk", "1MiB")):
+                counts = desk.ledger("k.yaml", "-i", "in.ndjson", "-o", "out.ndjson", *more)
+                assert (counts["results"], counts["rejected"], counts["worker_restarts"]) == (500, 0, 0), (fill, more, counts)
+
+
 def mistakes(programs):
     usage = "\n  hint: runnel batch PIPELINE -i INPUT... -o OUTPUT\n"
     with Desk(programs) as desk:
@@ -372,59 +388,6 @@ def more_mistakes(programs):
         assert sorted(os.listdir(desk.folder)) == ["in.csv", "p.yaml"]
 
 
-def headers_are_as_the_rows(programs):
-    """The names with the delimiter and the quote of the rows, or none at all; of files without a hit too."""
-    with Desk(programs) as desk:
-        desk.write("in.csv", "a;b;'c;d'\n1;2;3\n")
-        for options, wanted in (("delimiter: ';', quote: \"'\"", "a;b;'c;d'\n1;2;3\n"),
-                                ("delimiter: tab", "a\tb\tc;d\n1\t2\t3\n"),
-                                ("header: false", "1,2,3\n")):
-            desk.write("as.yaml", "source: { mqtt: { topic: t } }\ndecode: { csv: { delimiter: ';', quote: \"'\" } }\n"
-                       f"encode: {{ csv: {{ {options} }} }}\nsink: {{ mqtt: {{ topic: out }} }}\n")
-            desk.run("as.yaml", "-i", "in.csv", "-o", "out.csv")
-            assert desk.read("out.csv").decode() == wanted, (options, desk.read("out.csv"))
-        desk.write("rare.yaml", "source: { mqtt: { topic: t } }\nsteps: [ { filter: v > 10 } ]\nsink: { mqtt: { topic: out } }\n")
-        for name, text in (("low", "ts,v\n1,5\n"), ("high", "ts,v\n1,50\n2,3\n"), ("empty", "ts,v\n"), ("nothing", "")):
-            desk.write(name + ".csv", text)
-        for first in ("low", "empty", "nothing"):
-            desk.run("rare.yaml", "-i", first + ".csv", "high.csv", "-o", "out.csv")
-            assert desk.read("out.csv") == b"ts,v\n1,50\n", (first, desk.read("out.csv"))
-        desk.write("late.csv", "ts,v\n" + "1,5\n" * 2_000 + "2,50\n" * 600)
-        done = desk.run("rare.yaml", "-i", "late.csv", "-o", "out.csv", "--chunk", "4096", code=1)
-        assert "error: the columns of the output are not known" in done.err, done.err
-        desk.run("rare.yaml", "-i", "low.csv", "-o", "out.csv")
-
-
-def columns_are_of_the_last_step(programs):
-    """Behind a window what later steps set, rename and take away."""
-    with Desk(programs) as desk:
-        desk.write("in.csv", as_csv([(BEGIN + i, "a", i, "2") for i in range(3)]))
-        for steps, wanted in (("select: { device: device, a: n }", "device,a\na,3\n"),
-                              ("drop: [start, end]", "device,n\na,3\n"),
-                              ("rename: { n: m }", f"device,start,end,m\na,{BEGIN // MINUTE * MINUTE},{BEGIN // MINUTE * MINUTE + MINUTE},3\n"),
-                              ("set: { twice: n * 2 }", "device,start,end,n,twice\n")):
-            desk.write("w.yaml", WINDOW.split("  - window")[0] + "  - window: { tumbling: 1m, key: device, "
-                       f"aggregate: {{ n: count() }} }}\n  - {steps}\nsink: {{ mqtt: {{ topic: out }} }}\n")
-            desk.run("w.yaml", "-i", "in.csv", "-o", "out.csv")
-            assert desk.read("out.csv").decode().startswith(wanted), (steps, desk.read("out.csv"))
-
-
-def columns_are_in_the_items_of_a_list(programs):
-    """Those that unnest takes apart: only the data names them."""
-    begin = "source: { mqtt: { topic: in } }\ndecode: ndjson\ntimestamp: ts\nsteps:\n"
-    maps = '{"ts":1,"d":"a","list":[{"t":1},{"h":2}]}\n{"ts":2,"d":"b","list":[{"t":3,"d":"c"}]}\n'
-    with Desk(programs) as desk:
-        for rows, steps, wanted in (
-                (maps, "  - unnest: list\n", "ts,d,t,h\n1,a,1,\n1,a,,2\n2,c,3,\n"),
-                (maps, "  - unnest: { field: list, index: i }\n  - filter: i == 0\n", "ts,d,t,h,i\n1,a,1,,0\n2,c,3,,0\n"),
-                (maps, "  - unnest: list\n  - select: [ts, d]\n", "ts,d\n1,a\n1,a\n2,c\n"),
-                ('{"ts":1,"list":[5,{"t":6}]}\n', "  - unnest: list\n", "ts,list,t\n1,5,\n1,,6\n")):
-            desk.write("in.ndjson", rows)
-            desk.write("u.yaml", begin + steps + "sink: { mqtt: { topic: out } }\n")
-            desk.run("u.yaml", "-i", "in.ndjson", "-o", "out.csv")
-            assert desk.read("out.csv").decode() == wanted, (steps, desk.read("out.csv"))
-
-
 def a_link_stays(programs):
     """The output takes the place of what a link stands for."""
     with Desk(programs) as desk:
@@ -490,9 +453,9 @@ def real_series(programs):
                     len(values), min(values), max(values))
                 assert math.isclose(float(row["mean"]), math.fsum(values) / len(values), rel_tol=1e-12)
 
+
 if __name__ == "__main__":
     harness.main(same_for_any_workers, same_for_any_chunks, shapes_of_files, inputs,
                  standard_input, stateless_rows_keep_their_order, order_matters, rows_that_pass_keyed_steps,
-                 files_with_columns_of_their_own, spread_windows_keep_their_offset, steps_in_order, examples, as_stream, spills, topics,
-                 mistakes, more_mistakes, headers_are_as_the_rows, columns_are_of_the_last_step, columns_are_in_the_items_of_a_list,
-                 a_link_stays, explained, walk_through, real_series)
+                 spread_windows_keep_their_offset, steps_in_order, examples, as_stream, spills, topics, topics_in_order,
+                 long_keys, mistakes, more_mistakes, a_link_stays, explained, walk_through, real_series)

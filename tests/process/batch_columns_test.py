@@ -1,0 +1,77 @@
+"""`runnel batch`: which columns CSV output has, and its header.
+
+batch_columns_test.py PROGRAMS [TEST]
+"""
+import harness
+from desk import BEGIN, MINUTE, WINDOW, Desk, as_csv
+
+
+def files_with_columns_of_their_own(programs):
+    with Desk(programs) as desk:
+        desk.write("a.csv", f"ts,x\n{BEGIN},1\n")
+        desk.write("b.csv", f"ts,y,x\n{BEGIN},hello,2\n")
+        desk.write("s.yaml", "steps:\n  - set: { w: 1 }\n")
+        counts = desk.ledger("s.yaml", "-i", "a.csv", "b.csv", "-o", "out.csv")
+        assert (counts["written"], counts["rejected"]) == (2, 0), counts
+        assert desk.read("out.csv").decode() == f"ts,x,w,y\n{BEGIN},1,1,\n{BEGIN},2,1,hello\n", desk.read("out.csv")
+
+
+def headers_are_as_the_rows(programs):
+    """The names with the delimiter and the quote of the rows, or none at all; of files without a hit too."""
+    with Desk(programs) as desk:
+        desk.write("in.csv", "a;b;'c;d'\n1;2;3\n")
+        for options, wanted in (("delimiter: ';', quote: \"'\"", "a;b;'c;d'\n1;2;3\n"),
+                                ("delimiter: tab", "a\tb\tc;d\n1\t2\t3\n"),
+                                ("header: false", "1,2,3\n")):
+            desk.write("as.yaml", "source: { mqtt: { topic: t } }\ndecode: { csv: { delimiter: ';', quote: \"'\" } }\n"
+                       f"encode: {{ csv: {{ {options} }} }}\nsink: {{ mqtt: {{ topic: out }} }}\n")
+            desk.run("as.yaml", "-i", "in.csv", "-o", "out.csv")
+            assert desk.read("out.csv").decode() == wanted, (options, desk.read("out.csv"))
+        desk.write("rare.yaml", "source: { mqtt: { topic: t } }\nsteps: [ { filter: v > 10 } ]\nsink: { mqtt: { topic: out } }\n")
+        for name, text in (("low", "ts,v\n1,5\n"), ("high", "ts,v\n1,50\n2,3\n"), ("empty", "ts,v\n"), ("nothing", "")):
+            desk.write(name + ".csv", text)
+        for first in ("low", "empty", "nothing"):
+            desk.run("rare.yaml", "-i", first + ".csv", "high.csv", "-o", "out.csv")
+            assert desk.read("out.csv") == b"ts,v\n1,50\n", (first, desk.read("out.csv"))
+        desk.write("late.csv", "ts,v\n" + "1,5\n" * 2_000 + "2,50\n" * 600)
+        done = desk.run("rare.yaml", "-i", "late.csv", "-o", "out.csv", "--chunk", "4096", code=1)
+        assert "error: the columns of the output are not known" in done.err, done.err
+        desk.run("rare.yaml", "-i", "low.csv", "-o", "out.csv")
+
+
+def columns_are_of_the_last_step(programs):
+    """Behind a window what later steps set, rename and take away."""
+    with Desk(programs) as desk:
+        desk.write("in.csv", as_csv([(BEGIN + i, "a", i, "2") for i in range(3)]))
+        for steps, wanted in (("select: { device: device, a: n }", "device,a\na,3\n"),
+                              ("drop: [start, end]", "device,n\na,3\n"),
+                              ("rename: { n: m }", f"device,start,end,m\na,{BEGIN // MINUTE * MINUTE},{BEGIN // MINUTE * MINUTE + MINUTE},3\n"),
+                              ("set: { twice: n * 2 }", "device,start,end,n,twice\n")):
+            desk.write("w.yaml", WINDOW.split("  - window")[0] + "  - window: { tumbling: 1m, key: device, "
+                       f"aggregate: {{ n: count() }} }}\n  - {steps}\nsink: {{ mqtt: {{ topic: out }} }}\n")
+            desk.run("w.yaml", "-i", "in.csv", "-o", "out.csv")
+            assert desk.read("out.csv").decode().startswith(wanted), (steps, desk.read("out.csv"))
+
+
+def columns_are_in_the_items_of_a_list(programs):
+    """Those that unnest takes apart: only the data names them."""
+    begin = "source: { mqtt: { topic: in } }\ndecode: ndjson\ntimestamp: ts\nsteps:\n"
+    maps = '{"ts":1,"d":"a","list":[{"t":1},{"h":2}]}\n{"ts":2,"d":"b","list":[{"t":3,"d":"c"}]}\n'
+    with Desk(programs) as desk:
+        for rows, steps, wanted in (
+                (maps, "  - unnest: list\n", "ts,d,t,h\n1,a,1,\n1,a,,2\n2,c,3,\n"),
+                (maps, "  - unnest: { field: list, index: i }\n  - filter: i == 0\n", "ts,d,t,h,i\n1,a,1,,0\n2,c,3,,0\n"),
+                (maps, "  - unnest: list\n  - select: [ts, d]\n", "ts,d\n1,a\n1,a\n2,c\n"),
+                (maps, "  - unnest: list\n  - set: { list: d }\n", "ts,d,t,h,list\n1,a,1,,a\n1,a,,2,a\n2,c,3,,c\n"),
+                (maps, "  - dedupe: { id: ts, ttl: 1m }\n  - unnest: list\n", "ts,d,t,h\n1,a,1,\n1,a,,2\n2,c,3,\n"),
+                ('{"ts":1,"list":[{"inner":[{"x":1}]},{"inner":[7]}]}\n', "  - unnest: list\n  - unnest: inner\n", "ts,x,inner\n1,1,\n1,,7\n"),
+                ('{"ts":1,"list":[5,{"t":6}]}\n', "  - unnest: list\n", "ts,list,t\n1,5,\n1,,6\n")):
+            desk.write("in.ndjson", rows)
+            desk.write("u.yaml", begin + steps + "sink: { mqtt: { topic: out } }\n")
+            desk.run("u.yaml", "-i", "in.ndjson", "-o", "out.csv")
+            assert desk.read("out.csv").decode() == wanted, (steps, desk.read("out.csv"))
+
+
+if __name__ == "__main__":
+    harness.main(files_with_columns_of_their_own, headers_are_as_the_rows, columns_are_of_the_last_step,
+                 columns_are_in_the_items_of_a_list)
