@@ -438,12 +438,13 @@ int Run::Do() {
   Report();
   const BatchCounts& counts = state_->counts;
   const char* failure = nullptr;
-  if (counts.results_rejected > 0 && counts.results_written == 0 && counts.passed == 0) {
-    failure = prepared_->spec.columns_are_seen
-                  ? "every result to be written was rejected\n  hint: where one has a field "
-                    "without a column, "
-                    "`encode: { csv: { columns: [ts, temp] } }` names them all"
-                  : "every result to be written was rejected";
+  if (counts.results_rejected > 0 && counts.results_written == 0 && counts.results_filtered == 0 &&
+      counts.passed == 0) {
+    const bool no_column =
+        state_->rejects.first().find("field_without_column") != std::string::npos;
+    failure = no_column ? "every result was rejected\n  hint: name all columns, `encode: { csv: { "
+                          "columns: [ts, temp] } }`, or write ndjson"
+                        : "every result was rejected";
   }
   // The usual reason is a file of another kind than somebody thought.
   if (counts.rows > 0 && counts.rejected == counts.rows) failure = "every row was rejected";

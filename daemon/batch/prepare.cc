@@ -195,16 +195,16 @@ bool SetColumns(Prepared& prepared, const std::vector<std::string>& fields,
       continue;
     if (std::find(columns.begin(), columns.end(), name) == columns.end()) columns.push_back(name);
   }
-  // A list that they take apart is there only where it was seen behind them, or is set again,
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const std::optional<std::uint16_t> list = steps[i].op->ListTakenApart();
-    if (!list.has_value()) continue;
-    const std::string name(prepared.plan->plan().tables[steps[i].table]->name(*list));
-    const bool set_again = std::any_of(
-        steps.begin() + static_cast<std::ptrdiff_t>(i) + 1, steps.end(), [&](const auto& later) {
-          return std::find(later.changes.begin(), later.changes.end(), name) != later.changes.end();
-        });
-    if (set_again || std::find(fields.begin(), fields.end(), name) != fields.end()) continue;
+  // A list that they take apart, and a capture that no output has, is there only where it was seen
+  // in a row, or is set,
+  const CompiledPlan& plan = prepared.plan->plan();
+  std::vector<std::string> hidden = prepared.plan->ListsTakenApart();
+  if (plan.whole_record) hidden.insert(hidden.end(), plan.captures.begin(), plan.captures.end());
+  for (const std::string& name : hidden) {
+    const bool is_set = std::any_of(steps.begin(), steps.end(), [&](const CompiledStep& step) {
+      return std::find(step.sets.begin(), step.sets.end(), name) != step.sets.end();
+    });
+    if (is_set || std::find(fields.begin(), fields.end(), name) != fields.end()) continue;
     std::erase(columns, name);
   }
   // and what they take away is not.

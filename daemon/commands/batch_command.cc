@@ -60,7 +60,7 @@ constexpr const char* kHelp =
     "  --json                 where all rows went, for programs\n"
     "  --chunk SIZE           bytes that are worked on at once (4MiB)\n"
     "\n"
-    "Exit codes: 0 done, 1 the work failed or every row was rejected, 2 wrong usage\n"
+    "Exit codes: 0 done, 1 the work failed, or every row or result was rejected, 2 wrong usage\n"
     "or configuration, 130 and 143 stopped by a signal.\n";
 
 std::optional<std::uint64_t> ParseNumber(std::string_view text) {

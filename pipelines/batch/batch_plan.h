@@ -47,6 +47,8 @@ constexpr std::uint32_t kBatchPartitions = 64;
 // The longest encoded key of a group: a row with a longer one is rejected (`key_too_large`). Two of
 // them as sort keys, where a byte may take two, fit in a message to a worker.
 constexpr std::size_t kBatchKeyMax = 8 * 1024;
+// And the longest such sort key, with what is in front of the key of a group.
+constexpr std::size_t kSortKeyMax = 2 * kBatchKeyMax + 64;
 
 struct BatchPlan {
   const CompiledPlan& plan() const { return *compiled; }

@@ -19,10 +19,14 @@ Intake::Intake(const CompiledPlan& plan, const TopicOrigin& origin)
 }
 
 const char* Intake::Admit(Record& record) const {
+  const char* reason = SetTopic(record);
+  return reason == nullptr ? SetTime(record) : reason;
+}
+
+const char* Intake::SetTime(Record& record) const {
   record.arrival = record.time = Time{};
   record.sink = 0;
   record.is_result = false;
-  if (const char* reason = SetTopic(record)) return reason;
   if (const char* reason = ApplySchema(*plan_, record)) return reason;
   return SetEventTime(*plan_, record, ZonelessText::kIsUtc);
 }

@@ -30,8 +30,10 @@ class Intake final {
   }
   // A literal reason why the record is none, or nullptr.
   const char* Admit(Record& record) const;
-  // The part of it that is about the topic, which the record then has, and its captures.
+  // The parts of it, to be done once each: the topic, which the record then has, with its captures;
   const char* SetTopic(Record& record) const;
+  // and its values and its time.
+  const char* SetTime(Record& record) const;
 
  private:
   struct Capture {

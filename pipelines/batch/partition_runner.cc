@@ -49,7 +49,7 @@ Result<std::unique_ptr<PartitionRunner>> PartitionRunner::Create(
 Status PartitionRunner::Begin(const MapMode& mode) {
   mode_ = mode;
   counts_ = BatchCounts();
-  row_ = given_ = skipped_ = 0;
+  row_ = given_ = skipped_ = unsortable_ = 0;
   pipeline_.reset();
   all_.reset();
   results_.clear();
@@ -168,25 +168,28 @@ bool PartitionRunner::FeedAll(const Segment& segment) {
   text_ = segment.bytes;
   offset_ = counted_ = line_ = 0;
   Row row;
+  const char* refused = nullptr;  // why the line is
   for (record_->Clear(), arena_.Reset(); reader_->Next(*record_, arena_, row);
        record_->Clear(), arena_.Reset()) {
     ++counts_.rows;
-    if (row.again) continue;
-    offset_ = static_cast<std::uint64_t>(row.text.data() - segment.bytes.data());
-    const bool skipped = IsSkipped();
-    ++row_;
-    // What else is wrong with it is found when it is a message.
-    record_->topic = {};
-    const char* no_topic = row.reason == nullptr ? intake_->SetTopic(*record_) : nullptr;
-    if (skipped || no_topic != nullptr) {
+    // What else is wrong with a line is found when it is a message.
+    if (!row.again) {
+      offset_ = static_cast<std::uint64_t>(row.text.data() - segment.bytes.data());
+      refused = IsSkipped() ? "poison" : nullptr;
+      ++row_;
+      record_->topic = {};
+      if (refused == nullptr && row.reason == nullptr) refused = intake_->SetTopic(*record_);
+    }
+    if (refused != nullptr) {
       --counts_.rows;
       ++skipped_;
-      sink_->TakeReject(
-          RejectOfRow(skipped ? "poison" : no_topic, skipped ? "worker" : "decode", row.text));
+      const bool poison = std::string_view(refused) == "poison";
+      sink_->TakeReject(RejectOfRow(refused, poison ? "worker" : "decode", row.text));
       continue;
     }
+    if (row.again) continue;
     if (on_row) on_row(row.text);
-    const char* reason = row.reason != nullptr ? row.reason : intake_->Admit(*record_);
+    const char* reason = row.reason != nullptr ? row.reason : intake_->SetTime(*record_);
     Time time = all_->now();
     if (reason == nullptr && plan_->plan().timestamp.has_value())
       time = std::max(time, record_->time);
@@ -227,6 +230,10 @@ void PartitionRunner::Write(const Output& output) {
 // Results come in the order in which windows close; they are given in the order of their
 // starts.
 void PartitionRunner::KeepResult(const SortedLine& line) {
+  if (line.key.size() > kSortKeyMax) {
+    ++unsortable_;
+    return sink_->TakeReject({0, "key_too_large", "output", line.line});
+  }
   const std::size_t at = kept_.size();
   key_.assign(line.key);
   // No two entries of a run are equal.
@@ -299,10 +306,10 @@ void PartitionRunner::Settle(const Ledger& ledger) {
   counts_.rejected += ledger.dead_lettered + skipped_;
   counts_.rows = first + skipped_;
   counts_.results += ledger.results;
-  counts_.results_written += ledger.results_passed - ledger.results_received;
+  counts_.results_written += ledger.results_passed - ledger.results_received - unsortable_;
   counts_.results_filtered += ledger.results_filtered;
   counts_.results_absorbed += ledger.results_absorbed;
-  counts_.results_rejected += ledger.results_dead_lettered;
+  counts_.results_rejected += ledger.results_dead_lettered + unsortable_;
 }
 
 }  // namespace runnel

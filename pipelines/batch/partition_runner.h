@@ -67,8 +67,9 @@ class PartitionRunner final : private OutputSink {
   MapMode mode_;
   RunWriter run_;
   BatchCounts counts_;
-  std::uint64_t row_ = 0;      // of the partition
-  std::uint64_t skipped_ = 0;  // rows that had killed a worker twice
+  std::uint64_t row_ = 0;         // of the partition
+  std::uint64_t skipped_ = 0;     // rows that are refused before they are messages
+  std::uint64_t unsortable_ = 0;  // results
   // Groups.
   std::optional<SpreadLayout> layout_;
   std::unique_ptr<GroupFeed> feed_;

@@ -150,6 +150,8 @@ struct StepContext {
   bool forgets_fields = false;
   // Set by operators that give fields other values: their names.
   std::vector<std::string> changes;
+  // Those of them that are gone behind it.
+  std::vector<std::string> takes_away;
 };
 
 // Its texts are literals.

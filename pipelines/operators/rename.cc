@@ -71,6 +71,7 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
       known->Set(to, Type::kMissing);
     }
     context.changes.push_back(from);
+    context.takes_away.push_back(from);
     context.changes.push_back(to);
     fields.emplace_back(context.fields->Intern(from), context.fields->Intern(to));
     text += (i > 0 ? ", " : "") + from + " to " + to;

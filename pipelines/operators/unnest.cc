@@ -226,6 +226,7 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
     plan.captures.push_back(context.fields->Intern(name));
   }
   context.changes.push_back(options->field);
+  context.takes_away.push_back(options->field);
   context.forgets_fields = true;
   plan.text = "unnest  " + options->field;
   return std::make_unique<Unnest>(std::move(plan));

@@ -268,7 +268,8 @@ class PlanCompiler final {
                         .produced_fields = &produced,
                         .drops_unmentioned = false,
                         .forgets_fields = false,
-                        .changes = {}};
+                        .changes = {},
+                        .takes_away = {}};
     CompiledStep compiled;
     compiled.label = context.stage;
     compiled.table = plan_->tables.size() - 1;
@@ -285,8 +286,12 @@ class PlanCompiler final {
       plan_->tables.push_back(std::make_unique<FieldTable>(std::move(produced)));
     }
     compiled.produced_table = plan_->tables.size() - 1;
-    compiled.changes = std::move(context.changes);
-    keys_.push_back({compiled.op == nullptr ? std::nullopt : compiled.op->Key(), compiled.changes});
+    for (const std::string& name : context.changes) {
+      const auto& gone = context.takes_away;
+      if (std::find(gone.begin(), gone.end(), name) == gone.end()) compiled.sets.push_back(name);
+    }
+    keys_.push_back(
+        {compiled.op == nullptr ? std::nullopt : compiled.op->Key(), std::move(context.changes)});
     plan_->steps.push_back(std::move(compiled));
   }
 

@@ -22,8 +22,7 @@ struct CompiledStep {
   std::unique_ptr<const Operator> op;
   std::size_t table = 0;           // of the records that come in; index into CompiledPlan::tables
   std::size_t produced_table = 0;  // of the records that it produces
-  // Fields of the records that come in which it gives other values or takes away.
-  std::vector<std::string> changes;
+  std::vector<std::string> sets;   // fields that it gives values
 };
 
 struct SchemaField {

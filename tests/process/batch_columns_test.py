@@ -64,14 +64,34 @@ def columns_are_in_the_items_of_a_list(programs):
                 (maps, "  - unnest: list\n  - select: [ts, d]\n", "ts,d\n1,a\n1,a\n2,c\n"),
                 (maps, "  - unnest: list\n  - set: { list: d }\n", "ts,d,t,h,list\n1,a,1,,a\n1,a,,2,a\n2,c,3,,c\n"),
                 (maps, "  - dedupe: { id: ts, ttl: 1m }\n  - unnest: list\n", "ts,d,t,h\n1,a,1,\n1,a,,2\n2,c,3,\n"),
+                (maps, "  - unnest: list\n  - drop: [list]\n", "ts,d,t,h\n1,a,1,\n1,a,,2\n2,c,3,\n"),
+                (maps, "  - unnest: list\n  - rename: { list: l }\n", "ts,d,t,h,l\n1,a,1,,\n1,a,,2,\n2,c,3,,\n"),
                 ('{"ts":1,"list":[{"inner":[{"x":1}]},{"inner":[7]}]}\n', "  - unnest: list\n  - unnest: inner\n", "ts,x,inner\n1,1,\n1,,7\n"),
                 ('{"ts":1,"list":[5,{"t":6}]}\n', "  - unnest: list\n", "ts,list,t\n1,5,\n1,,6\n")):
             desk.write("in.ndjson", rows)
             desk.write("u.yaml", begin + steps + "sink: { mqtt: { topic: out } }\n")
             desk.run("u.yaml", "-i", "in.ndjson", "-o", "out.csv")
             assert desk.read("out.csv").decode() == wanted, (steps, desk.read("out.csv"))
+        # A capture that no output has is no column.
+        desk.write("c.yaml", begin.replace("topic: in", 'topic: "in/{c}"') + "  - unnest: list\nsink: { mqtt: { topic: out } }\n")
+        desk.run("c.yaml", "-i", "in.ndjson", "-o", "out.csv", "--topic", "in/x")
+        assert desk.read("out.csv") == b"ts,list,t\n1,5,\n1,,6\n", desk.read("out.csv")
+
+
+def results_without_a_column(programs):
+    with Desk(programs) as desk:
+        desk.write("in.ndjson", '{"ts":1,"v":"a"}\n{"ts":2,"v":"b"}\n')
+        desk.write("w.yaml", "source: { mqtt: { topic: in } }\ndecode: ndjson\ntimestamp: ts\nsteps:\n"
+                   "  - window: { tumbling: 1m, aggregate: { c: \"top_k(v, 2)\" } }\n  - unnest: c\nsink: { mqtt: { topic: out } }\n")
+        done = desk.run("w.yaml", "-i", "in.ndjson", "-o", "out.csv", code=1)
+        assert done.err.endswith("error: every result was rejected\n  hint: name all columns, `encode: { csv: { columns: "
+                                 "[ts, temp] } }`, or write ndjson\n"), done.err
+        desk.write("some.yaml", "source: { mqtt: { topic: in } }\ndecode: ndjson\ntimestamp: ts\nsteps:\n"
+                   "  - unnest: list\n  - filter: t > 5\nsink: { mqtt: { topic: out } }\n")
+        desk.write("in.ndjson", '{"ts":1,"list":[{"t":1},{"t":"x"},{"t":2}]}\n')
+        desk.run("some.yaml", "-i", "in.ndjson", "-o", "out.ndjson")
 
 
 if __name__ == "__main__":
     harness.main(files_with_columns_of_their_own, headers_are_as_the_rows, columns_are_of_the_last_step,
-                 columns_are_in_the_items_of_a_list)
+                 columns_are_in_the_items_of_a_list, results_without_a_column)

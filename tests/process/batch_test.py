@@ -299,6 +299,17 @@ def topics_in_order(programs):
         counts = desk.ledger("o.yaml", "-i", "in.ndjson", "-o", "out.ndjson", "--topic-column", "from")
         assert desk.read("out.ndjson").decode() == '{"t":1,"d":"zz","q":"zz"}\n'
         assert counts["rejected"] == 1 and b"topic_does_not_match" in desk.read("out.ndjson.rejects.csv"), counts
+        # The column is a capture itself, and texts without a zone are UTC as elsewhere.
+        desk.write("in.ndjson", '{"ts":"2024-01-01T00:00:00","d":"in/zz","list":[{"t":1}]}\n')
+        desk.run("o.yaml", "-i", "in.ndjson", "-o", "out.ndjson", "--topic-column", "d")
+        assert desk.read("out.ndjson").decode() == '{"t":1,"d":"zz","q":"zz"}\n', desk.read("out.ndjson")
+        # A line of several records without a topic: each is refused.
+        desk.write("s.yaml", 'source: { mqtt: { topic: "in/{d}" } }\ndecode: senml\nsteps:\n  - dedupe: { id: time, ttl: 1m }\n'
+                   "  - window: { count: 1, aggregate: { l: last(d) } }\nsink: { mqtt: { topic: out } }\n")
+        desk.write("in.senml", '[{"n":"a","v":1},{"n":"b","v":2},{"n":"c","v":3}]\n')
+        done = desk.run("s.yaml", "-i", "in.senml", "-o", "-", "--input-format", "senml", "--format", "ndjson",
+                        "--topic-column", "from", code=1)
+        assert "rejected 3" in done.err and done.out == "", done
 
 
 def long_keys(programs):
@@ -307,10 +318,16 @@ def long_keys(programs):
         for fill in ("a", "\\u0000"):
             size = 8 * 1024 - 5 - 5
             desk.write("in.ndjson", "".join(f'{{"ts":{BEGIN},"device":"k{i:04d}{fill * size}","temp":1}}\n' for i in range(500)))
-            desk.write("k.yaml", WINDOW.replace("decode: csv", "decode: ndjson"))
+            desk.write("k.yaml", WINDOW)
             for more in (("--workers", "1"), ("--workers", "2", "--chunk", "1MiB"), ("--memory", "32MiB", "--chunk", "1MiB")):
                 counts = desk.ledger("k.yaml", "-i", "in.ndjson", "-o", "out.ndjson", *more)
                 assert (counts["results"], counts["rejected"], counts["worker_restarts"]) == (500, 0, 0), (fill, more, counts)
+        # Where rows go by key the results are what is too long.
+        desk.write("in.ndjson", "".join(f'{{"ts":{BEGIN},"device":"k{i}{"a" * size}","temp":1}}\n' for i, size in
+                                        enumerate([10_000] * 50 + [63_000] * 50)))
+        desk.write("s.yaml", WINDOW.replace("tumbling: 1m", "session: 1m"))
+        counts = desk.ledger("s.yaml", "-i", "in.ndjson", "-o", "out.ndjson")
+        assert (counts["results_written"], counts["results_rejected"], counts["worker_restarts"]) == (50, 50, 0), counts
 
 
 def mistakes(programs):
