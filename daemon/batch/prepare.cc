@@ -176,17 +176,18 @@ std::string HeaderLine(const Prepared& prepared) {
 
 bool SetColumns(Prepared& prepared, const std::vector<std::string>& fields,
                 const Registry& registry, Diagnostics& diagnostics) {
+  const CompiledPlan& plan = prepared.plan->plan();
   std::vector<std::string> columns = prepared.plan->ResultFields();
   for (const std::string& field : fields) {
     if (std::find(columns.begin(), columns.end(), field) == columns.end()) columns.push_back(field);
   }
   // What later steps set is in the table of the last ones.
-  const FieldTable& last = *prepared.plan->plan().tables.back();
+  const FieldTable& last = *plan.tables.back();
   const auto may_be_partial = [&](const CompiledStep& step) {
     const WindowPlan* window = step.op->Window();
     return window != nullptr && !window->stays_open;
   };
-  const std::vector<CompiledStep>& steps = prepared.plan->plan().steps;
+  const std::vector<CompiledStep>& steps = plan.steps;
   const bool is_partial_possible =
       prepared.plan->sorts_results() && std::any_of(steps.begin(), steps.end(), may_be_partial);
   for (std::uint16_t i = 0; i < last.size(); ++i) {
@@ -197,7 +198,6 @@ bool SetColumns(Prepared& prepared, const std::vector<std::string>& fields,
   }
   // A list that they take apart, and a capture that no output has, is there only where it was seen
   // in a row, or is set,
-  const CompiledPlan& plan = prepared.plan->plan();
   std::vector<std::string> hidden = prepared.plan->ListsTakenApart();
   if (plan.whole_record) hidden.insert(hidden.end(), plan.captures.begin(), plan.captures.end());
   for (const std::string& name : hidden) {
@@ -208,7 +208,7 @@ bool SetColumns(Prepared& prepared, const std::vector<std::string>& fields,
     std::erase(columns, name);
   }
   // and what they take away is not.
-  if (const auto& only = prepared.plan->plan().result_fields;
+  if (const auto& only = plan.result_fields;
       only.has_value() && prepared.plan->way != BatchWay::kRows) {
     std::erase_if(columns, [&](const std::string& column) {
       return std::find(only->begin(), only->end(), column) == only->end();

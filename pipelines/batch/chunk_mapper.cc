@@ -282,7 +282,7 @@ std::int64_t ChunkMapper::PaneOf(std::int64_t time) {
 void ChunkMapper::AddToBatch(const Row& row) {
   key_.Clear();
   const char* reason = plan_->window->key.Encode(record_, arena_, key_);
-  if (key_.bytes().size() > kBatchKeyMax) reason = "key_too_large";
+  if (reason == nullptr && key_.bytes().size() > kBatchKeyMax) reason = "key_too_large";
   if (reason == nullptr) reason = ReadValues(feed_->values());
   if (reason != nullptr) return Reject(reason, plan_->plan().steps[plan_->window_step].label, row);
   feed_->SetKey(key_.bytes());

@@ -28,7 +28,7 @@ const char* Intake::SetTime(Record& record) const {
   record.sink = 0;
   record.is_result = false;
   if (const char* reason = ApplySchema(*plan_, record)) return reason;
-  return SetEventTime(*plan_, record, ZonelessText::kIsUtc);
+  return SetEventTime(*plan_, record);
 }
 
 // Captures win over fields of the same name; where a record passes whole they are hidden.

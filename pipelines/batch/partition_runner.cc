@@ -49,7 +49,7 @@ Result<std::unique_ptr<PartitionRunner>> PartitionRunner::Create(
 Status PartitionRunner::Begin(const MapMode& mode) {
   mode_ = mode;
   counts_ = BatchCounts();
-  row_ = given_ = skipped_ = unsortable_ = 0;
+  row_ = given_ = refused_ = unsortable_ = 0;
   pipeline_.reset();
   all_.reset();
   results_.clear();
@@ -168,25 +168,25 @@ bool PartitionRunner::FeedAll(const Segment& segment) {
   text_ = segment.bytes;
   offset_ = counted_ = line_ = 0;
   Row row;
-  const char* refused = nullptr;  // why the line is
+  const char* refused = nullptr;  // why the line is, and
+  const char* step = nullptr;     // where
   for (record_->Clear(), arena_.Reset(); reader_->Next(*record_, arena_, row);
        record_->Clear(), arena_.Reset()) {
-    ++counts_.rows;
     // What else is wrong with a line is found when it is a message.
     if (!row.again) {
       offset_ = static_cast<std::uint64_t>(row.text.data() - segment.bytes.data());
-      refused = IsSkipped() ? "poison" : nullptr;
+      const bool poison = IsSkipped();
       ++row_;
+      step = poison ? "worker" : "decode";
       record_->topic = {};
-      if (refused == nullptr && row.reason == nullptr) refused = intake_->SetTopic(*record_);
+      refused = poison ? "poison" : row.reason == nullptr ? intake_->SetTopic(*record_) : nullptr;
     }
     if (refused != nullptr) {
-      --counts_.rows;
-      ++skipped_;
-      const bool poison = std::string_view(refused) == "poison";
-      sink_->TakeReject(RejectOfRow(refused, poison ? "worker" : "decode", row.text));
+      ++refused_;
+      sink_->TakeReject(RejectOfRow(refused, step, row.text));
       continue;
     }
+    ++counts_.rows;
     if (row.again) continue;
     if (on_row) on_row(row.text);
     const char* reason = row.reason != nullptr ? row.reason : intake_->SetTime(*record_);
@@ -303,8 +303,8 @@ void PartitionRunner::Settle(const Ledger& ledger) {
   counts_.passed += ledger.passed - handed;
   counts_.late += ledger.late;
   counts_.dropped += ledger.dropped;
-  counts_.rejected += ledger.dead_lettered + skipped_;
-  counts_.rows = first + skipped_;
+  counts_.rejected += ledger.dead_lettered + refused_;
+  counts_.rows = first + refused_;
   counts_.results += ledger.results;
   counts_.results_written += ledger.results_passed - ledger.results_received - unsortable_;
   counts_.results_filtered += ledger.results_filtered;

@@ -68,7 +68,7 @@ class PartitionRunner final : private OutputSink {
   RunWriter run_;
   BatchCounts counts_;
   std::uint64_t row_ = 0;         // of the partition
-  std::uint64_t skipped_ = 0;     // rows that are refused before they are messages
+  std::uint64_t refused_ = 0;     // rows that are refused before they are messages
   std::uint64_t unsortable_ = 0;  // results
   // Groups.
   std::optional<SpreadLayout> layout_;

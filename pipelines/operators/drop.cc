@@ -59,7 +59,6 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
       return nullptr;
     }
     if (known.has_value()) known->Remove(name);
-    context.changes.push_back(name);
     context.takes_away.push_back(name);
     fields.push_back(context.fields->Intern(name));
     text += (i > 0 ? ", " : "") + name;

@@ -86,7 +86,7 @@ std::unique_ptr<Expression> CompileNumber(const StepContext& context, const char
 }
 
 void NoteField(StepContext& context, const std::string& name, Type type) {
-  context.changes.push_back(name);
+  context.sets.push_back(name);
   if (context.known == nullptr) return;
   if (!context.produces.has_value()) context.produces = *context.known;
   context.produces->Set(name, type);

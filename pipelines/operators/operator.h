@@ -149,8 +149,8 @@ struct StepContext {
   // Set by operators behind which nobody knows which fields there are.
   bool forgets_fields = false;
   // Set by operators that give fields other values: their names.
-  std::vector<std::string> changes;
-  // Those of them that are gone behind it.
+  std::vector<std::string> sets;
+  // And by those that take fields away.
   std::vector<std::string> takes_away;
 };
 

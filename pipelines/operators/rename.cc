@@ -70,9 +70,8 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
       known->Remove(from);
       known->Set(to, Type::kMissing);
     }
-    context.changes.push_back(from);
     context.takes_away.push_back(from);
-    context.changes.push_back(to);
+    context.sets.push_back(to);
     fields.emplace_back(context.fields->Intern(from), context.fields->Intern(to));
     text += (i > 0 ? ", " : "") + from + " to " + to;
   }

@@ -98,7 +98,7 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
     column.field = context.fields->Intern(wanted[i].first);
     names.Set(wanted[i].first,
               column.expression == nullptr ? Type::kMissing : column.expression->type());
-    if (wanted[i].first != wanted[i].second) context.changes.push_back(wanted[i].first);
+    if (wanted[i].first != wanted[i].second) context.sets.push_back(wanted[i].first);
     text += (i > 0 ? ", " : "") + wanted[i].first;
     columns.push_back(std::move(column));
   }

@@ -73,7 +73,7 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
     assignment.field = context.fields->Intern(name);
     known.Set(name,
               assignment.expression == nullptr ? Type::kMissing : assignment.expression->type());
-    context.changes.push_back(name);
+    context.sets.push_back(name);
     text += (i > 0 ? ", " : "") + name + " = " + expression;
     assignments.push_back(std::move(assignment));
   }

@@ -221,11 +221,13 @@ std::unique_ptr<const Operator> Compile(StepContext& context) {
   plan.fields = context.fields;
   plan.field = context.fields->Intern(options->field);
   plan.items_max = static_cast<std::uint64_t>(options->items_max);
-  if (options->index.has_value()) plan.index = context.fields->Intern(*options->index);
+  if (options->index.has_value()) {
+    plan.index = context.fields->Intern(*options->index);
+    context.sets.push_back(*options->index);
+  }
   for (const std::string& name : *context.captures) {
     plan.captures.push_back(context.fields->Intern(name));
   }
-  context.changes.push_back(options->field);
   context.takes_away.push_back(options->field);
   context.forgets_fields = true;
   plan.text = "unnest  " + options->field;

@@ -49,13 +49,11 @@ inline std::optional<std::int64_t> ToMicroseconds(const Value& value, TimeUnit u
   return number;
 }
 
-// Text without a zone is refused, or taken for UTC: files often have it so.
-enum class ZonelessText : std::uint8_t { kRefused, kIsUtc };
-
-inline std::optional<Time> ParseEventTime(std::string_view text, ZonelessText zoneless) {
+// Text without a zone is refused; of files, which often have it so, it is taken for UTC.
+inline std::optional<Time> ParseEventTime(std::string_view text, PlanUse use) {
   const std::optional<Time> time = ParseTimestamp(text);
   char zoned[40];
-  if (time.has_value() || zoneless == ZonelessText::kRefused || text.size() < 19 ||
+  if (time.has_value() || use == PlanUse::kDevice || text.size() < 19 ||
       text.size() >= sizeof zoned - 1) {
     return time;
   }
@@ -65,7 +63,7 @@ inline std::optional<Time> ParseEventTime(std::string_view text, ZonelessText zo
 }
 
 // Sets the record's time by the field that the plan names, where it names one.
-inline const char* SetEventTime(const CompiledPlan& plan, Record& record, ZonelessText zoneless) {
+inline const char* SetEventTime(const CompiledPlan& plan, Record& record) {
   if (!plan.timestamp.has_value()) return nullptr;
   const Value& value = record.Get(*plan.timestamp);
   switch (value.type()) {
@@ -77,7 +75,7 @@ inline const char* SetEventTime(const CompiledPlan& plan, Record& record, Zonele
       return nullptr;
     }
     case Type::kString: {
-      const std::optional<Time> time = ParseEventTime(value.AsString(), zoneless);
+      const std::optional<Time> time = ParseEventTime(value.AsString(), plan.limits.use);
       if (!time.has_value()) return "timestamp_not_rfc3339";
       record.time = *time;
       return nullptr;

@@ -268,7 +268,7 @@ class PlanCompiler final {
                         .produced_fields = &produced,
                         .drops_unmentioned = false,
                         .forgets_fields = false,
-                        .changes = {},
+                        .sets = {},
                         .takes_away = {}};
     CompiledStep compiled;
     compiled.label = context.stage;
@@ -286,12 +286,11 @@ class PlanCompiler final {
       plan_->tables.push_back(std::make_unique<FieldTable>(std::move(produced)));
     }
     compiled.produced_table = plan_->tables.size() - 1;
-    for (const std::string& name : context.changes) {
-      const auto& gone = context.takes_away;
-      if (std::find(gone.begin(), gone.end(), name) == gone.end()) compiled.sets.push_back(name);
-    }
+    std::vector<std::string> changes = std::move(context.takes_away);
+    changes.insert(changes.end(), context.sets.begin(), context.sets.end());
     keys_.push_back(
-        {compiled.op == nullptr ? std::nullopt : compiled.op->Key(), std::move(context.changes)});
+        {compiled.op == nullptr ? std::nullopt : compiled.op->Key(), std::move(changes)});
+    compiled.sets = std::move(context.sets);
     plan_->steps.push_back(std::move(compiled));
   }
 

@@ -112,7 +112,7 @@ inline void Stage::ForgetInput(Time arrival) {
   record.topic = input.topic;
   if (has_captures_) ApplyCaptures(input.topic);
   if (const char* reason = ApplySchema(*plan_, record)) return reason;
-  return SetEventTime(*plan_, record, zoneless_);
+  return SetEventTime(*plan_, record);
 }
 
 const char* Stage::DecodeExchange(const Input& input, DecodeCursor& cursor) {

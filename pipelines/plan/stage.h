@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "pipelines/plan/admission.h"
 #include "pipelines/plan/compiled_plan.h"
 #include "pipelines/plan/pipeline.h"
 #include "pipelines/plan/stage_tools.h"
@@ -97,7 +96,6 @@ class Stage final : public Pipeline {
   std::size_t stage_;
   bool has_captures_;    // a record of this stage takes values of its topic
   bool hides_captures_;  // which expressions see and the output does not
-  ZonelessText zoneless_;
   StateRegion* region_;
   StateRegion::Ref state_block_ = StateRegion::kNone;
   Ledger ledger_;

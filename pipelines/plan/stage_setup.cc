@@ -47,7 +47,6 @@ Stage::Stage(const CompiledPlan& plan, std::size_t stage, StateRegion& region,
       stage_(stage),
       has_captures_(!plan.captures.empty() && plan.InputTable(stage) == 0),
       hides_captures_(has_captures_ && plan.whole_record),
-      zoneless_(plan.limits.use == PlanUse::kFiles ? ZonelessText::kIsUtc : ZonelessText::kRefused),
       region_(&region),
       tools_(std::move(tools)) {}
 

@@ -251,22 +251,26 @@ TEST_P(Aggregates, OfNothingIsNullOrZero) {
 INSTANTIATE_TEST_SUITE_P(All, Aggregates, testing::ValuesIn(Subjects()),
                          [](const auto& subject) { return subject.param.name; });
 
+class Sums : public testing::Test {
+ protected:
+  static constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+  static constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
+
+  StateRegion region_ = StateRegion::InMemory(1 << 16);
+  std::string problem_;
+  std::unique_ptr<const Aggregate> sum_ = aggregates::sum().make({1, {}}, problem_);
+};
+
 // What makes a compensated sum worth its cost.
-TEST(Sums, DoNotLoseSmallNumbersBesideLargeOnes) {
-  StateRegion region = StateRegion::InMemory(1 << 16);
-  std::string problem;
-  const auto sum = aggregates::sum().make({1, {}}, problem);
-  Running running(*sum, region);
+TEST_F(Sums, DoNotLoseSmallNumbersBesideLargeOnes) {
+  Running running(*sum_, region_);
   running.Add({Value::Double(1e16), 0});
   for (int i = 0; i < 1'000; ++i) running.Add({Value::Double(1.0), 0});
   running.Add({Value::Double(-1e16), 0});
   EXPECT_EQ(running.Result().ToDouble(), 1'000.0);
 }
 
-TEST(Sums, OfIntsAndDoublesRoundOnceWhateverTheSign) {
-  StateRegion region = StateRegion::InMemory(1 << 16);
-  std::string problem;
-  const auto sum = aggregates::sum().make({1, {}}, problem);
+TEST_F(Sums, OfIntsAndDoublesRoundOnceWhateverTheSign) {
   for (const int sign : {1, -1}) {
     const struct {
       double large, small, sum;
@@ -275,7 +279,7 @@ TEST(Sums, OfIntsAndDoublesRoundOnceWhateverTheSign) {
                  {1000000.1, 1e-11, 1000000.1 - 1000000 + 1e-11, -1'000'000},
                  {0x1p62, 0.5, 0.5, -(std::int64_t{1} << 62)}};
     for (const auto& test : cases) {
-      Running running(*sum, region);
+      Running running(*sum_, region_);
       running.Add({Value::Double(sign * test.large), 0});
       running.Add({Value::Double(sign * test.small), 0});
       running.Add({Value::Int(sign * test.whole), 0});
@@ -285,16 +289,11 @@ TEST(Sums, OfIntsAndDoublesRoundOnceWhateverTheSign) {
 }
 
 // Batch merges parts in another order than one pass adds in: the type must not depend on it.
-TEST(Sums, OfIntsAreExactInAnyOrderAndAnyParts) {
-  constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
-  constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
-  StateRegion region = StateRegion::InMemory(1 << 16);
-  std::string problem;
-  const auto sum = aggregates::sum().make({1, {}}, problem);
+TEST_F(Sums, OfIntsAreExactInAnyOrderAndAnyParts) {
   const std::vector<std::int64_t> values = {kMax, kMax, -5, kMin, kMin, kMax, 1, kMin, 12, 1, 1};
   for (std::size_t cut = 0; cut <= values.size(); ++cut) {
-    Running left(*sum, region);
-    Running right(*sum, region);
+    Running left(*sum_, region_);
+    Running right(*sum_, region_);
     for (std::size_t i = 0; i < values.size(); ++i) {
       (i < cut ? left : right).Add({Value::Int(values[i]), 0});
     }
@@ -304,14 +303,9 @@ TEST(Sums, OfIntsAreExactInAnyOrderAndAnyParts) {
   }
 }
 
-TEST(Sums, OfIntsThatDoNotFitAreDoubles) {
-  constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
-  constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
-  StateRegion region = StateRegion::InMemory(1 << 16);
-  std::string problem;
-  const auto sum = aggregates::sum().make({1, {}}, problem);
+TEST_F(Sums, OfIntsThatDoNotFitAreDoubles) {
   for (const std::int64_t value : {kMax, kMin}) {
-    Running running(*sum, region);
+    Running running(*sum_, region_);
     running.Add({Value::Int(value), 0});
     EXPECT_EQ(running.Result().AsInt(), value);
     for (int i = 0; i < 3; ++i) running.Add({Value::Int(value), 0});
