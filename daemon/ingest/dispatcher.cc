@@ -92,11 +92,7 @@ inline bool Dispatcher::Append(const Route& route, RunningTask& task,
   }
   options_.on_wait(route.pipeline, true);
   const bool taken = WaitForRoom(task, message, delivery);
-  if (taken) {
-    // Time in which nothing could come in does not make a device silent.
-    task.journal->AppendTime(InputKind::kResume, options_.now());
-    Notify(task);
-  }
+  if (taken) Notify(task);
   options_.on_wait(route.pipeline, false);
   return taken;
 }
@@ -118,11 +114,12 @@ bool Dispatcher::IsOfAnother(const Route& route, const RunningTask& task,
 bool Dispatcher::WaitForRoom(RunningTask& task, const IncomingMessage& message,
                              const Delivery& delivery) {
   bool taken = false;
-  task.journal->WaitBegins(options_.now());
+  const Time since = options_.now();
+  task.journal->WaitBegins(since);
   while (!taken && !stopped_.load(std::memory_order_acquire)) {
     task.journal->StartWaiting(kSourceWaits);
-    taken = task.journal->AppendMessage(message.topic, message.payload, options_.now(), delivery) !=
-            Appended::kFull;
+    taken = task.journal->AppendMessage(message.topic, message.payload, options_.now(), delivery,
+                                        since) != Appended::kFull;
     if (taken) break;
     Notify(task);
     std::array<pollfd, 2> bell = options_.room_bell->sources();

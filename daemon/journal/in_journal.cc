@@ -8,8 +8,10 @@ namespace runnel {
 namespace {
 
 constexpr std::size_t kOversizeKept = 1024;
-// Room that only time may use: two ticks.
-constexpr std::uint64_t kTimeReserve = 2 * RingBytes(0, 0);
+// Bytes of a record with the time since when something is so.
+constexpr std::uint64_t kNewsBytes = RingBytes(0, sizeof(std::int64_t));
+// Room that only time may use: a tick, and what stops or goes on.
+constexpr std::uint64_t kTimeReserve = RingBytes(0, 0) + kNewsBytes;
 
 }  // namespace
 
@@ -41,6 +43,7 @@ Result<std::unique_ptr<InJournal>> InJournal::Open(const TaskFiles& files, const
                 files.in_header.extra_bytes),
       journal->in_->redelivery_next, journal->writer_->end());
   journal->AccountForTheRest();
+  journal->heard_before_ = TimeFromMicroseconds(journal->in_->arrival_max);
   journal->in_->waits_for_room.store(0);
   journal->in_->waits_since.store(0);
   return journal;
@@ -87,7 +90,7 @@ bool InJournal::TakeRepeat(std::string_view topic, std::string_view payload,
 }
 
 Appended InJournal::AppendMessage(std::string_view topic, std::string_view payload, Time arrival,
-                                  const Delivery& delivery) {
+                                  const Delivery& delivery, std::optional<Time> waits_since) {
   RecordHeader header{};
   header.kind = static_cast<std::uint8_t>(Shorten(topic, payload) ? InputKind::kOversize
                                                                   : InputKind::kMessage);
@@ -95,9 +98,12 @@ Appended InJournal::AppendMessage(std::string_view topic, std::string_view paylo
   const std::uint32_t digest = acknowledged ? DigestOf(topic, payload) : 0;
   const std::lock_guard lock(mutex_);
   if (IsRepeat(delivery, digest)) return Appended::kRedelivered;
-  if (!writer_->HasRoom(RingBytes(topic.size(), payload.size()) + kTimeReserve + plan_room_)) {
+  const std::uint64_t reserve = kTimeReserve + plan_room_ + (waits_since ? kNewsBytes : 0);
+  if (!writer_->HasRoom(RingBytes(topic.size(), payload.size()) + reserve)) {
     return Appended::kFull;
   }
+  // First, so that this message's own arrival makes no other device silent.
+  if (waits_since.has_value()) AppendSince(InputKind::kStood, arrival, *waits_since);
   if (acknowledged) {
     redelivery_->Note(delivery.session, delivery.packet_id, digest, writer_->end());
   }
@@ -114,6 +120,23 @@ Appended InJournal::AppendTime(InputKind kind, Time arrival) {
   header.tag = kSourcesMax;
   Append(header, arrival, {}, {});
   return Appended::kDone;
+}
+
+Appended InJournal::AppendNews(InputKind kind, Time arrival, Time since) {
+  const std::lock_guard lock(mutex_);
+  if (!writer_->HasRoom(kNewsBytes)) return Appended::kFull;
+  AppendSince(kind, arrival, since);
+  return Appended::kDone;
+}
+
+void InJournal::AppendSince(InputKind kind, Time arrival, Time since) {
+  const std::int64_t microseconds = Microseconds(since);
+  char payload[sizeof microseconds];
+  std::memcpy(payload, &microseconds, sizeof microseconds);
+  RecordHeader header{};
+  header.kind = static_cast<std::uint8_t>(kind);
+  header.tag = kSourcesMax;
+  Append(header, arrival, {}, {payload, sizeof payload});
 }
 
 Appended InJournal::AppendExchange(InputKind kind, const ExchangeOrigin& origin, Time arrival,
@@ -160,6 +183,7 @@ inline void InJournal::Account(const RecordHeader& header) {
     case InputKind::kTick:
     case InputKind::kPause:
     case InputKind::kResume:
+    case InputKind::kStood:
       if (header.tag < kSourcesMax) in_->exchange_high[header.tag] = header.sequence + 1;
       return;
   }

@@ -63,11 +63,15 @@ class InJournal final {
   static Result<std::unique_ptr<InJournal>> Open(const TaskFiles& files, const Options& options);
 
   // One message, copied once. A message over record_max is appended as kOversize with
-  // its first kilobyte. Thread-safe, as all of the Append functions.
+  // its first kilobyte. One that has waited, and all others behind it, tells so first: kStood.
+  // Thread-safe, as all of the Append functions.
   Appended AppendMessage(std::string_view topic, std::string_view payload, Time arrival,
-                         const Delivery& delivery);
-  // kTick, kResume or kEnd. A tick fits even where messages do not.
+                         const Delivery& delivery, std::optional<Time> waits_since = {});
+  // kTick or kEnd. Time fits even where messages do not.
   Appended AppendTime(InputKind kind, Time arrival);
+  // kPause or kResume: it is so since then.
+  // kStood: it was so since then, until arrival.
+  Appended AppendNews(InputKind kind, Time arrival, Time since);
   // Whether the journal has this message already; counts it, and does not know it again.
   bool TakeRepeat(std::string_view topic, std::string_view payload, const Delivery& delivery);
   // A tick of `source`, or a record, of the stage before. kRedelivered: taken before. A source
@@ -124,6 +128,8 @@ class InJournal final {
   std::uint64_t overload_dropped() const { return in_->overload_dropped; }
   std::uint64_t plan_fingerprint() const { return in_->plan_fingerprint; }
   std::uint64_t incarnation() const { return in_->header.incarnation; }
+  // Arrival of what came last before it was opened.
+  Time heard_before() const { return heard_before_; }
   std::uint64_t end() const { return in_->head.load(std::memory_order_relaxed); }
 
  private:
@@ -133,6 +139,7 @@ class InJournal final {
   void AccountForTheRest();
   void Account(const RecordHeader& header);
   // REQUIRES: the lock is held and there is room.
+  void AppendSince(InputKind kind, Time arrival, Time since);
   void Append(RecordHeader header, Time arrival, std::string_view topic, std::string_view payload);
 
   Options options_;
@@ -141,6 +148,7 @@ class InJournal final {
   Mapping work_page_;
   InPage* in_ = nullptr;
   const WorkPage* work_ = nullptr;
+  Time heard_before_{};
   std::mutex mutex_;  // guards all below, and what the daemon writes in the file
   std::optional<RingWriter> writer_;
   std::uint64_t plan_room_ = 0;  // kept for a plan that found none

@@ -19,7 +19,7 @@
 
 namespace runnel {
 
-inline constexpr std::uint32_t kFormatVersion = 5;
+inline constexpr std::uint32_t kFormatVersion = 6;
 inline constexpr std::size_t kCacheLine = 64;
 
 enum class FileKind : std::uint32_t { kIn = 0x6e69, kWork = 0x6b77, kSettle = 0x7473 };

@@ -204,22 +204,18 @@ void App::MakeSupervisor() {
   };
 }
 
-// The plan as a record: the task switches where it reads it. Until the source is
-// connected, time does not make a device silent.
+// The plan as a record: the task switches where it reads it.
 void App::TellPlans() {
   for (std::size_t i = 0; i < tasks_->pipelines().size(); ++i) {
     if (!tasks_->pipelines()[i].retired) plans_->Send(i);
-  }
-  for (RunningTask& task : tasks_->tasks()) {
-    if (task.id.stage == 0) task.journal->AppendTime(InputKind::kPause, Now());
   }
 }
 
 Status App::MakeSources() {
   StallWatch::Options stalls;
   stalls.now = CoarseWallClock;
-  stalls.hold = [this](bool held) {
-    for (const auto& source : sources_) source->Hold(held);
+  stalls.hold = [this](bool held, Time since) {
+    for (const auto& source : sources_) source->Hold(held, since);
   };
   stalls_ = std::make_unique<StallWatch>(loop_, *tasks_, *log_, std::move(stalls));
   control_ = std::make_unique<PahoControl>();

@@ -9,6 +9,24 @@ namespace {
 // Records of one source before the next has its chance.
 constexpr int kRecordsInARow = 256;
 
+// What time brings, as the tag of a tick says.
+InputKind KindOf(const RecordView& tick) {
+  return static_cast<InputKind>(std::min<std::uint64_t>(tick.header.tag, UINT8_MAX));
+}
+
+// Whether a worker may say that to the next stage.
+bool IsTime(const RecordView& tick) {
+  switch (KindOf(tick)) {
+    case InputKind::kTick:
+    case InputKind::kPause:
+    case InputKind::kResume:
+    case InputKind::kStood:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 Exchange::Exchange(TaskSet& tasks, std::vector<Ringer*> workers, std::vector<const Doorbell*> bells,
@@ -84,6 +102,7 @@ std::optional<OutReader::Settled> Exchange::Deliver(Source& source, const Record
     case OutputKind::kExchange:
       return DeliverRecord(source, record);
     case OutputKind::kTick:
+      if (!IsTime(record)) break;
       if (!DeliverTick(source, record)) return std::nullopt;
       return OutReader::Settled::kMoved;
     case OutputKind::kDeadLetter: {
@@ -151,9 +170,8 @@ bool Exchange::WasDelivered(const Source& source, std::size_t stage, const Recor
 }
 
 bool Exchange::DeliverTo(RunningTask& target, const Source& source, const RecordView& record) {
-  // A tick says in its tag what it is: a tick, a pause or a resumption.
   const bool tick = static_cast<OutputKind>(record.header.kind) == OutputKind::kTick;
-  const auto kind = tick ? static_cast<InputKind>(record.header.tag & 0xff) : InputKind::kExchange;
+  const InputKind kind = tick ? KindOf(record) : InputKind::kExchange;
   const auto append = [&] {
     return target.journal->AppendExchange(
         kind, {source.task->id.partition, source.reader->incarnation(), record.header.sequence},

@@ -49,7 +49,21 @@ Result<std::unique_ptr<Source>> Source::Create(asio::io_context& loop, PahoContr
     subscriptions.push_back(std::move(subscription));
   }
   source->client_->SetSubscriptions(std::move(subscriptions));
+  source->Listen();
   return source;
+}
+
+// From what came last, perhaps to a daemon before this one, until it is connected nothing can come.
+void Source::Listen() {
+  const std::lock_guard lock(mutex_);
+  for (const std::size_t pipeline : options_.session.pipelines) {
+    const std::uint32_t partitions = tasks_->pipelines()[pipeline].plan->partitions(0);
+    for (std::uint32_t partition = 0; partition < partitions; ++partition) {
+      RunningTask& task = tasks_->at(pipeline, 0, partition);
+      listeners_.push_back({&task, false, task.journal->heard_before()});
+    }
+  }
+  TellTheRest();
 }
 
 MessageOutcome Source::OnMessage(const MqttMessage& message) {
@@ -69,11 +83,11 @@ void Source::OnEvent(const MqttEvent& event) {
     BeginSession(connected->session_present);
     const std::lock_guard lock(mutex_);
     is_up_ = true;
-    TellTasks();
+    TellTasks(options_.dispatcher.now());
   } else if (std::holds_alternative<MqttConnectionLost>(event)) {
     const std::lock_guard lock(mutex_);
     is_up_ = false;
-    TellTasks();
+    TellTasks(options_.dispatcher.now());
   }
   asio::post(*loop_, [this, event] { Handle(event); });
 }
@@ -87,34 +101,46 @@ void Source::BeginSession(bool present) {
   }
 }
 
-void Source::Hold(bool held) {
+void Source::Hold(bool held, Time since) {
   const std::lock_guard lock(mutex_);
   is_held_ = held;
-  TellTasks();
+  TellTasks(since);
 }
 
 // REQUIRES: the lock is held.
-void Source::TellTasks() {
-  untold_.clear();
-  retry_after_ = kRetryFirst;
-  for (const std::size_t pipeline : options_.session.pipelines) {
-    const std::uint32_t partitions = tasks_->pipelines()[pipeline].plan->partitions(0);
-    for (std::uint32_t partition = 0; partition < partitions; ++partition) {
-      untold_.push_back(&tasks_->at(pipeline, 0, partition));
-    }
+void Source::TellTasks(Time since) {
+  for (Listener& listener : listeners_) {
+    listener.is_told = false;
+    if (Stands()) listener.stood_since = std::min(listener.stood_since.value_or(since), since);
   }
+  retry_after_ = kRetryFirst;
   TellTheRest();
+}
+
+// REQUIRES: the lock is held. False: there is no room.
+bool Source::Tell(Listener& listener) {
+  const Time now = options_.dispatcher.now();
+  InJournal& journal = *listener.task->journal;
+  if (listener.stood_since.has_value()) {
+    const InputKind kind = Stands() ? InputKind::kPause : InputKind::kStood;
+    if (journal.AppendNews(kind, now, *listener.stood_since) == Appended::kFull) return false;
+    listener.stood_since.reset();
+  }
+  if (!Stands() && journal.AppendNews(InputKind::kResume, now, now) == Appended::kFull) {
+    return false;
+  }
+  workers_[listener.task->worker]->Notify({});
+  return true;
 }
 
 // REQUIRES: the lock is held.
 void Source::TellTheRest() {
-  const InputKind kind = is_up_ && !is_held_ ? InputKind::kResume : InputKind::kPause;
-  std::erase_if(untold_, [&](RunningTask* task) {
-    if (task->journal->AppendTime(kind, options_.dispatcher.now()) == Appended::kFull) return false;
-    workers_[task->worker]->Notify({});
-    return true;
-  });
-  if (untold_.empty()) return;
+  bool all = true;
+  for (Listener& listener : listeners_) {
+    if (!listener.is_told) listener.is_told = Tell(listener);
+    all &= listener.is_told;
+  }
+  if (all) return;
   const std::chrono::milliseconds after = retry_after_;
   retry_after_ = std::min(2 * retry_after_, kRetryLongest);
   asio::post(*loop_, [this, after] {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,7 @@ class Source final {
     Dispatcher::Options dispatcher;
   };
 
-  // All are borrowed and outlive the source. Does not connect yet.
+  // All are borrowed and outlive the source. Does not connect yet, and tells its tasks so.
   static Result<std::unique_ptr<Source>> Create(asio::io_context& loop, PahoControl& control,
                                                 TaskSet& tasks, std::vector<Ringer*> workers,
                                                 Log& log, Options options);
@@ -36,8 +37,10 @@ class Source final {
   // Ends all waits and says goodbye. False: the process has to end with _exit().
   bool Stop(std::chrono::steady_clock::time_point deadline);
   // While the receive thread waits messages come late or not at all, whatever the devices do: their
-  // silence does not count. The loop.
-  void Hold(bool held);
+  // silence does not count. The loop. It is so since then.
+  void Hold(bool held, Time since);
+  // What the client tells of its connection. Any of Paho's threads.
+  void OnEvent(const MqttEvent& event);
   // Work is done: tell of the next that begins.
   void ReArm() { dispatcher_->ReArm(); }
   bool connected() const { return connected_; }
@@ -47,11 +50,19 @@ class Source final {
   Source(asio::io_context& loop, TaskSet& tasks, Log& log, Options options);
 
   MessageOutcome OnMessage(const MqttMessage& message);
-  void OnEvent(const MqttEvent& event);  // any of Paho's threads
   void BeginSession(bool present);
-  // Whether messages can come, to all tasks; those whose journal is full are told when it is not.
-  void TellTasks();
+  // A task that is told whether messages can come.
+  struct Listener {
+    RunningTask* task;
+    bool is_told;                     // as it is now
+    std::optional<Time> stood_since;  // none could, and it has not been told so
+  };
+  void Listen();
+  bool Stands() const { return !is_up_ || is_held_; }
+  // To all tasks, since when it is so; those whose journal is full are told when it is not.
+  void TellTasks(Time since);
   void TellTheRest();
+  bool Tell(Listener& listener);
   void Handle(const MqttEvent& event);  // the loop
   void LogSubscriptions(const MqttSubscribed& subscribed);
 
@@ -66,7 +77,7 @@ class Source final {
   std::mutex mutex_;  // guards what is below, and that the tasks hear of it in order
   bool is_up_ = false;
   bool is_held_ = false;
-  std::vector<RunningTask*> untold_;
+  std::vector<Listener> listeners_;
   std::chrono::milliseconds retry_after_{};
   asio::steady_timer retry_;  // the loop
   std::string last_failure_;  // the loop: not logged twice in a row

@@ -100,7 +100,7 @@ std::string StallWatch::NameOf(std::size_t pipeline) const {
 void StallWatch::Begin() {
   const Clock::time_point now = Clock::now();
   held_since_ = now - kBegins;
-  options_.hold(true);
+  options_.hold(true, options_.now() - kBegins);
   if (told_.has_value() && now - *told_ < kBetween) return;
   told_ = now;
   const std::size_t pipeline = MostSince(kBegins);
@@ -127,7 +127,7 @@ void StallWatch::Begin() {
 void StallWatch::End() {
   const auto held = std::chrono::floor<std::chrono::seconds>(Clock::now() - *held_since_);
   held_since_.reset();
-  options_.hold(false);
+  options_.hold(false, options_.now());
   if (!telling_.has_value()) return;
   log_->Info(NameOf(*std::exchange(telling_, std::nullopt)) + ": there is room after " +
              FormatDuration(held) + ", messages come in again");

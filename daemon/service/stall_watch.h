@@ -22,8 +22,8 @@ class StallWatch final {
  public:
   struct Options {
     std::function<Time()> now;  // the wall clock, as of the journals' waits
-    // The source is held up (true), or not any more.
-    std::function<void(bool)> hold;
+    // The source is held up (true), or not any more, since then.
+    std::function<void(bool, Time)> hold;
   };
 
   // All are borrowed.

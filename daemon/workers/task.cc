@@ -248,7 +248,7 @@ inline bool Task::Turn() {
 
 [[gnu::always_inline]] inline bool Task::PushRecord(const RecordView& record) {
   const auto kind = static_cast<InputKind>(record.header.kind);
-  if (kind < InputKind::kMessage || kind > InputKind::kPause) [[unlikely]] {
+  if (kind < InputKind::kMessage || kind > InputKind::kStood) [[unlikely]] {
     return FailOfKind(record.header.kind);
   }
   const Input input{kind, TimeFromMicroseconds(record.header.time), record.topic, record.payload,

@@ -2,7 +2,7 @@
 //
 // Records are absorbed; what comes out has the key's fields, `absent` (true or false) and
 // `since` (arrival of its last record before the silence, milliseconds since 1970 UTC). Silence
-// counts by arrival, and only while the source brings messages, as `idle` of a window does.
+// counts by arrival, and only while messages can come in, as `idle` of a window does.
 #include <algorithm>
 
 #include "pipelines/base/hash.h"
@@ -16,7 +16,10 @@ using Ref = StateRegion::Ref;
 struct Options : KeyedOptions {
   Duration after{};
   static void Describe(Schema<Options>& schema) {
-    schema.Required("after", &Options::after, "How long a key must be silent.")
+    schema
+        .Required("after", &Options::after,
+                  "How long a key must be silent; while no message can come in (a restart, an "
+                  "outage) it does not count.")
         .AtLeast(std::chrono::milliseconds(10))
         .Example("5m");
     DescribeKey(schema);
@@ -37,9 +40,8 @@ class AbsentRun final : public OperatorRun {
   struct Root {
     KeyTableState keys;  // the open ones are present, the closed ones absent
     Ref back;            // a key that is back and has not been told
-    std::uint32_t silence_counts;
+    std::uint32_t reserved;
     std::int64_t now;  // microseconds, as all times here
-    std::int64_t idle_base;
   };
   struct State {
     std::int64_t last;   // arrival of the latest record
@@ -75,28 +77,26 @@ class AbsentRun final : public OperatorRun {
     return Verdict::Absorbed();
   }
 
-  void AdvanceTo(Time now, bool counts) override {
+  void UseClock(const SilenceClock& clock) override { clock_ = &clock; }
+  void AdvanceTo(Time now) override {
     const std::int64_t time = Microseconds(now);
-    if (time <= root().now && (root().silence_counts != 0) == counts) return;
-    Root* changed = ChangeRoot();
-    changed->now = std::max(changed->now, time);
-    changed->silence_counts = counts ? 1 : 0;
-  }
-  void Resume(Time now) override {
-    Root* changed = ChangeRoot();
-    changed->idle_base = std::max(changed->idle_base, Microseconds(now));
+    if (time > root().now) ChangeRoot()->now = time;
   }
 
   bool HasPending() const override {
     if (root().back != StateRegion::kNone) return true;
     const Ref first = keys_.First(KeyTable::List::kOpen);
-    return first != StateRegion::kNone && root().silence_counts != 0 &&
-           DueAt(keys_.User<State>(first)->last) <= root().now;
+    if (first == StateRegion::kNone) return false;
+    const std::int64_t last = keys_.User<State>(first)->last;
+    // Far from due in nearly every record: no division.
+    return last + plan_->after <= root().now && DueAt(last) <= root().now;
   }
   std::optional<Time> NextDeadline() const override {
     const Ref first = keys_.First(KeyTable::List::kOpen);
-    if (first == StateRegion::kNone || root().silence_counts == 0) return std::nullopt;
-    return TimeFromMicroseconds(DueAt(keys_.User<State>(first)->last));
+    if (first == StateRegion::kNone) return std::nullopt;
+    const std::int64_t due = DueAt(keys_.User<State>(first)->last);
+    if (due == SilenceClock::kForever) return std::nullopt;
+    return TimeFromMicroseconds(due);
   }
 
   Product Produce(Record& out, Arena& arena) override {
@@ -114,8 +114,6 @@ class AbsentRun final : public OperatorRun {
   void Save(ByteWriter& writer) const override {
     writer.String(plan_->text);
     writer.Signed(root().now);
-    writer.Signed(root().idle_base);
-    writer.U32(root().silence_counts);
     for (const KeyTable::List list : {KeyTable::List::kClosed, KeyTable::List::kOpen}) {
       for (Ref ref = keys_.First(list); ref != StateRegion::kNone; ref = keys_.Get(ref)->next) {
         writer.U8(1);
@@ -131,10 +129,7 @@ class AbsentRun final : public OperatorRun {
 
   Status Load(ByteReader& reader) override {
     if (reader.String() != plan_->text) return Error{ErrorKind::kFix, "a step has changed"};
-    Root* changed = ChangeRoot();
-    changed->now = reader.Signed();
-    changed->idle_base = reader.Signed();
-    changed->silence_counts = reader.U32();
+    ChangeRoot()->now = reader.Signed();
     for (const KeyTable::List list : {KeyTable::List::kClosed, KeyTable::List::kOpen}) {
       while (reader.U8() != 0 && reader.ok()) {
         const std::string_view key = reader.String();
@@ -162,7 +157,8 @@ class AbsentRun final : public OperatorRun {
     return state;
   }
   std::int64_t DueAt(std::int64_t last) const {
-    const std::int64_t due = std::max(last, root().idle_base) + plan_->after;
+    const std::int64_t due = clock_->DueAt(last, plan_->after);
+    if (due == SilenceClock::kForever) return due;
     return (due + plan_->grid - 1) / plan_->grid * plan_->grid;
   }
 
@@ -192,6 +188,7 @@ class AbsentRun final : public OperatorRun {
   StateRegion* region_;
   Ref block_;
   KeyTable keys_;
+  const SilenceClock* clock_ = nullptr;
   KeyBuffer key_;  // scratch
 };
 
@@ -206,7 +203,6 @@ class Absent final : public Operator {
         return Error{ErrorKind::kFix, "limits.state has no room for `absent`"};
       }
       region.Get<AbsentRun::Root>(block)->now = INT64_MIN;
-      region.Get<AbsentRun::Root>(block)->idle_base = INT64_MIN;
       region.SetRoot(root, block);
     } else if (!region.Contains(block, sizeof(AbsentRun::Root))) {
       return Error{ErrorKind::kGiveUp, "the state of a step is out of the region"};

@@ -16,6 +16,7 @@
 #include "pipelines/base/arena.h"
 #include "pipelines/base/bytes.h"
 #include "pipelines/base/result.h"
+#include "pipelines/base/silence_clock.h"
 #include "pipelines/base/state.h"
 #include "pipelines/base/zone.h"
 #include "pipelines/spec/diagnostics.h"
@@ -50,11 +51,10 @@ class OperatorRun {
 
   // Below: for operators that produce records of their own (windows).
 
-  // Time is `now`, for every key; `counts`: the source brings messages, so silence
-  // means something. Never goes back.
-  virtual void AdvanceTo(Time, bool /*counts*/) {}
-  // Silence counts anew from `now` on.
-  virtual void Resume(Time) {}
+  // Tells how silence counts; called once, before all below. The clock outlives the run.
+  virtual void UseClock(const SilenceClock&) {}
+  // Time is `now`, for every key, or the clock of silence has changed. Never goes back.
+  virtual void AdvanceTo(Time) {}
   // Everything that is open, and all that comes in until GoOn(), is to be produced as it is.
   virtual void End() {}
   virtual void GoOn() {}

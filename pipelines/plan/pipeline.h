@@ -26,12 +26,13 @@ namespace runnel {
 enum class InputKind : std::uint8_t {
   kMessage = 1,   // a message of the source: topic and payload
   kTick = 2,      // time has come: arrival is now
-  kResume = 3,    // the source brings messages again (start, reconnect, end of back-pressure)
+  kResume = 3,    // messages can come in again (start, reconnect, end of a stall)
   kExchange = 4,  // a record of an earlier stage, encoded by codecs/exchange
   kPlan = 5,      // the plan from here on; handled by the host, never pushed
   kEnd = 6,       // the plan does not have this task any more: emit what is open
   kOversize = 7,  // a message larger than limits.record; the payload is its beginning
-  kPause = 8,     // the source brings no messages for now: idle time does not count until kResume
+  kPause = 8,     // no message can come in for now: silence does not count until kResume
+  kStood = 9,     // no message could come in for a time: silence did not count
 };
 
 struct Input {
@@ -40,6 +41,7 @@ struct Input {
   std::string_view topic;  // kMessage, kOversize
   // kMessage, kOversize: the message; at least 64 readable bytes follow it.
   // kExchange: see codecs/exchange.
+  // kPause, kResume, kStood: since when, in 8 bytes; another size: since arrival.
   std::string_view payload;
   std::uint32_t source =
       0;  // kExchange: the task of the earlier stage; kTick from a stage: the same

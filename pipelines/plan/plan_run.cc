@@ -43,7 +43,12 @@ void PlanRun::Task::Write(const Output& output) {
     }
     case OutputKind::kTick:
       for (std::size_t i = 0; i < stages[stage + 1].size(); ++i) {
-        run.Send(stage + 1, i, {static_cast<InputKind>(output.shard), output.time, number, {}, {}});
+        run.Send(stage + 1, i,
+                 {static_cast<InputKind>(output.shard),
+                  output.time,
+                  number,
+                  {},
+                  std::string(output.payload)});
       }
   }
 }

@@ -26,6 +26,7 @@ void Stage::Push(const Input& input, const TurnMode& mode, OutputSink& out) {
     case InputKind::kTick:
     case InputKind::kPause:
     case InputKind::kResume:
+    case InputKind::kStood:
       PushTime(input, out);
       break;
     case InputKind::kEnd:
@@ -169,9 +170,7 @@ inline void Stage::Advance(const Input& input) {
   const std::int64_t now = stage_ == 0 ? Microseconds(input.arrival) : SlowestSource(input);
   if (now == kNever || (now == advanced_ && input.kind == InputKind::kMessage)) return;
   advanced_ = now;
-  for (OperatorRun* run : stateful_) {
-    run->AdvanceTo(TimeFromMicroseconds(now), state().paused == 0);
-  }
+  for (OperatorRun* run : stateful_) run->AdvanceTo(TimeFromMicroseconds(now));
 }
 
 std::int64_t Stage::SlowestSource(const Input& input) {
@@ -185,25 +184,39 @@ std::int64_t Stage::SlowestSource(const Input& input) {
 }
 
 void Stage::PushTime(const Input& input, OutputSink& out) {
-  if (input.kind == InputKind::kPause) ChangeState().paused = 1;
-  if (input.kind == InputKind::kResume) {
-    ChangeState().paused = 0;
-    for (OperatorRun* run : stateful_) run->Resume(input.arrival);
+  const std::int64_t arrival = Microseconds(input.arrival);
+  std::int64_t since = arrival;
+  if (input.payload.size() == sizeof since) {
+    std::memcpy(&since, input.payload.data(), sizeof since);
+    since = std::min(since, arrival);
   }
+  if (input.kind != InputKind::kTick) SetClock(input.kind, arrival, since);
   Advance(input);
   if (last()) return;
-  if (!FindPending()) return PassTime(input.kind, input.arrival, out);
+  if (!FindPending()) return PassTime(input.kind, input.arrival, since, out);
   // Behind the results that this time brings.
   State& changed = ChangeState();
   changed.forward = static_cast<std::uint32_t>(input.kind);
-  changed.forward_time = Microseconds(input.arrival);
+  changed.forward_time = arrival;
+  changed.forward_since = since;
 }
 
-void Stage::PassTime(InputKind kind, Time time, OutputSink& out) {
+// What the source says of itself. Each task of the stage before says it; twice is as once.
+void Stage::SetClock(InputKind kind, std::int64_t arrival, std::int64_t since) {
+  auto* clock = region_->Change<SilenceClock>(state().clock);
+  if (kind == InputKind::kPause) clock->Stop(since);
+  if (kind == InputKind::kResume) clock->GoOn(since);
+  if (kind == InputKind::kStood) clock->LeaveOut(since, arrival);
+}
+
+void Stage::PassTime(InputKind kind, Time time, std::int64_t since, OutputSink& out) {
+  char text[sizeof since];
+  std::memcpy(text, &since, sizeof since);
   Output tick;
   tick.kind = OutputKind::kTick;
   tick.shard = static_cast<std::uint64_t>(kind);
   tick.time = time;
+  if (kind != InputKind::kTick) tick.payload = {text, sizeof text};
   out.Write(tick);
 }
 
@@ -395,7 +408,7 @@ void Stage::DoStep(const TurnMode& mode, OutputSink& out) {
   if (state().batch != StateRegion::kNone) return NextOfBatch(mode, out);
   if (state().forward == 0) return;
   const auto kind = static_cast<InputKind>(state().forward);
-  PassTime(kind, TimeFromMicroseconds(state().forward_time), out);
+  PassTime(kind, TimeFromMicroseconds(state().forward_time), state().forward_since, out);
   ChangeState().forward = 0;
 }
 

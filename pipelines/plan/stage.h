@@ -29,14 +29,14 @@ class Stage final : public Pipeline {
   static constexpr std::size_t kSourcesMax = 64;
   static constexpr std::int64_t kNever = INT64_MIN;
   struct State {
-    std::uint32_t paused;
+    StateRegion::Ref clock;    // a SilenceClock
     StateRegion::Ref batch;    // a payload with more records
     std::uint32_t batch_size;  // bytes
-    std::uint32_t forward;     // InputKind of time that is to be passed on; 0: none
+    std::uint32_t forward;     // InputKind of what is to be passed on of time; 0: nothing
     std::uint32_t ending;      // so many of the stateful steps have been told the end
     std::uint32_t reserved;
-    std::int64_t forward_time;          // microseconds
-    std::int64_t now;                   // microseconds
+    std::int64_t forward_time;  // microseconds, as all below
+    std::int64_t forward_since;
     std::int64_t sources[kSourcesMax];  // time of each source; stage 1 and later
   };
   // A payload that has more records than one turn takes; topic and payload follow.
@@ -64,6 +64,7 @@ class Stage final : public Pipeline {
   void DoStep(const TurnMode& mode, OutputSink& out);
   State& ChangeState();
   const State& state() const { return *region_->Get<State>(state_block_); }
+  const SilenceClock& silence() const { return *region_->Get<SilenceClock>(state().clock); }
   bool last() const { return stage_ + 1 == plan_->stages(); }
 
   void PushMessage(const Input& input, const TurnMode& mode, OutputSink& out);
@@ -74,7 +75,8 @@ class Stage final : public Pipeline {
   void NextOfBatch(const TurnMode& mode, OutputSink& out);
   void EndBatch();
   void TakeRecord(const char* reason, const TurnMode& mode, OutputSink& out);
-  void PassTime(InputKind kind, Time time, OutputSink& out);
+  void SetClock(InputKind kind, std::int64_t arrival, std::int64_t since);
+  void PassTime(InputKind kind, Time time, std::int64_t since, OutputSink& out);
   Record& InputRecord() { return *tools_->input; }
   void ForgetInput(Time arrival);
   void HideCaptures();

@@ -63,14 +63,16 @@ Status Stage::StartRuns() {
   state_block_ = region_->root(kStateRoot);
   if (state_block_ == StateRegion::kNone) {
     state_block_ = region_->Allocate(sizeof(State));
-    if (state_block_ == StateRegion::kNone) {
+    const StateRegion::Ref clock = region_->Allocate(sizeof(SilenceClock));
+    if (state_block_ == StateRegion::kNone || clock == StateRegion::kNone) {
       return Error{ErrorKind::kFix, "limits.state has no room for a pipeline"};
     }
     auto* fresh = region_->Get<State>(state_block_);
-    fresh->now = kNever;
+    fresh->clock = clock;
     std::fill(std::begin(fresh->sources), std::end(fresh->sources), kNever);
     region_->SetRoot(kStateRoot, state_block_);
-  } else if (!region_->Contains(state_block_, sizeof(State))) {
+  } else if (!region_->Contains(state_block_, sizeof(State)) ||
+             !region_->Contains(state().clock, sizeof(SilenceClock))) {
     return Error{ErrorKind::kGiveUp, "the state of a pipeline is out of the region"};
   }
   for (std::size_t i = plan_->FirstStep(stage_); i < plan_->EndStep(stage_); ++i) {
@@ -78,6 +80,7 @@ Status Stage::StartRuns() {
         plan_->steps[i].op->Start(*region_, kFirstStepRoot + static_cast<int>(i));
     if (!run.ok()) return run.error();
     runs_.push_back(std::move(run).value());
+    runs_.back()->UseClock(silence());
     if (plan_->steps[i].op->ProducesRecords()) stateful_.push_back(runs_.back().get());
   }
   pending_ = FindPending();
@@ -87,6 +90,7 @@ Status Stage::StartRuns() {
 void Stage::Save(ByteWriter& writer) const {
   writer.Raw({reinterpret_cast<const char*>(&ledger_), sizeof(Ledger)});
   writer.Raw({reinterpret_cast<const char*>(&state()), sizeof(State)});
+  writer.Raw({reinterpret_cast<const char*>(&silence()), sizeof(SilenceClock)});
   writer.Varint(runs_.size());
   for (const auto& run : runs_) {
     ByteWriter inner;
@@ -99,6 +103,7 @@ void Stage::Save(ByteWriter& writer) const {
 Status Stage::Load(ByteReader& reader) {
   const std::string_view counts = reader.Raw(sizeof(Ledger));
   const std::string_view saved = reader.Raw(sizeof(State));
+  const std::string_view saved_clock = reader.Raw(sizeof(SilenceClock));
   std::vector<std::string_view> with_state;
   for (std::uint64_t i = reader.Varint(); i > 0 && reader.ok(); --i) {
     const std::string_view inner = reader.String();
@@ -106,7 +111,11 @@ Status Stage::Load(ByteReader& reader) {
   }
   if (!reader.ok()) return Error{ErrorKind::kGiveUp, "a saved pipeline is cut off"};
   std::memcpy(&ledger_, counts.data(), sizeof(Ledger));
-  std::memcpy(&ChangeState(), saved.data(), sizeof(State));
+  State& changed = ChangeState();
+  const StateRegion::Ref clock = changed.clock;
+  std::memcpy(&changed, saved.data(), sizeof(State));
+  changed.clock = clock;
+  std::memcpy(region_->Change<SilenceClock>(clock), saved_clock.data(), sizeof(SilenceClock));
   advanced_ = kNever;
   std::size_t next = 0;
   for (std::size_t i = 0; i < runs_.size(); ++i) {

@@ -100,7 +100,7 @@ void WindowRun::Save(ByteWriter& writer) const {
   const Root& state = root();
   writer.String(plan_->mark);
   for (const std::int64_t time :
-       {state.now, state.idle_base, state.evicted_watermark, state.swept, state.next_sweep}) {
+       {state.now, state.evicted_watermark, state.swept, state.next_sweep}) {
     writer.Signed(time);
   }
   writer.U8(static_cast<std::uint8_t>(state.flags));
@@ -144,8 +144,8 @@ Status WindowRun::Load(ByteReader& reader) {
     return Error{ErrorKind::kFix, "the key, the window or the aggregates are not the same"};
   }
   Root* state = ChangeRoot();
-  for (std::int64_t* time : {&state->now, &state->idle_base, &state->evicted_watermark,
-                             &state->swept, &state->next_sweep}) {
+  for (std::int64_t* time :
+       {&state->now, &state->evicted_watermark, &state->swept, &state->next_sweep}) {
     *time = reader.Signed();
   }
   state->flags = reader.U8();

@@ -11,7 +11,7 @@ namespace {
 
 using Ref = StateRegion::Ref;
 
-enum Flags : std::uint32_t { kEnding = 1, kSilenceCounts = 2 };
+enum Flags : std::uint32_t { kEnding = 1 };
 
 // Keys without anything to give that one turn of a sweep passes over.
 constexpr int kPassedOver = 64;
@@ -55,7 +55,6 @@ Result<std::unique_ptr<OperatorRun>> WindowRun::Start(const WindowPlan& plan, St
     }
     auto* fresh = region.Get<Root>(block);
     fresh->now = kNever;
-    fresh->idle_base = kNever;
     fresh->evicted_watermark = kNever;
     fresh->swept = kNever;
     fresh->next_sweep = kForever;
@@ -224,19 +223,10 @@ void WindowRun::PutIntoOpenList(Ref key_ref) {
   keys_.MoveTo(key_ref, KeyTable::List::kOpen, Key(key_ref)->last_arrival);
 }
 
-void WindowRun::AdvanceTo(Time now, bool counts) {
+void WindowRun::AdvanceTo(Time now) {
+  stirred_ = true;  // perhaps by the clock alone
   const std::int64_t time = Microseconds(now);
-  const std::uint32_t flags =
-      (root().flags & ~std::uint32_t{kSilenceCounts}) | (counts ? kSilenceCounts : 0u);
-  if (time <= root().now && flags == root().flags) return;
-  Root* changed = ChangeRoot();
-  changed->now = std::max(changed->now, time);
-  changed->flags = flags;
-}
-
-void WindowRun::Resume(Time now) {
-  Root* changed = ChangeRoot();
-  changed->idle_base = std::max(changed->idle_base, Microseconds(now));
+  if (time > root().now) ChangeRoot()->now = time;
 }
 
 void WindowRun::End() { ChangeRoot()->flags |= kEnding; }
@@ -246,7 +236,8 @@ void WindowRun::GoOn() { ChangeRoot()->flags &= ~std::uint32_t{kEnding}; }
 // When a key of the open list, heard of last at `last`, has been silent.
 std::int64_t WindowRun::DueAt(std::int64_t last) const {
   if (plan_->silence_counts_always) return last + plan_->silence;
-  const std::int64_t silent = std::max(last, root().idle_base) + plan_->silence;
+  const std::int64_t silent = clock_->DueAt(last, plan_->silence);
+  if (silent == SilenceClock::kForever) return kForever;
   return (silent + plan_->idle_grid - 1) / plan_->idle_grid * plan_->idle_grid;
 }
 
@@ -259,7 +250,6 @@ WindowRun::Work WindowRun::NextWork() const {
   if ((state.flags & kEnding) != 0) return Work::kEnd;
   if (state.sweep_key != StateRegion::kNone || state.next_sweep <= state.now) return Work::kSweep;
   if (plan_->silence == 0) return Work::kNone;
-  if (!plan_->silence_counts_always && (state.flags & kSilenceCounts) == 0) return Work::kNone;
   const std::int64_t last = Key(first)->last_arrival;
   // Far from due in nearly every record: no division.
   if (last + plan_->silence > state.now) return Work::kNone;
@@ -325,10 +315,7 @@ std::optional<Time> WindowRun::NextDeadline() const {
   const Ref first = root().keys.first[1];
   if (first == StateRegion::kNone) return std::nullopt;
   std::int64_t next = root().next_sweep;
-  if (plan_->silence > 0 &&
-      (plan_->silence_counts_always || (root().flags & kSilenceCounts) != 0)) {
-    next = std::min(next, DueAt(Key(first)->last_arrival));
-  }
+  if (plan_->silence > 0) next = std::min(next, DueAt(Key(first)->last_arrival));
   if (next == kForever) return std::nullopt;
   return TimeFromMicroseconds(next);
 }

@@ -26,8 +26,8 @@ class WindowRun : public OperatorRun {
                                                     int root);
 
   Verdict Apply(Record& record, Arena& arena) final;
-  void AdvanceTo(Time now, bool counts) final;
-  void Resume(Time now) final;
+  void UseClock(const SilenceClock& clock) final { clock_ = &clock; }
+  void AdvanceTo(Time now) final;
   void End() final;
   void GoOn() final;
   bool HasPending() const final {
@@ -152,7 +152,6 @@ class WindowRun : public OperatorRun {
     Ref sweep_key;    // is next in the sweep
     std::uint32_t flags;
     std::int64_t now;
-    std::int64_t idle_base;          // silence counts from here at the earliest
     std::int64_t evicted_watermark;  // older windows of unknown keys are late
     std::int64_t swept;              // time of the last sweep
     std::int64_t next_sweep;         // kForever: none
@@ -192,6 +191,7 @@ class WindowRun : public OperatorRun {
   StateRegion* region_;
   Ref root_block_;
   KeyTable keys_;
+  const SilenceClock* clock_ = nullptr;
   bool only_named_ = false;
   const char* failure_ = nullptr;  // of the result that is being filled
   KeyBuffer key_;                  // scratch: of the record

@@ -75,6 +75,44 @@ def a_sink_that_is_away_holds_up_all_and_is_said(programs):
         assert "away: received 3000" in bed.log() and "  waited " in bed.log(), bed.log()
 
 
+def silence_goes_on_behind_an_outage(programs):
+    """Time in which nothing can come in is left out of a silence, and what was before it is not forgotten."""
+    text = ("name: {0}\nsource: {{ mqtt: {{ topic: \"sensors/{{device}}\", qos: 1 }} }}\n"
+            "steps: [ {{ absent: {{ key: {1}, after: 12s }} }} ]\n"
+            "sink: {{ mqtt: {{ topic: \"{0}/{{{1}}}\", qos: 1 }} }}\n")
+    # The second one has a stage of its own for a key that only the payload knows.
+    names = {"here": "device", "there": "room"}
+    with harness.Bed(programs, ["persistence true"]) as bed:
+        bed.configure(workers=2)
+        pipelines = [bed.write(f"{name}.yaml", text.format(name, key)) for name, key in names.items()]
+        bed.start_daemon(*pipelines)
+        bed.wait_connected()
+        absent = bed.collect("#")
+        publisher = bed.publisher()
+        heard = time.monotonic()
+        publisher.send("sensors/a", json.dumps({"room": "r"}))
+        publisher.finish()
+        harness.wait_for(lambda: all(bed.status(n)["received"] == 1 for n in names), 20, "the reading")
+        away = 0.0
+        for stop, start in ((bed.kill_daemon, lambda: bed.start_daemon(*pipelines)),
+                            (bed.stop_broker, bed.start_broker)):
+            until = time.monotonic() + 5
+            harness.wait_for(lambda: time.monotonic() > until, 10, "silence")
+            mark = len(bed.log())
+            stopped = time.monotonic()
+            stop()
+            start()
+            bed.wait_connected(mark)
+            away += time.monotonic() - stopped
+            back = time.monotonic()
+        told = lambda: {topic for topic, *_ in absent.all() if topic.split("/")[0] in names}
+        harness.wait_for(lambda: told() == {"here/a", "there/r"}, 20, absent.all)
+        # The broker was away for less: it took a while to be noticed, and to come back.
+        assert time.monotonic() - heard > 12, "too early"
+        assert time.monotonic() - back < 9, f"{time.monotonic() - back:.1f} s behind an outage, {away:.1f} s away"
+        assert bed.stop_daemon() == 0
+
+
 def more_tasks_than_the_usual_limit_of_open_files(programs):
     """The soft limit is for programs that use select(2): the daemon takes what it may have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -274,5 +312,6 @@ def removed_journals_are_saved(programs):
 
 if __name__ == "__main__":
     harness.main(removed_journals_are_saved, many_short_waits_are_one_stall,
+                 silence_goes_on_behind_an_outage,
                  a_sink_that_is_away_holds_up_all_and_is_said, more_tasks_than_the_usual_limit_of_open_files,
                  too_few_files_are_said, signals_that_are_not_for_it, who_stands_still_is_replaced)

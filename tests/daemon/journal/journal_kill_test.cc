@@ -99,9 +99,9 @@ class JournalKill : public ::testing::Test {
 // seen acknowledged.
 void BeginAnew(InJournal& journal) {
   journal.AppendPlan(kPlan, "plan", Time{});
-  journal.AppendTime(InputKind::kPause, Time{});
+  journal.AppendNews(InputKind::kPause, Time{}, Time{});
   journal.SessionBegins(kSession, SessionState::kPresent);
-  journal.AppendTime(InputKind::kResume, Time{});
+  journal.AppendNews(InputKind::kResume, Time{}, Time{});
 }
 
 TEST_F(JournalKill, AMessageThatIsSentAgainIsThereOnce) {

@@ -90,7 +90,27 @@ TEST_F(JournalTest, IsFullOfMessagesBeforeItIsFullOfTime) {
   while (journal->AppendMessage("t", "", Time{}, {}) == Appended::kDone) {
   }
   EXPECT_EQ(journal->AppendTime(InputKind::kTick, Time{}), Appended::kDone);
-  EXPECT_EQ(journal->AppendTime(InputKind::kTick, Time{}), Appended::kDone);
+  EXPECT_EQ(journal->AppendNews(InputKind::kPause, Time{}, Time{}), Appended::kDone);
+}
+
+TEST_F(JournalTest, AMessageThatHasWaitedSaysSoFirst) {
+  std::unique_ptr<InJournal> journal = Open();
+  RingReader reader = Reader();
+  const Time since = TimeFromMicroseconds(1'000);
+  const Time now = TimeFromMicroseconds(5'000);
+  ASSERT_EQ(journal->AppendMessage("t", "x", now, {}, since), Appended::kDone);
+  RecordView record;
+  ASSERT_EQ(reader.Peek(record), RingReader::Found::kRecord);
+  EXPECT_EQ(record.header.kind, static_cast<std::uint8_t>(InputKind::kStood));
+  EXPECT_EQ(record.header.time, 5'000);
+  ASSERT_EQ(record.payload.size(), sizeof(std::int64_t));
+  std::int64_t said = 0;
+  std::memcpy(&said, record.payload.data(), sizeof said);
+  EXPECT_EQ(said, 1'000);
+  reader.Pass(record);
+  ASSERT_EQ(reader.Peek(record), RingReader::Found::kRecord);
+  EXPECT_EQ(record.header.kind, static_cast<std::uint8_t>(InputKind::kMessage));
+  EXPECT_EQ(journal->received(), 1u);
 }
 
 TEST_F(JournalTest, AMessageOverTheLimitKeepsItsBeginning) {

@@ -1,8 +1,10 @@
-// How time, pauses and what follows come to tasks whose journals are full or not read.
+// How time, pauses and what follows come to tasks, also those whose journals are full or not read.
 #include <gtest/gtest.h>
 
 #include <asio.hpp>
 #include <chrono>
+#include <cstring>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -17,7 +19,6 @@
 namespace runnel {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // A task as its worker has it in its hands: reads inputs, says what it has read and wants.
@@ -39,7 +40,11 @@ class Worker final {
     std::vector<InputKind> kinds;
     RecordView record;
     while (reader.Peek(record) == RingReader::Found::kRecord) {
-      kinds.push_back(static_cast<InputKind>(record.header.kind));
+      const auto kind = static_cast<InputKind>(record.header.kind);
+      kinds.push_back(kind);
+      std::int64_t& since = since_[kind];
+      if (record.payload.size() == sizeof since)
+        std::memcpy(&since, record.payload.data(), sizeof since);
       reader.Pass(record);
     }
     seen_ = head;
@@ -47,6 +52,8 @@ class Worker final {
     page().reclaim.store(seen_);
     return kinds;
   }
+  // That the last record of this kind said.
+  std::int64_t since(InputKind kind = InputKind::kPause) { return since_[kind]; }
 
  private:
   WorkPage& page() { return *reinterpret_cast<WorkPage*>(page_.data()); }
@@ -56,6 +63,7 @@ class Worker final {
   Mapping ring_;
   Mapping page_;
   std::uint64_t seen_ = 0;
+  std::map<InputKind, std::int64_t> since_;
 };
 
 class TimeTest : public TaskSets {
@@ -112,28 +120,74 @@ TEST_F(TimeTest, ATaskIsTickedWhenItsJournalHasRoomAgain) {
   EXPECT_EQ(worker.ReadAll(), std::vector{InputKind::kTick});
 }
 
-TEST_F(TimeTest, APauseThatFoundNoRoomIsToldLaterAndOnce) {
-  Worker worker(*task_);
-  Log log(Log::Style::kPlain);
-  PahoControl control;
-  Doorbell room = Doorbell::Create().value();
-  Source::Options options;
-  options.broker = "b";
-  options.mqtt.urls = {"mqtt://127.0.0.1:1"};
-  options.mqtt.client_id = "time-test";
-  options.session.pipelines = {0};
-  options.dispatcher.now = [this] { return now_; };
-  options.dispatcher.room_bell = &room;
-  auto source = Source::Create(loop_, control, *tasks_, {&ringer_}, log, options).value();
+class NewsTest : public TimeTest {
+ protected:
+  NewsTest() {
+    Source::Options options;
+    options.broker = "b";
+    options.mqtt.urls = {"mqtt://127.0.0.1:1"};
+    options.mqtt.client_id = "time-test";
+    options.session.pipelines = {0};
+    options.dispatcher.now = [this] { return now_; };
+    options.dispatcher.room_bell = &room_;
+    source_ = Source::Create(loop_, control_, *tasks_, {&ringer_}, log_, options).value();
+  }
+  // Until nothing is left to be told.
+  void AskAgain() {
+    loop_.restart();
+    loop_.run();
+  }
+
+  Worker worker_{*task_};
+  Log log_{Log::Style::kPlain};
+  PahoControl control_;
+  Doorbell room_ = Doorbell::Create().value();
+  std::unique_ptr<Source> source_;
+};
+
+TEST_F(NewsTest, WhatWasBeforeTheStartIsLeftOutUntilItIsConnected) {
+  EXPECT_EQ(worker_.ReadAll(), std::vector{InputKind::kPause});
+  EXPECT_EQ(worker_.since(), Microseconds(task_->journal->heard_before()));
+  source_->OnEvent(MqttConnected{});
+  EXPECT_EQ(worker_.ReadAll(), std::vector{InputKind::kResume});
+}
+
+TEST_F(NewsTest, APauseThatFoundNoRoomIsToldLaterAndOnce) {
+  source_->OnEvent(MqttConnected{});
   FillJournal();
-  source->Hold(true);
-  worker.ReadAll();
-  EXPECT_EQ(worker.ReadAll(), std::vector<InputKind>{});
-  // What asks again, and its timer.
-  for (int i = 0; i < 2; ++i) loop_.run_one_for(seconds(30));
-  EXPECT_EQ(worker.ReadAll(), std::vector{InputKind::kPause});
-  EXPECT_EQ(loop_.run_for(milliseconds(0)), 0U);
-  EXPECT_EQ(worker.ReadAll(), std::vector<InputKind>{});
+  const Time since = now_;
+  source_->Hold(true, since);
+  worker_.ReadAll();
+  now_ += seconds(5);
+  AskAgain();
+  EXPECT_EQ(worker_.ReadAll(), std::vector{InputKind::kPause});
+  EXPECT_EQ(worker_.since(), Microseconds(since));
+}
+
+TEST_F(NewsTest, APauseThatIsOverBeforeThereWasRoomIsToldAsOne) {
+  source_->OnEvent(MqttConnected{});
+  FillJournal();
+  const Time since = now_;
+  source_->Hold(true, since);
+  now_ += seconds(5);
+  source_->Hold(true, now_);  // again
+  now_ += seconds(5);
+  source_->Hold(false, now_);
+  worker_.ReadAll();
+  AskAgain();
+  EXPECT_EQ(worker_.ReadAll(), (std::vector{InputKind::kStood, InputKind::kResume}));
+  EXPECT_EQ(worker_.since(InputKind::kStood), Microseconds(since));
+}
+
+TEST_F(NewsTest, AResumptionThatFoundNoRoomIsToldLater) {
+  source_->OnEvent(MqttConnected{});
+  source_->Hold(true, now_);
+  worker_.ReadAll();
+  FillJournal();
+  source_->Hold(false, now_);
+  worker_.ReadAll();
+  AskAgain();
+  EXPECT_EQ(worker_.ReadAll(), std::vector{InputKind::kResume});
 }
 
 }  // namespace

@@ -27,6 +27,11 @@ struct Event {
   std::string payload;
 };
 
+// The payload of what says since when something is so; microseconds.
+inline std::string Since(std::int64_t since) {
+  return {reinterpret_cast<const char*>(&since), sizeof since};
+}
+
 struct Killed {};  // thrown where the process dies in the middle of a turn
 
 inline std::unique_ptr<const Plan> CompileText(std::string_view text, Diagnostics& diagnostics) {
@@ -195,11 +200,14 @@ inline std::vector<Event> RandomEvents(std::uint32_t seed, int count) {
     Event event;
     event.arrival = now;
     const int what = pick(40);
-    if (what < 3) {
-      event.kind = what == 0   ? InputKind::kPause
-                   : what == 1 ? InputKind::kResume
-                               : InputKind::kTick;
-      if (what == 2) event.arrival = now += pick(30'000) * 1'000;
+    if (what == 2) {
+      event.kind = InputKind::kTick;
+      event.arrival = now += pick(30'000) * 1'000;
+    } else if (what < 2) {
+      event.kind = what == 0    ? InputKind::kPause
+                   : i % 4 == 0 ? InputKind::kStood
+                                : InputKind::kResume;
+      event.payload = Since(now - i % 3 * 1'000'000);
     } else {
       const int late = pick(10) == 0 ? pick(20'000) : pick(1'000);
       event.topic = "s/d" + std::to_string(pick(6)) + "/v";

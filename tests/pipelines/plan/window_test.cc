@@ -104,6 +104,9 @@ class Idle : public testing::Test {
     events_.push_back(runnel::Message({"a", kStart + at, 1}, kStart + at));
   }
   void Time(InputKind kind, std::int64_t at) { events_.push_back({kind, kStart + at, {}, {}}); }
+  void Time(InputKind kind, std::int64_t at, std::int64_t since) {
+    events_.push_back({kind, kStart + at, {}, Since(kStart + since)});
+  }
   std::size_t Results() {
     engine_.RunAll(events_);
     return engine_.outputs().size();
@@ -139,9 +142,42 @@ TEST_F(Idle, SilenceOfTheSourceDoesNotCount) {
   EXPECT_EQ(Results(), 0u);
   EXPECT_FALSE(engine_.pipeline().NextDeadline().has_value());
   Time(InputKind::kResume, 200 * kSecond);
-  Time(InputKind::kTick, 229 * kSecond);
+  Time(InputKind::kTick, 228 * kSecond);
   EXPECT_EQ(Results(), 0u);
-  Time(InputKind::kTick, 236 * kSecond);
+  Time(InputKind::kTick, 230 * kSecond);
+  EXPECT_EQ(Results(), 1u);
+}
+
+// The source has noticed late that nothing came, or has waited for room.
+TEST_F(Idle, WhatIsLeftOutMayHaveBegunBefore) {
+  Message(0);
+  Time(InputKind::kPause, 20 * kSecond, 10 * kSecond);
+  Time(InputKind::kResume, 40 * kSecond);
+  Time(InputKind::kStood, 50 * kSecond, 45 * kSecond);
+  EXPECT_EQ(Results(), 0u);
+  const std::optional<runnel::Time> due = engine_.pipeline().NextDeadline();
+  ASSERT_TRUE(due.has_value());
+  EXPECT_EQ(Microseconds(*due), kStart + 65 * kSecond);
+  Time(InputKind::kTick, 64 * kSecond);
+  EXPECT_EQ(Results(), 0u);
+  Time(InputKind::kTick, 65 * kSecond);
+  EXPECT_EQ(Results(), 1u);
+}
+
+// A message that comes first behind a wait does not make others silent.
+TEST_F(Idle, AMessageThatHasWaitedBringsNoSilence) {
+  Message(0);
+  Time(InputKind::kStood, 100 * kSecond, 5 * kSecond);
+  events_.push_back(runnel::Message({"b", kStart + 100 * kSecond, 1}, kStart + 100 * kSecond));
+  EXPECT_EQ(Results(), 0u);
+  Time(InputKind::kTick, 126 * kSecond);
+  EXPECT_EQ(Results(), 1u);
+}
+
+// What was due before is told, however long it stands.
+TEST_F(Idle, SilenceFromBeforeAPauseIsTold) {
+  Message(0);
+  Time(InputKind::kPause, 200 * kSecond, 100 * kSecond);
   EXPECT_EQ(Results(), 1u);
 }
 
