@@ -51,22 +51,14 @@ class GridRun final : public WindowRun {
   }
 
   Ref BlockFor(Ref key_ref, std::int64_t time, const char*& refusal) override {
-    Ref previous = StateRegion::kNone;
-    Ref at = Near(*Key(key_ref), start_);
-    while (at != StateRegion::kNone && BlockAt(at)->start < start_) {
-      previous = at;
-      at = BlockAt(at)->next;
-    }
-    if (at != StateRegion::kNone && BlockAt(at)->start == start_) {
-      Remember(*Key(key_ref), at);
-      return at;
-    }
+    const Ref last = LastUntil(*Key(key_ref), start_);
+    if (last != StateRegion::kNone && BlockAt(last)->start == start_) return last;
     if (Key(key_ref)->blocks_open >= plan().windows_max && !ClosesFirst(key_ref, time)) {
       refusal = "windows_full";
       return StateRegion::kNone;
     }
     if (plan().panes > 1 && plan().fill == 0 && !plan().stays_open) PassClosed(key_ref);
-    const Ref fresh = InsertBlock(key_ref, previous, start_);
+    const Ref fresh = InsertBlock(key_ref, last, start_);
     if (fresh == StateRegion::kNone) refusal = "state_full";
     return fresh;
   }

@@ -19,38 +19,33 @@ class SessionRun final : public WindowRun {
   std::int64_t gap() const { return plan().length; }
   std::int64_t EndOf(Ref ref) const { return BlockAt(ref)->last + gap(); }
 
-  // The earliest open session that a record of `time` would extend.
-  Ref Find(const WindowKey& key, std::int64_t time) const {
-    Ref at = Near(key, time);
-    while (at != StateRegion::kNone && !(time > BlockAt(at)->start - gap() && time < EndOf(at))) {
-      at = BlockAt(at)->next;
-    }
-    return at;
+  // The earliest open session that a record of `time` would extend; they lie a gap apart. `last`
+  // is the last one that starts at `time` or before.
+  Ref Find(const WindowKey& key, Ref last, std::int64_t time) const {
+    if (last != StateRegion::kNone && time < EndOf(last)) return last;
+    const Ref next = last == StateRegion::kNone ? key.blocks : BlockAt(last)->next;
+    const bool reaches = next != StateRegion::kNone && time > BlockAt(next)->start - gap();
+    return reaches ? next : StateRegion::kNone;
   }
 
   bool IsLate(const WindowKey* key, std::int64_t time) const override {
     if (key == nullptr) return time + gap() <= evicted_watermark();
-    if (Find(*key, time) != StateRegion::kNone) return false;
+    if (Find(*key, LastUntil(*key, time), time) != StateRegion::kNone) return false;
     if (time < key->closed_until) return true;
     return plan().event_time && key->time_max != kNever && time + gap() <= Watermark(*key);
   }
 
   Ref BlockFor(Ref key_ref, std::int64_t time, const char*& refusal) override {
-    if (const Ref found = Find(*Key(key_ref), time); found != StateRegion::kNone) {
+    const Ref last = LastUntil(*Key(key_ref), time);
+    if (const Ref found = Find(*Key(key_ref), last, time); found != StateRegion::kNone) {
       Join(key_ref, found, time);
-      Remember(*Key(key_ref), found);
       return found;
-    }
-    Ref previous = StateRegion::kNone;
-    for (Ref at = Near(*Key(key_ref), time - 1);
-         at != StateRegion::kNone && BlockAt(at)->start < time; at = BlockAt(at)->next) {
-      previous = at;
     }
     if (Key(key_ref)->blocks_open >= plan().windows_max) {
       refusal = "windows_full";
       return StateRegion::kNone;
     }
-    const Ref fresh = InsertBlock(key_ref, previous, time);
+    const Ref fresh = InsertBlock(key_ref, last, time);
     if (fresh == StateRegion::kNone) refusal = "state_full";
     return fresh;
   }

@@ -1,5 +1,6 @@
 // The parts of WindowRun that make, merge, read, save and load blocks.
 #include <algorithm>
+#include <climits>
 #include <cstring>
 
 #include "pipelines/base/hash.h"
@@ -8,6 +9,13 @@
 namespace runnel {
 
 using Ref = StateRegion::Ref;
+
+namespace {
+
+// Blocks of a key between two that are remembered.
+constexpr int kStride = 16;
+
+}  // namespace
 
 WindowRun::Block* WindowRun::ChangeBlock(Ref ref) {
   Block* block = BlockAt(ref);
@@ -22,6 +30,61 @@ Ref WindowRun::NewBlock(std::int64_t start) {
   if (HasLast()) BlockAt(ref)->last = start;
   for (const ColumnFeed& feed : plan_->feeds) feed.aggregate->Init(States(ref) + feed.offset);
   return ref;
+}
+
+void WindowRun::Remember(const WindowKey& key, Ref block) {
+  if (hints_.empty()) return;
+  const Ref ref = RefOf(key);
+  hints_[ref % hints_.size()] = {ref, block};
+}
+
+void WindowRun::ForgetMilestone(const WindowKey& key, Ref block) {
+  const auto found = milestones_.find(RefOf(key));
+  if (found == milestones_.end()) return;
+  std::vector<Ref>& milestones = found->second;
+  const auto at = std::lower_bound(
+      milestones.begin(), milestones.end(), BlockAt(block)->start,
+      [&](Ref milestone, std::int64_t start) { return BlockAt(milestone)->start < start; });
+  if (at == milestones.end() || *at != block) return;
+  milestones.erase(at);
+  if (milestones.empty()) milestones_.erase(found);
+}
+
+// Goes on to the last block that starts at `start` or before, by at most so many; whether it is
+// there.
+bool WindowRun::Walk(Ref& at, std::int64_t start, int blocks) const {
+  for (;; --blocks) {
+    const Ref next = BlockAt(at)->next;
+    if (next == StateRegion::kNone || BlockAt(next)->start > start) return true;
+    if (blocks == 0) return false;
+    at = next;
+  }
+}
+
+Ref WindowRun::LastUntil(const WindowKey& key, std::int64_t start) const {
+  Ref at = key.blocks;
+  if (at == StateRegion::kNone || BlockAt(at)->start > start) return StateRegion::kNone;
+  if (hints_.empty()) {
+    Walk(at, start, INT_MAX);
+    return at;
+  }
+  const Ref ref = RefOf(key);
+  Hint& hint = hints_[ref % hints_.size()];
+  if (hint.key == ref && hint.block != StateRegion::kNone && BlockAt(hint.block)->start <= start) {
+    at = hint.block;
+  }
+  if (!Walk(at, start, kStride)) {
+    std::vector<Ref>& milestones = milestones_[ref];
+    auto behind = std::upper_bound(
+        milestones.begin(), milestones.end(), start,
+        [&](std::int64_t time, Ref milestone) { return time < BlockAt(milestone)->start; });
+    if (behind != milestones.begin() && BlockAt(behind[-1])->start > BlockAt(at)->start) {
+      at = behind[-1];
+    }
+    while (!Walk(at, start, kStride)) behind = milestones.insert(behind, at) + 1;
+  }
+  hint = {ref, at};
+  return at;
 }
 
 Ref WindowRun::InsertBlock(Ref key_ref, Ref previous, std::int64_t start) {
@@ -45,6 +108,7 @@ void WindowRun::FreeBlock(Ref ref) {
 
 void WindowRun::RemoveBlock(Ref key_ref, Ref previous, Ref ref) {
   WindowKey* key = ChangeKey(key_ref);
+  ForgetMilestone(*key, ref);
   Remember(*key, previous == StateRegion::kNone ? BlockAt(ref)->next : previous);
   --key->blocks_open;
   Ref* link = previous == StateRegion::kNone ? &key->blocks : &ChangeBlock(previous)->next;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "pipelines/base/key_table.h"
@@ -112,22 +113,9 @@ class WindowRun : public OperatorRun {
   // A block that belongs to no key, for merging; freed with FreeBlock.
   Ref NewBlock(std::int64_t start);
   void FreeBlock(Ref ref);
-  // Where to begin to look for a block of the key that starts at `start` or before: the one that
-  // Remember() was told last, if it is not behind that, else the first. For windows that stay open
-  // to the end, of which a key may have very many.
-  Ref Near(const WindowKey& key, std::int64_t start) const {
-    if (hints_.empty()) return key.blocks;
-    const Ref ref = RefOf(key);
-    const Hint& hint = hints_[ref % hints_.size()];
-    const bool is_good =
-        hint.key == ref && hint.block != StateRegion::kNone && BlockAt(hint.block)->start <= start;
-    return is_good ? hint.block : key.blocks;
-  }
-  void Remember(const WindowKey& key, Ref block) {
-    if (hints_.empty()) return;
-    const Ref ref = RefOf(key);
-    hints_[ref % hints_.size()] = {ref, block};
-  }
+  // The last block of the key that starts at `start` or before; kNone: all start later. Of windows
+  // that stay open a key may have very many: then not all that start earlier are looked at.
+  Ref LastUntil(const WindowKey& key, std::int64_t start) const;
   // Whether a window that is given for this reason is not whole.
   bool IsCut(Work work) const {
     return work == Work::kEviction || (work == Work::kEnd && !plan_->stays_open);
@@ -168,6 +156,9 @@ class WindowRun : public OperatorRun {
     const auto* const at = reinterpret_cast<const std::byte*>(&key);
     return static_cast<Ref>(static_cast<std::size_t>(at - region_->data()) / StateRegion::kUnit);
   }
+  bool Walk(Ref& at, std::int64_t start, int blocks) const;
+  void Remember(const WindowKey& key, Ref block);
+  void ForgetMilestone(const WindowKey& key, Ref block);
   const Root& root() const { return *region_->Get<Root>(root_block_); }
   Root* ChangeRoot() {
     stirred_ = true;
@@ -197,7 +188,10 @@ class WindowRun : public OperatorRun {
   KeyBuffer key_;                  // scratch: of the record
   std::vector<Value> values_;      // scratch: of the arguments; the last is always there
   bool all_usual_ = false;         // scratch: finite doubles, each of them
-  std::vector<Hint> hints_;        // scratch: of windows that stay open; else empty
+  // Scratch, of windows that stay open; else empty. Of a key the block that was looked for last,
+  // and of one that has many, by RefOf, one block of so many in their order.
+  mutable std::vector<Hint> hints_;
+  mutable std::unordered_map<Ref, std::vector<Ref>> milestones_;
   // Something that NextWork() looks at may have changed since it found nothing.
   mutable bool stirred_ = true;
 };

@@ -173,6 +173,27 @@ def order_matters(programs):
             assert float(found[key]["f"]) in [temp for ts, temp in window if ts == first], (key, window)
 
 
+def very_many_windows_of_a_key(programs):
+    """In any order they are what they are in order of time."""
+    source = harness.pick_seed()
+    with Desk(programs) as desk:
+        at, rows = BEGIN, []
+        for i in range(60_000):
+            at += source.choice((20_000, 30_000, 40_000, 60_000))
+            rows.append((at, "d", i))
+        desk.write("in.csv", as_csv(rows, ("ts", "device", "temp")))
+        source.shuffle(rows)
+        desk.write("shuffled.csv", as_csv(rows, ("ts", "device", "temp")))
+        for window in ("session: 40s", "tumbling: 1m", "hopping: { size: 3m, every: 1m }"):
+            desk.write("d.yaml", f"timestamp: ts\nsteps:\n  - window: {{ {window}, key: device, aggregate: {{ n: count(),"
+                       " f: first(temp), l: last(temp) } }\n")
+            outputs = []
+            for name in ("in.csv", "shuffled.csv"):
+                assert desk.ledger("d.yaml", "-i", name, "-o", "out.csv")["absorbed"] == len(rows)
+                outputs.append(desk.read("out.csv"))
+            assert outputs[0] == outputs[1] and outputs[0].count(b"\n") > 20_000, window
+
+
 def rows_that_pass_keyed_steps(programs):
     """They keep columns that the pipeline does not name."""
     with Desk(programs) as desk:
@@ -473,6 +494,6 @@ def real_series(programs):
 
 if __name__ == "__main__":
     harness.main(same_for_any_workers, same_for_any_chunks, shapes_of_files, inputs,
-                 standard_input, stateless_rows_keep_their_order, order_matters, rows_that_pass_keyed_steps,
+                 standard_input, stateless_rows_keep_their_order, order_matters, very_many_windows_of_a_key, rows_that_pass_keyed_steps,
                  spread_windows_keep_their_offset, steps_in_order, examples, as_stream, spills, topics, topics_in_order,
                  long_keys, mistakes, more_mistakes, a_link_stays, explained, walk_through, real_series)
