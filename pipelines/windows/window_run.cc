@@ -15,8 +15,15 @@ enum Flags : std::uint32_t { kEnding = 1 };
 
 // Keys without anything to give that one turn of a sweep passes over.
 constexpr int kPassedOver = 64;
-// Keys whose last block is remembered. Where there are more, each has few in the memory there is.
-constexpr std::size_t kHints = 1 << 16;
+// Keys whose last block is remembered; none where each has few. Over files, where there are more,
+// each has few in the memory there is.
+std::size_t HintsOf(const WindowPlan& plan) {
+  if (plan.stays_open) return 1 << 16;
+  std::int64_t blocks = 1;
+  if (plan.kind == WindowKind::kGrid) blocks = plan.panes + plan.lateness / plan.grid.every;
+  if (plan.kind == WindowKind::kSession) blocks = 1 + plan.lateness / plan.length;
+  return blocks > 8 ? 1 << 10 : 0;
+}
 
 // What aggregates of numbers do not refuse.
 bool IsUsual(const Value& value) {
@@ -41,7 +48,7 @@ WindowRun::WindowRun(const WindowPlan& plan, StateRegion& region, Ref root_block
       root_block_(root_block),
       keys_(region, root_block, offsetof(Root, keys), sizeof(WindowKey)),
       values_(plan.arguments.size() + 1),
-      hints_(plan.stays_open ? kHints : 0) {
+      hints_(HintsOf(plan)) {
   values_.back() = Value::Bool(true);
 }
 

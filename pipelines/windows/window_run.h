@@ -113,8 +113,8 @@ class WindowRun : public OperatorRun {
   // A block that belongs to no key, for merging; freed with FreeBlock.
   Ref NewBlock(std::int64_t start);
   void FreeBlock(Ref ref);
-  // The last block of the key that starts at `start` or before; kNone: all start later. Of windows
-  // that stay open a key may have very many: then not all that start earlier are looked at.
+  // The last block of the key that starts at `start` or before; kNone: all start later. Where a key
+  // may have very many, over files or with much lateness, not all that start earlier are looked at.
   Ref LastUntil(const WindowKey& key, std::int64_t start) const;
   // Whether a window that is given for this reason is not whole.
   bool IsCut(Work work) const {
@@ -188,8 +188,8 @@ class WindowRun : public OperatorRun {
   KeyBuffer key_;                  // scratch: of the record
   std::vector<Value> values_;      // scratch: of the arguments; the last is always there
   bool all_usual_ = false;         // scratch: finite doubles, each of them
-  // Scratch, of windows that stay open; else empty. Of a key the block that was looked for last,
-  // and of one that has many, by RefOf, one block of so many in their order.
+  // Scratch, where a key may have many blocks; else empty. Of a key the block that was looked for
+  // last, and of one that has many, by RefOf, one block of so many in their order.
   mutable std::vector<Hint> hints_;
   mutable std::unordered_map<Ref, std::vector<Ref>> milestones_;
   // Something that NextWork() looks at may have changed since it found nothing.
