@@ -150,6 +150,12 @@ bool TakeOption(const std::vector<std::string>& words, std::size_t& i, const Ver
   return false;
 }
 
+// An expression may begin with a sign.
+bool IsOption(std::string_view word, Verb verb) {
+  const bool is_option = word.size() > 1 && word[0] == '-';
+  return verb == Verb::kTry ? is_option && (word[1] == '-' || word == "-h") : is_option;
+}
+
 }  // namespace
 
 CommandLine ParseCommandLine(const std::vector<std::string>& words) {
@@ -200,7 +206,7 @@ CommandLine ParseCommandLine(const std::vector<std::string>& words) {
                             words.begin() + static_cast<std::ptrdiff_t>(i) + 1, words.end());
       break;
     }
-    if (words[i].starts_with('-') && words[i].size() > 1) {
+    if (IsOption(words[i], verb->verb)) {
       if (!TakeOption(words, i, *verb, line) || line.verb == Verb::kHelp) return line;
     } else {
       line.pipelines.push_back(words[i]);

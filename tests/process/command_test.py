@@ -380,6 +380,7 @@ def manual(programs):
         assert "does not go with int and string" in shell.run("try", "temp > 'a'", *record, code=1).stderr
         assert "did you mean `temp`?" in shell.run("try", "tmp > 3", *record, code=1).stderr
         assert shell.run("try", "temp / 0.0", *record, code=0).stdout == "Infinity, null in JSON  (double)\n"
+        assert shell.run("try", "-temp", *record, code=0).stdout == shell.run("try", "0 - temp", *record, code=0).stdout
         assert shell.run("try", "has(tmp)", *record, code=0).stdout == "false  (bool)\n"
         wrong = shell.run("try", "temp >", code=2).stderr
         assert "expression:1:7: error" in wrong and "^" in wrong, wrong
