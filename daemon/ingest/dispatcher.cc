@@ -87,7 +87,7 @@ inline bool Dispatcher::Append(const Route& route, RunningTask& task,
   if (appended == Appended::kDone) Notify(task);
   if (appended != Appended::kFull) return true;
   if (source.overload == Overload::kDropNewest) {
-    task.journal->CountOverloadDrop();
+    task.journal->CountOverloadDrop(options_.now());
     return true;
   }
   options_.on_wait(route.pipeline, true);
@@ -114,19 +114,18 @@ bool Dispatcher::IsOfAnother(const Route& route, const RunningTask& task,
 bool Dispatcher::WaitForRoom(RunningTask& task, const IncomingMessage& message,
                              const Delivery& delivery) {
   bool taken = false;
-  const Time since = options_.now();
-  task.journal->WaitBegins(since);
+  task.journal->WaitBegins(options_.now());
   while (!taken && !stopped_.load(std::memory_order_acquire)) {
     task.journal->StartWaiting(kSourceWaits);
-    taken = task.journal->AppendMessage(message.topic, message.payload, options_.now(), delivery,
-                                        since) != Appended::kFull;
+    taken = task.journal->AppendMessage(message.topic, message.payload, options_.now(), delivery) !=
+            Appended::kFull;
     if (taken) break;
     Notify(task);
     std::array<pollfd, 2> bell = options_.room_bell->sources();
     if (poll(bell.data(), bell.size(), kSliceMilliseconds) > 0) options_.room_bell->Clear();
   }
   task.journal->StopWaiting(kSourceWaits);
-  task.journal->WaitEnds(options_.now());
+  task.journal->WaitEnds(options_.now(), taken);
   return taken;
 }
 

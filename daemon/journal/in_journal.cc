@@ -8,8 +8,9 @@ namespace runnel {
 namespace {
 
 constexpr std::size_t kOversizeKept = 1024;
-// Bytes of a record with the time since when something is so.
-constexpr std::uint64_t kNewsBytes = RingBytes(0, sizeof(std::int64_t));
+// Bytes of a record that says from when to when no message could come in.
+constexpr std::size_t kTimesBytes = 2 * sizeof(std::int64_t);
+constexpr std::uint64_t kNewsBytes = RingBytes(0, kTimesBytes);
 // Room that only time may use: a tick, and what stops or goes on.
 constexpr std::uint64_t kTimeReserve = RingBytes(0, 0) + kNewsBytes;
 
@@ -43,7 +44,8 @@ Result<std::unique_ptr<InJournal>> InJournal::Open(const TaskFiles& files, const
                 files.in_header.extra_bytes),
       journal->in_->redelivery_next, journal->writer_->end());
   journal->AccountForTheRest();
-  journal->heard_before_ = TimeFromMicroseconds(journal->in_->arrival_max);
+  journal->up_before_ =
+      TimeFromMicroseconds(std::max(journal->in_->arrival_max, journal->in_->up_until));
   journal->in_->waits_for_room.store(0);
   journal->in_->waits_since.store(0);
   return journal;
@@ -90,7 +92,7 @@ bool InJournal::TakeRepeat(std::string_view topic, std::string_view payload,
 }
 
 Appended InJournal::AppendMessage(std::string_view topic, std::string_view payload, Time arrival,
-                                  const Delivery& delivery, std::optional<Time> waits_since) {
+                                  const Delivery& delivery) {
   RecordHeader header{};
   header.kind = static_cast<std::uint8_t>(Shorten(topic, payload) ? InputKind::kOversize
                                                                   : InputKind::kMessage);
@@ -98,12 +100,11 @@ Appended InJournal::AppendMessage(std::string_view topic, std::string_view paylo
   const std::uint32_t digest = acknowledged ? DigestOf(topic, payload) : 0;
   const std::lock_guard lock(mutex_);
   if (IsRepeat(delivery, digest)) return Appended::kRedelivered;
-  const std::uint64_t reserve = kTimeReserve + plan_room_ + (waits_since ? kNewsBytes : 0);
+  const std::uint64_t reserve = kTimeReserve + plan_room_ + RoomOfUntold();
   if (!writer_->HasRoom(RingBytes(topic.size(), payload.size()) + reserve)) {
     return Appended::kFull;
   }
-  // First, so that this message's own arrival makes no other device silent.
-  if (waits_since.has_value()) AppendSince(InputKind::kStood, arrival, *waits_since);
+  TellUntold(arrival);
   if (acknowledged) {
     redelivery_->Note(delivery.session, delivery.packet_id, digest, writer_->end());
   }
@@ -114,7 +115,8 @@ Appended InJournal::AppendMessage(std::string_view topic, std::string_view paylo
 
 Appended InJournal::AppendTime(InputKind kind, Time arrival) {
   const std::lock_guard lock(mutex_);
-  if (!writer_->HasRoom(RingBytes(0, 0))) return Appended::kFull;
+  if (!writer_->HasRoom(RingBytes(0, 0) + RoomOfUntold())) return Appended::kFull;
+  TellUntold(arrival);
   RecordHeader header{};
   header.kind = static_cast<std::uint8_t>(kind);
   header.tag = kSourcesMax;
@@ -124,19 +126,41 @@ Appended InJournal::AppendTime(InputKind kind, Time arrival) {
 
 Appended InJournal::AppendNews(InputKind kind, Time arrival, Time since) {
   const std::lock_guard lock(mutex_);
-  if (!writer_->HasRoom(kNewsBytes)) return Appended::kFull;
-  AppendSince(kind, arrival, since);
+  const std::int64_t at = Microseconds(since);
+  if (!writer_->HasRoom(kNewsBytes + RoomOfUntold())) {
+    pause_is_untold_ = kind == InputKind::kPause;
+    if (pause_is_untold_) stood_since_ = std::min(stood_since_, at);
+    return Appended::kFull;
+  }
+  pause_is_untold_ = false;
+  TellUntold(arrival);
+  AppendStood(kind, arrival, at, at);
   return Appended::kDone;
 }
 
-void InJournal::AppendSince(InputKind kind, Time arrival, Time since) {
-  const std::int64_t microseconds = Microseconds(since);
-  char payload[sizeof microseconds];
-  std::memcpy(payload, &microseconds, sizeof microseconds);
+void InJournal::AppendStood(InputKind kind, Time arrival, std::int64_t since, std::int64_t until) {
+  const std::int64_t times[] = {since, until};
+  char payload[sizeof times];
+  static_assert(sizeof payload == kTimesBytes);
+  std::memcpy(payload, times, sizeof times);
   RecordHeader header{};
   header.kind = static_cast<std::uint8_t>(kind);
   header.tag = kSourcesMax;
   Append(header, arrival, {}, {payload, sizeof payload});
+}
+
+inline std::uint64_t InJournal::RoomOfUntold() const {
+  return stood_since_ == kTold ? 0 : kNewsBytes;
+}
+
+// First, so that what comes next makes no device silent by its own arrival.
+inline void InJournal::TellUntold(Time arrival) {
+  if (stood_since_ == kTold) [[likely]]
+    return;
+  const std::int64_t now = Microseconds(arrival);
+  AppendStood(InputKind::kStood, arrival, stood_since_, now);
+  const bool goes_on = pause_is_untold_ || in_->waits_since.load(std::memory_order_relaxed) != 0;
+  stood_since_ = goes_on ? now : kTold;
 }
 
 Appended InJournal::AppendExchange(InputKind kind, const ExchangeOrigin& origin, Time arrival,
@@ -218,9 +242,10 @@ Appended InJournal::AppendPlan(std::uint64_t fingerprint, std::string_view encod
   return Appended::kDone;
 }
 
-void InJournal::CountOverloadDrop() {
+void InJournal::CountOverloadDrop(Time now) {
   const std::lock_guard lock(mutex_);
   ++in_->overload_dropped;
+  stood_since_ = std::min(stood_since_, Microseconds(now));
 }
 
 void InJournal::SessionBegins(std::uint16_t session, SessionState state) {
@@ -239,14 +264,19 @@ void InJournal::StopWaiting(std::uint32_t waiter) {
 }
 
 void InJournal::WaitBegins(Time now) {
+  const std::lock_guard lock(mutex_);
+  stood_since_ = std::min(stood_since_, Microseconds(now));
   in_->waits_since.store(Microseconds(now), std::memory_order_relaxed);
 }
 
-void InJournal::WaitEnds(Time now) {
+void InJournal::WaitEnds(Time now, bool taken) {
   const std::int64_t since = in_->waits_since.load(std::memory_order_relaxed);
   const std::int64_t waited = std::max<std::int64_t>(Elapsed(since, Microseconds(now)), 0);
   in_->waited.fetch_add(static_cast<std::uint64_t>(waited), std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
   in_->waits_since.store(0, std::memory_order_relaxed);
+  // The message has told it.
+  if (taken && !pause_is_untold_) stood_since_ = kTold;
 }
 
 Duration WaitedIn(const InPage& page, Time now) {

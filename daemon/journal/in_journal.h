@@ -63,14 +63,13 @@ class InJournal final {
   static Result<std::unique_ptr<InJournal>> Open(const TaskFiles& files, const Options& options);
 
   // One message, copied once. A message over record_max is appended as kOversize with
-  // its first kilobyte. One that has waited, and all others behind it, tells so first: kStood.
-  // Thread-safe, as all of the Append functions.
+  // its first kilobyte. Thread-safe, as all of the Append functions.
   Appended AppendMessage(std::string_view topic, std::string_view payload, Time arrival,
-                         const Delivery& delivery, std::optional<Time> waits_since = {});
+                         const Delivery& delivery);
   // kTick or kEnd. Time fits even where messages do not.
   Appended AppendTime(InputKind kind, Time arrival);
-  // kPause or kResume: it is so since then.
-  // kStood: it was so since then, until arrival.
+  // kPause or kResume: it is so since then. A pause that finds no room, a wait for room and dropped
+  // messages are told in front of whatever is appended next: kStood.
   Appended AppendNews(InputKind kind, Time arrival, Time since);
   // Whether the journal has this message already; counts it, and does not know it again.
   bool TakeRepeat(std::string_view topic, std::string_view payload, const Delivery& delivery);
@@ -92,15 +91,16 @@ class InJournal final {
   // a worker that hosts many tasks which of them to look at. Outlives the journal.
   void CountAppendsIn(std::atomic<std::uint32_t>& count) { appends_ = &count; }
   // Counts a message that `overload: drop_newest` dropped.
-  void CountOverloadDrop();
+  void CountOverloadDrop(Time now);
 
   // Asks the worker to ring when it frees room: kSourceWaits or kExchangeWaits. Try
   // once more after StartWaiting, then wait.
   void StartWaiting(std::uint32_t waiter);
   void StopWaiting(std::uint32_t waiter);
-  // A message begins and ends to wait for room, for who looks at the task's report.
+  // A message begins and ends to wait for room, and no other can come meanwhile; `taken`: it has
+  // been appended.
   void WaitBegins(Time now);
-  void WaitEnds(Time now);
+  void WaitEnds(Time now, bool taken);
   Duration Waited(Time now) const { return WaitedIn(*in_, now); }
   // Tells the worker when the daemon looks for deadlines next.
   void Arm(Time when) { in_->armed.store(Microseconds(when), std::memory_order_seq_cst); }
@@ -128,8 +128,10 @@ class InJournal final {
   std::uint64_t overload_dropped() const { return in_->overload_dropped; }
   std::uint64_t plan_fingerprint() const { return in_->plan_fingerprint; }
   std::uint64_t incarnation() const { return in_->header.incarnation; }
-  // Arrival of what came last before it was opened.
-  Time heard_before() const { return heard_before_; }
+  // What came until now was taken, if the source is connected.
+  void NoteUp(Time now) { in_->up_until = Microseconds(now); }
+  // Until when a daemon before this one took what came.
+  Time up_before() const { return up_before_; }
   std::uint64_t end() const { return in_->head.load(std::memory_order_relaxed); }
 
  private:
@@ -139,7 +141,9 @@ class InJournal final {
   void AccountForTheRest();
   void Account(const RecordHeader& header);
   // REQUIRES: the lock is held and there is room.
-  void AppendSince(InputKind kind, Time arrival, Time since);
+  void AppendStood(InputKind kind, Time arrival, std::int64_t since, std::int64_t until);
+  void TellUntold(Time arrival);
+  std::uint64_t RoomOfUntold() const;
   void Append(RecordHeader header, Time arrival, std::string_view topic, std::string_view payload);
 
   Options options_;
@@ -148,10 +152,14 @@ class InJournal final {
   Mapping work_page_;
   InPage* in_ = nullptr;
   const WorkPage* work_ = nullptr;
-  Time heard_before_{};
+  Time up_before_{};
   std::mutex mutex_;  // guards all below, and what the daemon writes in the file
   std::optional<RingWriter> writer_;
   std::uint64_t plan_room_ = 0;  // kept for a plan that found none
+  static constexpr std::int64_t kTold = INT64_MAX;
+  std::int64_t stood_since_ =
+      kTold;  // no message could come since then, and the task does not know
+  bool pause_is_untold_ = false;
   std::optional<Redelivery> redelivery_;
   std::atomic<std::uint32_t> nobodys_appends_{0};
   std::atomic<std::uint32_t>* appends_ = &nobodys_appends_;

@@ -99,6 +99,8 @@ struct InPage {
   // 0: none does.
   std::atomic<std::uint64_t> waited;
   std::atomic<std::int64_t> waits_since;
+  // Microseconds; the daemon was there then, and took what came.
+  std::int64_t up_until;
   alignas(kCacheLine) std::uint64_t
       exchange_high[kSourcesMax];              // last sequence taken of each source, plus 1
   std::uint64_t exchange_source[kSourcesMax];  // the incarnation that it is one of

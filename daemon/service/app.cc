@@ -355,6 +355,7 @@ void App::BeginStop() {
   if (retirement_ != nullptr) retirement_->Stop();
   notifier_.Send("STOPPING=1\nSTATUS=draining\n");
   bool clean = true;
+  ticker_->SourcesEnd();
   for (const auto& source : sources_) clean &= source->Stop(Clock::now() + kGoodbye);
   // A message that waits for room stays unacknowledged: the broker sends it again.
   must_exit_hard_ = !clean;

@@ -16,7 +16,12 @@ constexpr milliseconds kRetryLongest{1'000};
 }  // namespace
 
 Source::Source(asio::io_context& loop, TaskSet& tasks, Log& log, Options options)
-    : loop_(&loop), tasks_(&tasks), log_(&log), options_(std::move(options)), retry_(loop) {}
+    : loop_(&loop),
+      tasks_(&tasks),
+      log_(&log),
+      options_(std::move(options)),
+      retry_after_(kRetryFirst),
+      retry_(loop) {}
 
 Result<std::unique_ptr<Source>> Source::Create(asio::io_context& loop, PahoControl& control,
                                                TaskSet& tasks, std::vector<Ringer*> workers,
@@ -60,7 +65,8 @@ void Source::Listen() {
     const std::uint32_t partitions = tasks_->pipelines()[pipeline].plan->partitions(0);
     for (std::uint32_t partition = 0; partition < partitions; ++partition) {
       RunningTask& task = tasks_->at(pipeline, 0, partition);
-      listeners_.push_back({&task, false, task.journal->heard_before()});
+      listeners_.push_back({&task, false});
+      since_ = std::max(since_, task.journal->up_before());
     }
   }
   TellTheRest();
@@ -109,26 +115,17 @@ void Source::Hold(bool held, Time since) {
 
 // REQUIRES: the lock is held.
 void Source::TellTasks(Time since) {
-  for (Listener& listener : listeners_) {
-    listener.is_told = false;
-    if (Stands()) listener.stood_since = std::min(listener.stood_since.value_or(since), since);
-  }
+  since_ = since;
+  for (Listener& listener : listeners_) listener.is_told = false;
   retry_after_ = kRetryFirst;
   TellTheRest();
 }
 
 // REQUIRES: the lock is held. False: there is no room.
-bool Source::Tell(Listener& listener) {
+bool Source::Tell(const Listener& listener) {
+  const InputKind kind = is_up_ && !is_held_ ? InputKind::kResume : InputKind::kPause;
   const Time now = options_.dispatcher.now();
-  InJournal& journal = *listener.task->journal;
-  if (listener.stood_since.has_value()) {
-    const InputKind kind = Stands() ? InputKind::kPause : InputKind::kStood;
-    if (journal.AppendNews(kind, now, *listener.stood_since) == Appended::kFull) return false;
-    listener.stood_since.reset();
-  }
-  if (!Stands() && journal.AppendNews(InputKind::kResume, now, now) == Appended::kFull) {
-    return false;
-  }
+  if (listener.task->journal->AppendNews(kind, now, since_) == Appended::kFull) return false;
   workers_[listener.task->worker]->Notify({});
   return true;
 }

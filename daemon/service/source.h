@@ -8,7 +8,6 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,15 +53,13 @@ class Source final {
   // A task that is told whether messages can come.
   struct Listener {
     RunningTask* task;
-    bool is_told;                     // as it is now
-    std::optional<Time> stood_since;  // none could, and it has not been told so
+    bool is_told;  // as it is now
   };
   void Listen();
-  bool Stands() const { return !is_up_ || is_held_; }
   // To all tasks, since when it is so; those whose journal is full are told when it is not.
   void TellTasks(Time since);
   void TellTheRest();
-  bool Tell(Listener& listener);
+  bool Tell(const Listener& listener);
   void Handle(const MqttEvent& event);  // the loop
   void LogSubscriptions(const MqttSubscribed& subscribed);
 
@@ -77,8 +74,9 @@ class Source final {
   std::mutex mutex_;  // guards what is below, and that the tasks hear of it in order
   bool is_up_ = false;
   bool is_held_ = false;
+  Time since_{};
   std::vector<Listener> listeners_;
-  std::chrono::milliseconds retry_after_{};
+  std::chrono::milliseconds retry_after_;
   asio::steady_timer retry_;  // the loop
   std::string last_failure_;  // the loop: not logged twice in a row
   bool connected_ = false;    // the loop

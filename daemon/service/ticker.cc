@@ -10,8 +10,10 @@ namespace {
 constexpr Duration kResolution = std::chrono::milliseconds(10);
 // How soon a full journal is tried again.
 constexpr Duration kRetry = std::chrono::milliseconds(100);
-// Longest sleep: the wall clock may be set while the timer counts.
+// Longest sleep, and where a task waits for time: the wall clock may be set while the timer
+// counts, and what the journals know of when the daemon was there is as old as that.
 constexpr Duration kLongest = std::chrono::seconds(60);
+constexpr Duration kLongestOfWaiting = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -28,6 +30,7 @@ Ticker::Ticker(asio::io_context& loop, TaskSet& tasks, std::vector<Ringer*> work
 void Ticker::Run() {
   if (stopped_) return;
   const Time now = options_.now();
+  NoteUp(now);
   // A deadline that is announced while these are read is earlier: its worker rings.
   Arm(Time::max());
   std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -89,7 +92,7 @@ void Ticker::Arm(Time when) {
 void Ticker::Sleep(Time until, Time now) {
   // A ticked task has not announced its next deadline yet: armed is then later than
   // it, and the worker rings.
-  const Time armed = std::min(until, now + kLongest);
+  const Time armed = std::min(until, now + (until == Time::max() ? kLongest : kLongestOfWaiting));
   Arm(armed);
   timer_.expires_after(armed - now);
   timer_.async_wait([this](const asio::error_code& error) {
@@ -100,6 +103,16 @@ void Ticker::Sleep(Time until, Time now) {
 void Ticker::SetWaiting(std::size_t pipeline, bool waiting) {
   waiting_[pipeline] = waiting;
   if (!waiting) Run();
+}
+
+void Ticker::NoteUp(Time now) {
+  if (sources_ended_) return;
+  for (RunningTask& task : tasks_->tasks()) task.journal->NoteUp(now);
+}
+
+void Ticker::SourcesEnd() {
+  NoteUp(options_.now());
+  sources_ended_ = true;
 }
 
 void Ticker::Stop() {

@@ -27,14 +27,18 @@ class Ticker final {
   // All are borrowed.
   Ticker(asio::io_context& loop, TaskSet& tasks, std::vector<Ringer*> workers, Options options);
 
-  // Looks at the deadlines now: ticks what is due, sleeps until the next. Called when
-  // a worker has rung, and by the ticker's own timer.
+  // Looks at the deadlines now: ticks what is due, sleeps until the next. Called
+  // when a worker has rung, and by the ticker's own timer. Notes in the journals that the daemon is
+  // there.
   void Run();
   // While a pipeline's source waits for room, its time stands still.
   void SetWaiting(std::size_t pipeline, bool waiting);
+  // The sources end: what comes from now on is not taken.
+  void SourcesEnd();
   void Stop();
 
  private:
+  void NoteUp(Time now);
   Time EarliestOf(std::size_t pipeline) const;
   bool Tick(std::size_t pipeline, Time now);  // whether every journal had room
   // Tells the workers of all tasks when the loop looks for deadlines next.
@@ -48,6 +52,7 @@ class Ticker final {
   std::vector<bool> waiting_;             // by pipeline
   std::vector<Time> ticked_;              // by pipeline: the last tick
   std::vector<std::uint64_t> tick_ends_;  // by task: where its last tick ends in the journal
+  bool sources_ended_ = false;
   bool stopped_ = false;
 };
 

@@ -1,18 +1,35 @@
 #include "pipelines/base/silence_clock.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace runnel {
 
-void SilenceClock::Stop(std::int64_t since) {
-  stands_since_ = stands_ != 0 ? std::min(stands_since_, since) : since;
-  stands_ = 1;
+void SilenceClock::Stop(std::uint32_t source, std::int64_t since) {
+  const std::uint64_t bit = std::uint64_t{1} << source;
+  since_[source] = (standing_ & bit) != 0 ? std::min(since_[source], since) : since;
+  standing_ |= bit;
+  SetStandsSince();
 }
 
-void SilenceClock::GoOn(std::int64_t until) {
-  if (stands_ == 0) return;
-  stands_ = 0;
-  LeaveOut(stands_since_, until);
+void SilenceClock::GoOn(std::uint32_t source, std::int64_t until) {
+  const std::uint64_t bit = std::uint64_t{1} << source;
+  if ((standing_ & bit) == 0) return;
+  standing_ &= ~bit;
+  SetStandsSince();
+  LeaveOut(since_[source], until);
+}
+
+void SilenceClock::KeepSources(std::uint32_t sources) {
+  if (sources < kSources) standing_ &= (std::uint64_t{1} << sources) - 1;
+  SetStandsSince();
+}
+
+void SilenceClock::SetStandsSince() {
+  stands_since_ = kForever;
+  for (std::uint64_t rest = standing_; rest != 0; rest &= rest - 1) {
+    stands_since_ = std::min(stands_since_, since_[std::countr_zero(rest)]);
+  }
 }
 
 void SilenceClock::LeaveOut(std::int64_t from, std::int64_t to) {
@@ -38,13 +55,19 @@ void SilenceClock::LeaveOut(std::int64_t from, std::int64_t to) {
   ++count_;
 }
 
+// Joins the one whose length is the smallest part of the time since the end of the next. The
+// latest two stay: no time is since then.
 void SilenceClock::MakeRoom() {
-  Standstill* const last = standstills_ + count_ - 1;
-  Standstill* const shortest = std::min_element(
-      standstills_, last,
-      [](const Standstill& a, const Standstill& b) { return a.to - a.from < b.to - b.from; });
-  shortest[1].from -= shortest->to - shortest->from;
-  std::copy(shortest + 1, last + 1, shortest);
+  const std::int64_t now = standstills_[count_ - 1].to;
+  const auto part = [&](const Standstill* one) {
+    return static_cast<double>(one->to - one->from) / static_cast<double>(now - one[1].to);
+  };
+  Standstill* joined = standstills_;
+  for (Standstill* one = standstills_ + 1; one != standstills_ + count_ - 2; ++one) {
+    if (part(one) < part(joined)) joined = one;
+  }
+  joined[1].from -= joined->to - joined->from;
+  std::copy(joined + 1, standstills_ + count_, joined);
   --count_;
 }
 
@@ -56,7 +79,7 @@ std::int64_t SilenceClock::DueAt(std::int64_t last, std::int64_t silence) const 
     if (one.from >= due) break;
     due += one.to - std::max(one.from, last);
   }
-  return stands_ != 0 && stands_since_ < due ? kForever : due;
+  return standing_ != 0 && stands_since_ < due ? kForever : due;
 }
 
 }  // namespace runnel

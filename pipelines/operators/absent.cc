@@ -18,8 +18,9 @@ struct Options : KeyedOptions {
   static void Describe(Schema<Options>& schema) {
     schema
         .Required("after", &Options::after,
-                  "How long a key must be silent; while no message can come in (a restart, an "
-                  "outage) it does not count.")
+                  "How long a key must be silent, not counting while no message can come in (a "
+                  "restart, an outage); one message may be lost, so more than twice as long as it "
+                  "takes to the next.")
         .AtLeast(std::chrono::milliseconds(10))
         .Example("5m");
     DescribeKey(schema);

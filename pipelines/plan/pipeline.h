@@ -41,7 +41,8 @@ struct Input {
   std::string_view topic;  // kMessage, kOversize
   // kMessage, kOversize: the message; at least 64 readable bytes follow it.
   // kExchange: see codecs/exchange.
-  // kPause, kResume, kStood: since when, in 8 bytes; another size: since arrival.
+  // kPause, kResume, kStood: since when and until when (of what is not over, of what has not begun
+  // the arrival), 8 bytes each; another size: both the arrival.
   std::string_view payload;
   std::uint32_t source =
       0;  // kExchange: the task of the earlier stage; kTick from a stage: the same

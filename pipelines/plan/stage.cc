@@ -184,34 +184,43 @@ std::int64_t Stage::SlowestSource(const Input& input) {
 }
 
 void Stage::PushTime(const Input& input, OutputSink& out) {
-  const std::int64_t arrival = Microseconds(input.arrival);
-  std::int64_t since = arrival;
-  if (input.payload.size() == sizeof since) {
-    std::memcpy(&since, input.payload.data(), sizeof since);
-    since = std::min(since, arrival);
-  }
-  if (input.kind != InputKind::kTick) SetClock(input.kind, arrival, since);
+  const Stood stood = StoodOf(input);
+  if (input.kind != InputKind::kTick) SetClock(input, stood);
   Advance(input);
   if (last()) return;
-  if (!FindPending()) return PassTime(input.kind, input.arrival, since, out);
+  if (!FindPending()) return PassTime(input.kind, input.arrival, stood, out);
   // Behind the results that this time brings.
   State& changed = ChangeState();
   changed.forward = static_cast<std::uint32_t>(input.kind);
-  changed.forward_time = arrival;
-  changed.forward_since = since;
+  changed.forward_time = Microseconds(input.arrival);
+  changed.forward_since = stood.since;
+  changed.forward_until = stood.until;
 }
 
-// What the source says of itself. Each task of the stage before says it; twice is as once.
-void Stage::SetClock(InputKind kind, std::int64_t arrival, std::int64_t since) {
+// A worker may have written them: they are put into the bounds that there are.
+Stage::Stood Stage::StoodOf(const Input& input) {
+  const std::int64_t arrival = std::max<std::int64_t>(Microseconds(input.arrival), 0);
+  Stood stood{arrival, arrival};
+  if (input.payload.size() == sizeof stood) {
+    std::memcpy(&stood, input.payload.data(), sizeof stood);
+    stood.since = std::clamp<std::int64_t>(stood.since, 0, arrival);
+    stood.until = std::clamp<std::int64_t>(stood.until, 0, arrival);
+  }
+  return stood;
+}
+
+// What a source says of itself: of the first stage there is one, of a later one each task before.
+void Stage::SetClock(const Input& input, const Stood& stood) {
   auto* clock = region_->Change<SilenceClock>(state().clock);
-  if (kind == InputKind::kPause) clock->Stop(since);
-  if (kind == InputKind::kResume) clock->GoOn(since);
-  if (kind == InputKind::kStood) clock->LeaveOut(since, arrival);
+  const std::uint32_t source = stage_ == 0 ? 0 : input.source % SilenceClock::kSources;
+  if (input.kind == InputKind::kPause) clock->Stop(source, stood.since);
+  if (input.kind == InputKind::kResume) clock->GoOn(source, stood.until);
+  if (input.kind == InputKind::kStood) clock->LeaveOut(stood.since, stood.until);
 }
 
-void Stage::PassTime(InputKind kind, Time time, std::int64_t since, OutputSink& out) {
-  char text[sizeof since];
-  std::memcpy(text, &since, sizeof since);
+void Stage::PassTime(InputKind kind, Time time, const Stood& stood, OutputSink& out) {
+  char text[sizeof stood];
+  std::memcpy(text, &stood, sizeof stood);
   Output tick;
   tick.kind = OutputKind::kTick;
   tick.shard = static_cast<std::uint64_t>(kind);
@@ -408,7 +417,8 @@ void Stage::DoStep(const TurnMode& mode, OutputSink& out) {
   if (state().batch != StateRegion::kNone) return NextOfBatch(mode, out);
   if (state().forward == 0) return;
   const auto kind = static_cast<InputKind>(state().forward);
-  PassTime(kind, TimeFromMicroseconds(state().forward_time), state().forward_since, out);
+  PassTime(kind, TimeFromMicroseconds(state().forward_time),
+           {state().forward_since, state().forward_until}, out);
   ChangeState().forward = 0;
 }
 

@@ -37,6 +37,7 @@ class Stage final : public Pipeline {
     std::uint32_t reserved;
     std::int64_t forward_time;  // microseconds, as all below
     std::int64_t forward_since;
+    std::int64_t forward_until;
     std::int64_t sources[kSourcesMax];  // time of each source; stage 1 and later
   };
   // A payload that has more records than one turn takes; topic and payload follow.
@@ -51,6 +52,7 @@ class Stage final : public Pipeline {
   Stage(const CompiledPlan& plan, std::size_t stage, StateRegion& region,
         std::shared_ptr<StageTools> tools);
   Status StartRuns();
+  Status KeepSources();
   bool FindPending() const {
     if (state().batch != StateRegion::kNone || state().forward != 0) return true;
     for (const OperatorRun* run : stateful_) {
@@ -75,8 +77,14 @@ class Stage final : public Pipeline {
   void NextOfBatch(const TurnMode& mode, OutputSink& out);
   void EndBatch();
   void TakeRecord(const char* reason, const TurnMode& mode, OutputSink& out);
-  void SetClock(InputKind kind, std::int64_t arrival, std::int64_t since);
-  void PassTime(InputKind kind, Time time, std::int64_t since, OutputSink& out);
+  // From when to when no message could come in, microseconds.
+  struct Stood {
+    std::int64_t since;
+    std::int64_t until;
+  };
+  static Stood StoodOf(const Input& input);
+  void SetClock(const Input& input, const Stood& stood);
+  void PassTime(InputKind kind, Time time, const Stood& stood, OutputSink& out);
   Record& InputRecord() { return *tools_->input; }
   void ForgetInput(Time arrival);
   void HideCaptures();

@@ -75,6 +75,7 @@ Status Stage::StartRuns() {
              !region_->Contains(state().clock, sizeof(SilenceClock))) {
     return Error{ErrorKind::kGiveUp, "the state of a pipeline is out of the region"};
   }
+  if (Status kept = KeepSources(); !kept.ok()) return kept;
   for (std::size_t i = plan_->FirstStep(stage_); i < plan_->EndStep(stage_); ++i) {
     Result<std::unique_ptr<OperatorRun>> run =
         plan_->steps[i].op->Start(*region_, kFirstStepRoot + static_cast<int>(i));
@@ -84,6 +85,14 @@ Status Stage::StartRuns() {
     if (plan_->steps[i].op->ProducesRecords()) stateful_.push_back(runs_.back().get());
   }
   pending_ = FindPending();
+  return {};
+}
+
+// The plan may have fewer tasks of the stage before than the one that left the state.
+Status Stage::KeepSources() {
+  if (!silence().IsSane()) return Error{ErrorKind::kGiveUp, "the state of a pipeline is damaged"};
+  const std::size_t sources = stage_ == 0 ? 1 : plan_->partitions(stage_ - 1);
+  region_->Change<SilenceClock>(state().clock)->KeepSources(static_cast<std::uint32_t>(sources));
   return {};
 }
 
@@ -116,6 +125,7 @@ Status Stage::Load(ByteReader& reader) {
   std::memcpy(&changed, saved.data(), sizeof(State));
   changed.clock = clock;
   std::memcpy(region_->Change<SilenceClock>(clock), saved_clock.data(), sizeof(SilenceClock));
+  if (Status kept = KeepSources(); !kept.ok()) return kept;
   advanced_ = kNever;
   std::size_t next = 0;
   for (std::size_t i = 0; i < runs_.size(); ++i) {

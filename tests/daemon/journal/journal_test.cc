@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <random>
 
@@ -98,19 +99,25 @@ TEST_F(JournalTest, AMessageThatHasWaitedSaysSoFirst) {
   RingReader reader = Reader();
   const Time since = TimeFromMicroseconds(1'000);
   const Time now = TimeFromMicroseconds(5'000);
-  ASSERT_EQ(journal->AppendMessage("t", "x", now, {}, since), Appended::kDone);
+  journal->WaitBegins(since);
+  ASSERT_EQ(journal->AppendMessage("t", "x", now, {}), Appended::kDone);
+  journal->WaitEnds(now, true);
+  ASSERT_EQ(journal->AppendMessage("t", "y", now, {}), Appended::kDone);
   RecordView record;
   ASSERT_EQ(reader.Peek(record), RingReader::Found::kRecord);
   EXPECT_EQ(record.header.kind, static_cast<std::uint8_t>(InputKind::kStood));
   EXPECT_EQ(record.header.time, 5'000);
-  ASSERT_EQ(record.payload.size(), sizeof(std::int64_t));
-  std::int64_t said = 0;
-  std::memcpy(&said, record.payload.data(), sizeof said);
-  EXPECT_EQ(said, 1'000);
+  std::array<std::int64_t, 2> said{};
+  ASSERT_EQ(record.payload.size(), sizeof said);
+  std::memcpy(said.data(), record.payload.data(), sizeof said);
+  EXPECT_EQ(said, (std::array<std::int64_t, 2>{1'000, 5'000}));
   reader.Pass(record);
   ASSERT_EQ(reader.Peek(record), RingReader::Found::kRecord);
   EXPECT_EQ(record.header.kind, static_cast<std::uint8_t>(InputKind::kMessage));
-  EXPECT_EQ(journal->received(), 1u);
+  reader.Pass(record);
+  ASSERT_EQ(reader.Peek(record), RingReader::Found::kRecord);
+  EXPECT_EQ(record.header.kind, static_cast<std::uint8_t>(InputKind::kMessage));
+  EXPECT_EQ(journal->received(), 2u);
 }
 
 TEST_F(JournalTest, AMessageOverTheLimitKeepsItsBeginning) {

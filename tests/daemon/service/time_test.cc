@@ -43,7 +43,7 @@ class Worker final {
       const auto kind = static_cast<InputKind>(record.header.kind);
       kinds.push_back(kind);
       std::int64_t& since = since_[kind];
-      if (record.payload.size() == sizeof since)
+      if (record.payload.size() >= sizeof since)
         std::memcpy(&since, record.payload.data(), sizeof since);
       reader.Pass(record);
     }
@@ -147,7 +147,7 @@ class NewsTest : public TimeTest {
 
 TEST_F(NewsTest, WhatWasBeforeTheStartIsLeftOutUntilItIsConnected) {
   EXPECT_EQ(worker_.ReadAll(), std::vector{InputKind::kPause});
-  EXPECT_EQ(worker_.since(), Microseconds(task_->journal->heard_before()));
+  EXPECT_EQ(worker_.since(), Microseconds(task_->journal->up_before()));
   source_->OnEvent(MqttConnected{});
   EXPECT_EQ(worker_.ReadAll(), std::vector{InputKind::kResume});
 }
@@ -160,7 +160,8 @@ TEST_F(NewsTest, APauseThatFoundNoRoomIsToldLaterAndOnce) {
   worker_.ReadAll();
   now_ += seconds(5);
   AskAgain();
-  EXPECT_EQ(worker_.ReadAll(), std::vector{InputKind::kPause});
+  // Whatever comes first has told it.
+  EXPECT_EQ(worker_.ReadAll(), (std::vector{InputKind::kStood, InputKind::kPause}));
   EXPECT_EQ(worker_.since(), Microseconds(since));
 }
 
@@ -177,6 +178,56 @@ TEST_F(NewsTest, APauseThatIsOverBeforeThereWasRoomIsToldAsOne) {
   AskAgain();
   EXPECT_EQ(worker_.ReadAll(), (std::vector{InputKind::kStood, InputKind::kResume}));
   EXPECT_EQ(worker_.since(InputKind::kStood), Microseconds(since));
+}
+
+// Time that comes before the pause is told does not make anybody silent.
+TEST_F(NewsTest, ATickDoesNotOvertakeAPauseThatFoundNoRoom) {
+  source_->OnEvent(MqttConnected{});
+  FillJournal();
+  const Time since = now_;
+  source_->Hold(true, since);
+  worker_.ReadAll();
+  now_ += seconds(5);
+  EXPECT_EQ(task_->journal->AppendTime(InputKind::kTick, now_), Appended::kDone);
+  EXPECT_EQ(worker_.ReadAll(), (std::vector{InputKind::kStood, InputKind::kTick}));
+  EXPECT_EQ(worker_.since(InputKind::kStood), Microseconds(since));
+  // It still stands.
+  const Time tick = now_;
+  now_ += seconds(5);
+  EXPECT_EQ(task_->journal->AppendMessage("in/d", "x", now_, {}), Appended::kDone);
+  EXPECT_EQ(worker_.ReadAll(), (std::vector{InputKind::kStood, InputKind::kMessage}));
+  EXPECT_EQ(worker_.since(InputKind::kStood), Microseconds(tick));
+}
+
+TEST_F(NewsTest, MessagesThatAreDroppedAreNoSilence) {
+  source_->OnEvent(MqttConnected{});
+  FillJournal();
+  const Time since = now_;
+  for (int i = 0; i < 3; ++i) {
+    task_->journal->CountOverloadDrop(now_);
+    now_ += seconds(5);
+  }
+  worker_.ReadAll();
+  EXPECT_EQ(task_->journal->AppendMessage("in/d", "x", now_, {}), Appended::kDone);
+  EXPECT_EQ(worker_.ReadAll(), (std::vector{InputKind::kStood, InputKind::kMessage}));
+  EXPECT_EQ(worker_.since(InputKind::kStood), Microseconds(since));
+  EXPECT_EQ(task_->journal->AppendMessage("in/d", "x", now_, {}), Appended::kDone);
+  EXPECT_EQ(worker_.ReadAll(), std::vector{InputKind::kMessage});
+}
+
+// A daemon that was connected while nothing came was there all the same.
+TEST_F(NewsTest, ItIsKnownUntilWhenItWasThere) {
+  Ticker ticker(loop_, *tasks_, {&ringer_}, options_);
+  now_ += seconds(1'000);
+  ticker.Run();
+  now_ += seconds(5);
+  ticker.SourcesEnd();
+  const Time end = now_;
+  now_ += seconds(5);
+  ticker.Run();
+  ticker.Stop();
+  const auto again = InJournal::Open(task_->files, {}).value();
+  EXPECT_EQ(again->up_before(), end);
 }
 
 TEST_F(NewsTest, AResumptionThatFoundNoRoomIsToldLater) {

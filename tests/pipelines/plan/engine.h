@@ -27,9 +27,10 @@ struct Event {
   std::string payload;
 };
 
-// The payload of what says since when something is so; microseconds.
-inline std::string Since(std::int64_t since) {
-  return {reinterpret_cast<const char*>(&since), sizeof since};
+// The payload of what says from when to when no message could come in; microseconds.
+inline std::string Stood(std::int64_t since, std::int64_t until) {
+  const std::int64_t times[] = {since, until};
+  return {reinterpret_cast<const char*>(times), sizeof times};
 }
 
 struct Killed {};  // thrown where the process dies in the middle of a turn
@@ -207,7 +208,7 @@ inline std::vector<Event> RandomEvents(std::uint32_t seed, int count) {
       event.kind = what == 0    ? InputKind::kPause
                    : i % 4 == 0 ? InputKind::kStood
                                 : InputKind::kResume;
-      event.payload = Since(now - i % 3 * 1'000'000);
+      event.payload = Stood(now - i % 3 * 1'000'000, now);
     } else {
       const int late = pick(10) == 0 ? pick(20'000) : pick(1'000);
       event.topic = "s/d" + std::to_string(pick(6)) + "/v";

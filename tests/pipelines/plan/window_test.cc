@@ -105,7 +105,7 @@ class Idle : public testing::Test {
   }
   void Time(InputKind kind, std::int64_t at) { events_.push_back({kind, kStart + at, {}, {}}); }
   void Time(InputKind kind, std::int64_t at, std::int64_t since) {
-    events_.push_back({kind, kStart + at, {}, Since(kStart + since)});
+    events_.push_back({kind, kStart + at, {}, Stood(kStart + since, kStart + at)});
   }
   std::size_t Results() {
     engine_.RunAll(events_);
