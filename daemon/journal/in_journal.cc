@@ -11,8 +11,10 @@ constexpr std::size_t kOversizeKept = 1024;
 // Bytes of a record that says from when to when no message could come in.
 constexpr std::size_t kTimesBytes = 2 * sizeof(std::int64_t);
 constexpr std::uint64_t kNewsBytes = RingBytes(0, kTimesBytes);
-// Room that only time may use: a tick, and what stops or goes on.
-constexpr std::uint64_t kTimeReserve = RingBytes(0, 0) + kNewsBytes;
+// Room that only time may use: a tick, what stops or goes on, and what stood before.
+constexpr std::uint64_t kTimeReserve = RingBytes(0, 0) + 2 * kNewsBytes;
+// How late the loop may be without having stood still, microseconds.
+constexpr std::int64_t kLate = 1'000'000;
 
 }  // namespace
 
@@ -47,7 +49,13 @@ Result<std::unique_ptr<InJournal>> InJournal::Open(const TaskFiles& files, const
   journal->up_before_ =
       TimeFromMicroseconds(std::max(journal->in_->arrival_max, journal->in_->up_until));
   journal->in_->waits_for_room.store(0);
-  journal->in_->waits_since.store(0);
+  InPage& page = *journal->in_;
+  if (page.pause_is_untold != 0 || page.waits_since != 0) {
+    page.stood_until = Microseconds(journal->up_before_);
+  }
+  page.pause_is_untold = 0;
+  page.waits_since.store(0);
+  page.armed.store(INT64_MAX);
   return journal;
 }
 
@@ -100,6 +108,7 @@ Appended InJournal::AppendMessage(std::string_view topic, std::string_view paylo
   const std::uint32_t digest = acknowledged ? DigestOf(topic, payload) : 0;
   const std::lock_guard lock(mutex_);
   if (IsRepeat(delivery, digest)) return Appended::kRedelivered;
+  LookForAbsence(Microseconds(arrival));
   const std::uint64_t reserve = kTimeReserve + plan_room_ + RoomOfUntold();
   if (!writer_->HasRoom(RingBytes(topic.size(), payload.size()) + reserve)) {
     return Appended::kFull;
@@ -127,12 +136,14 @@ Appended InJournal::AppendTime(InputKind kind, Time arrival) {
 Appended InJournal::AppendNews(InputKind kind, Time arrival, Time since) {
   const std::lock_guard lock(mutex_);
   const std::int64_t at = Microseconds(since);
+  const bool pauses = kind == InputKind::kPause;
+  if (in_->pause_is_untold != 0) NoteStood(in_->stood_since, pauses ? Microseconds(arrival) : at);
+  in_->pause_is_untold = 0;
   if (!writer_->HasRoom(kNewsBytes + RoomOfUntold())) {
-    pause_is_untold_ = kind == InputKind::kPause;
-    if (pause_is_untold_) stood_since_ = std::min(stood_since_, at);
+    if (pauses) NoteStood(at, Microseconds(arrival));
+    in_->pause_is_untold = pauses ? 1 : 0;
     return Appended::kFull;
   }
-  pause_is_untold_ = false;
   TellUntold(arrival);
   AppendStood(kind, arrival, at, at);
   return Appended::kDone;
@@ -150,17 +161,38 @@ void InJournal::AppendStood(InputKind kind, Time arrival, std::int64_t since, st
 }
 
 inline std::uint64_t InJournal::RoomOfUntold() const {
-  return stood_since_ == kTold ? 0 : kNewsBytes;
+  return in_->stood_since == 0 ? 0 : kNewsBytes;
 }
 
 // First, so that what comes next makes no device silent by its own arrival.
 inline void InJournal::TellUntold(Time arrival) {
-  if (stood_since_ == kTold) [[likely]]
+  if (in_->stood_since == 0) [[likely]]
     return;
   const std::int64_t now = Microseconds(arrival);
-  AppendStood(InputKind::kStood, arrival, stood_since_, now);
-  const bool goes_on = pause_is_untold_ || in_->waits_since.load(std::memory_order_relaxed) != 0;
-  stood_since_ = goes_on ? now : kTold;
+  const bool goes_on =
+      in_->pause_is_untold != 0 || in_->waits_since.load(std::memory_order_relaxed) != 0;
+  AppendStood(InputKind::kStood, arrival, in_->stood_since, goes_on ? now : in_->stood_until);
+  in_->stood_since = goes_on ? now : 0;
+}
+
+void InJournal::NoteStood(std::int64_t since, std::int64_t until) {
+  const bool first = in_->stood_since == 0;
+  in_->stood_since = std::max<std::int64_t>(first ? since : std::min(in_->stood_since, since), 1);
+  in_->stood_until = first ? until : std::max(in_->stood_until, until);
+}
+
+inline void InJournal::LookForAbsence(std::int64_t now) {
+  if (now - kLate <= in_->armed.load(std::memory_order_relaxed)) [[likely]]
+    return;
+  NoteStood(in_->up_until, now);
+  in_->up_until = now;  // once
+  in_->armed.store(INT64_MAX, std::memory_order_relaxed);
+}
+
+void InJournal::NoteUp(Time now) {
+  const std::lock_guard lock(mutex_);
+  LookForAbsence(Microseconds(now));
+  in_->up_until = Microseconds(now);
 }
 
 Appended InJournal::AppendExchange(InputKind kind, const ExchangeOrigin& origin, Time arrival,
@@ -230,7 +262,8 @@ Appended InJournal::AppendPlan(std::uint64_t fingerprint, std::string_view encod
   const std::lock_guard lock(mutex_);
   if (in_->plan_fingerprint == fingerprint) return Appended::kRedelivered;
   const std::uint64_t room = RingBytes(0, encoded.size());
-  if (!writer_->HasRoom(room)) {
+  // Time has its room all the same.
+  if (!writer_->HasRoom(room + kTimeReserve + RoomOfUntold())) {
     plan_room_ = room;
     return Appended::kFull;
   }
@@ -245,7 +278,7 @@ Appended InJournal::AppendPlan(std::uint64_t fingerprint, std::string_view encod
 void InJournal::CountOverloadDrop(Time now) {
   const std::lock_guard lock(mutex_);
   ++in_->overload_dropped;
-  stood_since_ = std::min(stood_since_, Microseconds(now));
+  NoteStood(Microseconds(now), Microseconds(now));
 }
 
 void InJournal::SessionBegins(std::uint16_t session, SessionState state) {
@@ -265,7 +298,7 @@ void InJournal::StopWaiting(std::uint32_t waiter) {
 
 void InJournal::WaitBegins(Time now) {
   const std::lock_guard lock(mutex_);
-  stood_since_ = std::min(stood_since_, Microseconds(now));
+  NoteStood(Microseconds(now), Microseconds(now));
   in_->waits_since.store(Microseconds(now), std::memory_order_relaxed);
 }
 
@@ -275,8 +308,11 @@ void InJournal::WaitEnds(Time now, bool taken) {
   in_->waited.fetch_add(static_cast<std::uint64_t>(waited), std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
   in_->waits_since.store(0, std::memory_order_relaxed);
-  // The message has told it.
-  if (taken && !pause_is_untold_) stood_since_ = kTold;
+  if (taken && in_->pause_is_untold == 0) {
+    in_->stood_since = 0;  // the message has told it
+  } else {
+    in_->stood_until = Microseconds(now);
+  }
 }
 
 Duration WaitedIn(const InPage& page, Time now) {

@@ -68,8 +68,8 @@ class InJournal final {
                          const Delivery& delivery);
   // kTick or kEnd. Time fits even where messages do not.
   Appended AppendTime(InputKind kind, Time arrival);
-  // kPause or kResume: it is so since then. A pause that finds no room, a wait for room and dropped
-  // messages are told in front of whatever is appended next: kStood.
+  // kPause or kResume: it is so since then. A pause that finds no room, a wait for room, dropped
+  // messages and a daemon that stood still are told in front of whatever is appended next: kStood.
   Appended AppendNews(InputKind kind, Time arrival, Time since);
   // Whether the journal has this message already; counts it, and does not know it again.
   bool TakeRepeat(std::string_view topic, std::string_view payload, const Delivery& delivery);
@@ -128,8 +128,10 @@ class InJournal final {
   std::uint64_t overload_dropped() const { return in_->overload_dropped; }
   std::uint64_t plan_fingerprint() const { return in_->plan_fingerprint; }
   std::uint64_t incarnation() const { return in_->header.incarnation; }
-  // What came until now was taken, if the source is connected.
-  void NoteUp(Time now) { in_->up_until = Microseconds(now); }
+  // The loop is there: what came until now was taken, if the source is connected. Where it is not
+  // there when it said with Arm(), the machine or the process stood still, or the clock was set: no
+  // message could come since it was there last.
+  void NoteUp(Time now);
   // Until when a daemon before this one took what came.
   Time up_before() const { return up_before_; }
   std::uint64_t end() const { return in_->head.load(std::memory_order_relaxed); }
@@ -144,6 +146,9 @@ class InJournal final {
   void AppendStood(InputKind kind, Time arrival, std::int64_t since, std::int64_t until);
   void TellUntold(Time arrival);
   std::uint64_t RoomOfUntold() const;
+  // REQUIRES: the lock is held.
+  void NoteStood(std::int64_t since, std::int64_t until);
+  void LookForAbsence(std::int64_t now);
   void Append(RecordHeader header, Time arrival, std::string_view topic, std::string_view payload);
 
   Options options_;
@@ -156,10 +161,6 @@ class InJournal final {
   std::mutex mutex_;  // guards all below, and what the daemon writes in the file
   std::optional<RingWriter> writer_;
   std::uint64_t plan_room_ = 0;  // kept for a plan that found none
-  static constexpr std::int64_t kTold = INT64_MAX;
-  std::int64_t stood_since_ =
-      kTold;  // no message could come since then, and the task does not know
-  bool pause_is_untold_ = false;
   std::optional<Redelivery> redelivery_;
   std::atomic<std::uint32_t> nobodys_appends_{0};
   std::atomic<std::uint32_t>* appends_ = &nobodys_appends_;

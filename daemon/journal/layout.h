@@ -101,6 +101,10 @@ struct InPage {
   std::atomic<std::int64_t> waits_since;
   // Microseconds; the daemon was there then, and took what came.
   std::int64_t up_until;
+  // From when to when no message could come in, which the task has not been told; 0: nothing.
+  std::int64_t stood_since;
+  std::int64_t stood_until;
+  std::uint32_t pause_is_untold;  // 1: it goes on
   alignas(kCacheLine) std::uint64_t
       exchange_high[kSourcesMax];              // last sequence taken of each source, plus 1
   std::uint64_t exchange_source[kSourcesMax];  // the incarnation that it is one of

@@ -199,6 +199,10 @@ void App::MakeSupervisor() {
   supervisor.uplink = MakeUplinkSettings(options_.device, *tasks_);
   supervisor_ = std::make_unique<Supervisor>(loop_, *tasks_, *board_, *log_, std::move(supervisor));
   supervisor_->on_uplink_message = [this](std::string_view line) { OnUplink(line); };
+  // One that found its state damaged has begun anew, and what it had not read is gone.
+  supervisor_->on_restart = [this] {
+    for (const auto& source : sources_) source->TellAgain();
+  };
   supervisor_->on_quiet = [this] {
     for (const auto& source : sources_) source->ReArm();
   };
@@ -355,7 +359,7 @@ void App::BeginStop() {
   if (retirement_ != nullptr) retirement_->Stop();
   notifier_.Send("STOPPING=1\nSTATUS=draining\n");
   bool clean = true;
-  ticker_->SourcesEnd();
+  ticker_->Stop();
   for (const auto& source : sources_) clean &= source->Stop(Clock::now() + kGoodbye);
   // A message that waits for room stays unacknowledged: the broker sends it again.
   must_exit_hard_ = !clean;
@@ -375,7 +379,6 @@ void App::WaitUntilDrained() {
 }
 
 void App::StopWorkers() {
-  ticker_->Stop();
   supervisor_->StopWorkers(kWorkersEnd, [this] { StopUplink(); });
 }
 

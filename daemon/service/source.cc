@@ -113,6 +113,11 @@ void Source::Hold(bool held, Time since) {
   TellTasks(since);
 }
 
+void Source::TellAgain() {
+  const std::lock_guard lock(mutex_);
+  TellTasks(since_);
+}
+
 // REQUIRES: the lock is held.
 void Source::TellTasks(Time since) {
   since_ = since;

@@ -38,6 +38,8 @@ class Source final {
   // While the receive thread waits messages come late or not at all, whatever the devices do: their
   // silence does not count. The loop. It is so since then.
   void Hold(bool held, Time since);
+  // Tells all tasks once more whether messages can come. The loop.
+  void TellAgain();
   // What the client tells of its connection. Any of Paho's threads.
   void OnEvent(const MqttEvent& event);
   // Work is done: tell of the next that begins.

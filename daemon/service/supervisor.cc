@@ -251,7 +251,10 @@ void Supervisor::Restart(Child& child, std::size_t index) {
     if (error || child.stopping) return;
     Status started = StartProcess(child, index);
     if (started.ok()) started = GiveWork(index);
-    if (started.ok()) return;
+    if (started.ok()) {
+      if (on_restart) on_restart();
+      return;
+    }
     log_->Error("starting " + child.name + ": " + started.error().message);
     if (!child.process.has_value()) return Restart(child, index);
     child.process->Kill(SIGKILL);  // without its work it would wait for ever

@@ -10,10 +10,9 @@ namespace {
 constexpr Duration kResolution = std::chrono::milliseconds(10);
 // How soon a full journal is tried again.
 constexpr Duration kRetry = std::chrono::milliseconds(100);
-// Longest sleep, and where a task waits for time: the wall clock may be set while the timer
-// counts, and what the journals know of when the daemon was there is as old as that.
+// Longest sleep: the wall clock may be set while the timer counts, and what the journals know of
+// when the daemon was there is as old as that.
 constexpr Duration kLongest = std::chrono::seconds(60);
-constexpr Duration kLongestOfWaiting = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -92,7 +91,7 @@ void Ticker::Arm(Time when) {
 void Ticker::Sleep(Time until, Time now) {
   // A ticked task has not announced its next deadline yet: armed is then later than
   // it, and the worker rings.
-  const Time armed = std::min(until, now + (until == Time::max() ? kLongest : kLongestOfWaiting));
+  const Time armed = std::min(until, now + kLongest);
   Arm(armed);
   timer_.expires_after(armed - now);
   timer_.async_wait([this](const asio::error_code& error) {
@@ -106,16 +105,11 @@ void Ticker::SetWaiting(std::size_t pipeline, bool waiting) {
 }
 
 void Ticker::NoteUp(Time now) {
-  if (sources_ended_) return;
   for (RunningTask& task : tasks_->tasks()) task.journal->NoteUp(now);
 }
 
-void Ticker::SourcesEnd() {
-  NoteUp(options_.now());
-  sources_ended_ = true;
-}
-
 void Ticker::Stop() {
+  NoteUp(options_.now());
   stopped_ = true;
   timer_.cancel();
 }

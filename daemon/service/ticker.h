@@ -33,8 +33,7 @@ class Ticker final {
   void Run();
   // While a pipeline's source waits for room, its time stands still.
   void SetWaiting(std::size_t pipeline, bool waiting);
-  // The sources end: what comes from now on is not taken.
-  void SourcesEnd();
+  // Before the sources: time in which nothing can come is not told.
   void Stop();
 
  private:
@@ -52,7 +51,6 @@ class Ticker final {
   std::vector<bool> waiting_;             // by pipeline
   std::vector<Time> ticked_;              // by pipeline: the last tick
   std::vector<std::uint64_t> tick_ends_;  // by task: where its last tick ends in the journal
-  bool sources_ended_ = false;
   bool stopped_ = false;
 };
 

@@ -82,6 +82,7 @@ Ref WindowRun::LastUntil(const WindowKey& key, std::int64_t start) const {
       at = behind[-1];
     }
     while (!Walk(at, start, kStride)) behind = milestones.insert(behind, at) + 1;
+    if (milestones.empty()) milestones_.erase(ref);
   }
   hint = {ref, at};
   return at;

@@ -1,6 +1,7 @@
 // How time, pauses and what follows come to tasks, also those whose journals are full or not read.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <asio.hpp>
 #include <chrono>
 #include <cstring>
@@ -34,17 +35,18 @@ class Worker final {
 
   void Wants(Time tick) { page().deadline.store(Microseconds(tick)); }
   // All inputs that it has not seen; they are consumed and need no room any more.
-  std::vector<InputKind> ReadAll() {
-    const std::atomic<std::uint64_t> head = head_->end();
+  std::vector<InputKind> ReadAll() { return ReadAll(head_->end()); }
+  std::vector<InputKind> ReadAll(std::uint64_t end) {
+    const std::atomic<std::uint64_t> head = end;
     RingReader reader(ring_.data(), ring_bytes_, head, seen_, ring_bytes_);
     std::vector<InputKind> kinds;
     RecordView record;
     while (reader.Peek(record) == RingReader::Found::kRecord) {
       const auto kind = static_cast<InputKind>(record.header.kind);
       kinds.push_back(kind);
-      std::int64_t& since = since_[kind];
-      if (record.payload.size() >= sizeof since)
-        std::memcpy(&since, record.payload.data(), sizeof since);
+      std::array<std::int64_t, 2>& stood = stood_[kind];
+      if (record.payload.size() == sizeof stood)
+        std::memcpy(stood.data(), record.payload.data(), sizeof stood);
       reader.Pass(record);
     }
     seen_ = head;
@@ -53,7 +55,8 @@ class Worker final {
     return kinds;
   }
   // That the last record of this kind said.
-  std::int64_t since(InputKind kind = InputKind::kPause) { return since_[kind]; }
+  std::int64_t since(InputKind kind = InputKind::kPause) { return stood_[kind][0]; }
+  std::int64_t until(InputKind kind) { return stood_[kind][1]; }
 
  private:
   WorkPage& page() { return *reinterpret_cast<WorkPage*>(page_.data()); }
@@ -63,7 +66,7 @@ class Worker final {
   Mapping ring_;
   Mapping page_;
   std::uint64_t seen_ = 0;
-  std::map<InputKind, std::int64_t> since_;
+  std::map<InputKind, std::array<std::int64_t, 2>> stood_;
 };
 
 class TimeTest : public TaskSets {
@@ -150,6 +153,8 @@ TEST_F(NewsTest, WhatWasBeforeTheStartIsLeftOutUntilItIsConnected) {
   EXPECT_EQ(worker_.since(), Microseconds(task_->journal->up_before()));
   source_->OnEvent(MqttConnected{});
   EXPECT_EQ(worker_.ReadAll(), std::vector{InputKind::kResume});
+  source_->TellAgain();
+  EXPECT_EQ(worker_.ReadAll(), std::vector{InputKind::kResume});
 }
 
 TEST_F(NewsTest, APauseThatFoundNoRoomIsToldLaterAndOnce) {
@@ -178,6 +183,7 @@ TEST_F(NewsTest, APauseThatIsOverBeforeThereWasRoomIsToldAsOne) {
   AskAgain();
   EXPECT_EQ(worker_.ReadAll(), (std::vector{InputKind::kStood, InputKind::kResume}));
   EXPECT_EQ(worker_.since(InputKind::kStood), Microseconds(since));
+  EXPECT_EQ(worker_.until(InputKind::kStood), Microseconds(now_));
 }
 
 // Time that comes before the pause is told does not make anybody silent.
@@ -218,16 +224,60 @@ TEST_F(NewsTest, MessagesThatAreDroppedAreNoSilence) {
 // A daemon that was connected while nothing came was there all the same.
 TEST_F(NewsTest, ItIsKnownUntilWhenItWasThere) {
   Ticker ticker(loop_, *tasks_, {&ringer_}, options_);
-  now_ += seconds(1'000);
   ticker.Run();
-  now_ += seconds(5);
-  ticker.SourcesEnd();
+  now_ += seconds(60);
+  ticker.Stop();
   const Time end = now_;
   now_ += seconds(5);
   ticker.Run();
-  ticker.Stop();
   const auto again = InJournal::Open(task_->files, {}).value();
   EXPECT_EQ(again->up_before(), end);
+}
+
+// The machine slept, the process was stopped, or the clock was set.
+TEST_F(NewsTest, ADaemonThatStoodStillMakesNobodySilent) {
+  source_->OnEvent(MqttConnected{});
+  Ticker ticker(loop_, *tasks_, {&ringer_}, options_);
+  worker_.Wants(now_ + seconds(30));
+  ticker.Run();
+  worker_.ReadAll();
+  const Time since = now_;
+  // A message may come before the loop does.
+  for (const bool message : {false, true}) {
+    now_ += seconds(1'000);
+    const Time end = now_;
+    if (message) {
+      EXPECT_EQ(task_->journal->AppendMessage("in/d", "x", now_, {}), Appended::kDone);
+      EXPECT_EQ(worker_.ReadAll(), (std::vector{InputKind::kStood, InputKind::kMessage}));
+      EXPECT_EQ(worker_.since(InputKind::kStood), Microseconds(end - seconds(1'000)));
+    } else {
+      ticker.Run();
+      EXPECT_EQ(worker_.ReadAll(), (std::vector{InputKind::kStood, InputKind::kTick}));
+      EXPECT_EQ(worker_.since(InputKind::kStood), Microseconds(since));
+      worker_.Wants(now_ + seconds(30));
+    }
+    ticker.Run();
+    // The tick that it has wanted meanwhile.
+    EXPECT_EQ(worker_.ReadAll(), std::vector<InputKind>(message ? 1 : 0, InputKind::kTick));
+  }
+  ticker.Stop();
+}
+
+TEST_F(NewsTest, WhatHasNotBeenToldIsToldByTheNextDaemon) {
+  source_->OnEvent(MqttConnected{});
+  FillJournal();
+  const Time since = now_;
+  task_->journal->CountOverloadDrop(now_);
+  now_ += seconds(5);
+  task_->journal->CountOverloadDrop(now_);
+  const Time end = now_;
+  worker_.ReadAll();
+  now_ += seconds(500);
+  const auto again = InJournal::Open(task_->files, {}).value();
+  EXPECT_EQ(again->AppendTime(InputKind::kTick, now_), Appended::kDone);
+  EXPECT_EQ(worker_.ReadAll(again->end()), (std::vector{InputKind::kStood, InputKind::kTick}));
+  EXPECT_EQ(worker_.since(InputKind::kStood), Microseconds(since));
+  EXPECT_EQ(worker_.until(InputKind::kStood), Microseconds(end));
 }
 
 TEST_F(NewsTest, AResumptionThatFoundNoRoomIsToldLater) {
