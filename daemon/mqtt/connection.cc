@@ -278,13 +278,14 @@ void MqttClient::Impl::BeginRound() {
   const auto tag = [&] {
     return round_ << kIndexBits | static_cast<std::uint32_t>(requests_.size());
   };
-  for (const std::string& filter : plan.unsubscribe) {
-    if (!paho_->Unsubscribe(filter, tag()).ok()) return;  // lost meanwhile
-    requests_.push_back({index_of(filter), /*subscribe=*/false, std::nullopt});
-  }
+  // In this order: a message that an old filter and a new one want always finds one of them.
   for (const MqttSubscription& one : plan.subscribe) {
-    if (!paho_->Subscribe(one, tag()).ok()) return;
+    if (!paho_->Subscribe(one, tag()).ok()) return;  // lost meanwhile
     requests_.push_back({index_of(one.filter), /*subscribe=*/true, std::nullopt});
+  }
+  for (const std::string& filter : plan.unsubscribe) {
+    if (!paho_->Unsubscribe(filter, tag()).ok()) return;
+    requests_.push_back({index_of(filter), /*subscribe=*/false, std::nullopt});
   }
   if (unanswered_ == 0) EndRound();
 }
