@@ -46,10 +46,10 @@ Result<std::unique_ptr<InJournal>> InJournal::Open(const TaskFiles& files, const
                 files.in_header.extra_bytes),
       journal->in_->redelivery_next, journal->writer_->end());
   journal->AccountForTheRest();
-  journal->up_before_ =
-      TimeFromMicroseconds(std::max(journal->in_->arrival_max, journal->in_->up_until));
-  journal->in_->waits_for_room.store(0);
   InPage& page = *journal->in_;
+  journal->up_before_ = TimeFromMicroseconds(std::max(page.arrival_max, page.up_until));
+  page.waits_for_room.store(0);
+  // What went on when the daemon before ended was over by then.
   if (page.pause_is_untold != 0 || page.waits_since != 0) {
     page.stood_until = Microseconds(journal->up_before_);
   }
@@ -126,22 +126,20 @@ Appended InJournal::AppendTime(InputKind kind, Time arrival) {
   const std::lock_guard lock(mutex_);
   if (!writer_->HasRoom(RingBytes(0, 0) + RoomOfUntold())) return Appended::kFull;
   TellUntold(arrival);
-  RecordHeader header{};
-  header.kind = static_cast<std::uint8_t>(kind);
-  header.tag = kSourcesMax;
-  Append(header, arrival, {}, {});
+  AppendOwn(kind, arrival, {});
   return Appended::kDone;
 }
 
 Appended InJournal::AppendNews(InputKind kind, Time arrival, Time since) {
   const std::lock_guard lock(mutex_);
   const std::int64_t at = Microseconds(since);
+  const std::int64_t now = Microseconds(arrival);
   const bool pauses = kind == InputKind::kPause;
-  if (in_->pause_is_untold != 0) NoteStood(in_->stood_since, pauses ? Microseconds(arrival) : at);
-  in_->pause_is_untold = 0;
-  if (!writer_->HasRoom(kNewsBytes + RoomOfUntold())) {
-    if (pauses) NoteStood(at, Microseconds(arrival));
-    in_->pause_is_untold = pauses ? 1 : 0;
+  if (in_->pause_is_untold != 0) NoteStood(in_->stood_since, pauses ? now : at);
+  const bool is_full = !writer_->HasRoom(kNewsBytes + RoomOfUntold());
+  in_->pause_is_untold = is_full && pauses ? 1 : 0;
+  if (is_full) {
+    if (pauses) NoteStood(at, now);
     return Appended::kFull;
   }
   TellUntold(arrival);
@@ -154,10 +152,15 @@ void InJournal::AppendStood(InputKind kind, Time arrival, std::int64_t since, st
   char payload[sizeof times];
   static_assert(sizeof payload == kTimesBytes);
   std::memcpy(payload, times, sizeof times);
+  AppendOwn(kind, arrival, {payload, sizeof payload});
+}
+
+// What the daemon itself says.
+void InJournal::AppendOwn(InputKind kind, Time arrival, std::string_view payload) {
   RecordHeader header{};
   header.kind = static_cast<std::uint8_t>(kind);
   header.tag = kSourcesMax;
-  Append(header, arrival, {}, {payload, sizeof payload});
+  Append(header, arrival, {}, payload);
 }
 
 inline std::uint64_t InJournal::RoomOfUntold() const {

@@ -143,13 +143,14 @@ class InJournal final {
   void AccountForTheRest();
   void Account(const RecordHeader& header);
   // REQUIRES: the lock is held and there is room.
+  void AppendOwn(InputKind kind, Time arrival, std::string_view payload);
   void AppendStood(InputKind kind, Time arrival, std::int64_t since, std::int64_t until);
   void TellUntold(Time arrival);
   std::uint64_t RoomOfUntold() const;
+  void Append(RecordHeader header, Time arrival, std::string_view topic, std::string_view payload);
   // REQUIRES: the lock is held.
   void NoteStood(std::int64_t since, std::int64_t until);
   void LookForAbsence(std::int64_t now);
-  void Append(RecordHeader header, Time arrival, std::string_view topic, std::string_view payload);
 
   Options options_;
   Mapping pages_;  // in page and redelivery entries

@@ -199,7 +199,7 @@ void App::MakeSupervisor() {
   supervisor.uplink = MakeUplinkSettings(options_.device, *tasks_);
   supervisor_ = std::make_unique<Supervisor>(loop_, *tasks_, *board_, *log_, std::move(supervisor));
   supervisor_->on_uplink_message = [this](std::string_view line) { OnUplink(line); };
-  // One that found its state damaged has begun anew, and what it had not read is gone.
+  // A worker that found its state damaged begins anew, and what it had not read is gone.
   supervisor_->on_restart = [this] {
     for (const auto& source : sources_) source->TellAgain();
   };

@@ -35,8 +35,8 @@ class Source final {
   void Start() { client_->Start(); }
   // Ends all waits and says goodbye. False: the process has to end with _exit().
   bool Stop(std::chrono::steady_clock::time_point deadline);
-  // While the receive thread waits messages come late or not at all, whatever the devices do: their
-  // silence does not count. The loop. It is so since then.
+  // While the receive thread waits, since then, messages come late or not at all, whatever the
+  // devices do: their silence does not count. The loop.
   void Hold(bool held, Time since);
   // Tells all tasks once more whether messages can come. The loop.
   void TellAgain();

@@ -105,7 +105,9 @@ void Ticker::SetWaiting(std::size_t pipeline, bool waiting) {
 }
 
 void Ticker::NoteUp(Time now) {
-  for (RunningTask& task : tasks_->tasks()) task.journal->NoteUp(now);
+  for (RunningTask& task : tasks_->tasks()) {
+    if (task.id.stage == 0) task.journal->NoteUp(now);
+  }
 }
 
 void Ticker::Stop() {

@@ -27,9 +27,9 @@ class Ticker final {
   // All are borrowed.
   Ticker(asio::io_context& loop, TaskSet& tasks, std::vector<Ringer*> workers, Options options);
 
-  // Looks at the deadlines now: ticks what is due, sleeps until the next. Called
-  // when a worker has rung, and by the ticker's own timer. Notes in the journals that the daemon is
-  // there.
+  // Looks at the deadlines now: ticks what is due, sleeps until the next. Called when
+  // a worker has rung, and by the ticker's own timer. Notes in the journals of the first
+  // stages that the daemon is there.
   void Run();
   // While a pipeline's source waits for room, its time stands still.
   void SetWaiting(std::size_t pipeline, bool waiting);

@@ -43,7 +43,7 @@ void SilenceClock::LeaveOut(std::int64_t from, std::int64_t to) {
   if (first != behind) {
     *first = {std::min(first->from, from), std::max(behind[-1].to, to)};
     std::copy(behind, end, first + 1);
-    count_ -= static_cast<std::uint32_t>(behind - first) - 1;
+    count_ -= static_cast<std::uint64_t>(behind - first) - 1;
     return;
   }
   if (count_ == kStandstills) {
@@ -71,15 +71,16 @@ void SilenceClock::MakeRoom() {
   --count_;
 }
 
-std::int64_t SilenceClock::DueAt(std::int64_t last, std::int64_t silence) const {
+std::int64_t SilenceClock::DueAt(std::int64_t last, std::int64_t silence, std::int64_t grid) const {
   std::int64_t due = last + silence;
-  for (std::uint32_t i = 0; i < count_; ++i) {
+  for (std::uint64_t i = 0; i < count_; ++i) {
     const Standstill& one = standstills_[i];
     if (one.to <= last) continue;
     if (one.from >= due) break;
     due += one.to - std::max(one.from, last);
   }
-  return standing_ != 0 && stands_since_ < due ? kForever : due;
+  if (standing_ != 0 && stands_since_ < due) return kForever;
+  return (due + grid - 1) / grid * grid;
 }
 
 }  // namespace runnel

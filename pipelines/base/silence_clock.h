@@ -32,9 +32,9 @@ class SilenceClock final {
   // There are so many sources: what others have said of themselves is forgotten.
   void KeepSources(std::uint32_t sources);
 
-  // When a key that was heard of at `last` has been silent for `silence`; kForever where the
-  // clock stands before.
-  std::int64_t DueAt(std::int64_t last, std::int64_t silence) const;
+  // The first multiple of `grid` at which a key that was heard of at `last` has been silent for
+  // `silence`; kForever where the clock stands before.
+  std::int64_t DueAt(std::int64_t last, std::int64_t silence, std::int64_t grid = 1) const;
 
   // Whether bytes that somebody may have damaged can be used without harm.
   bool IsSane() const { return count_ <= kStandstills; }
@@ -49,8 +49,7 @@ class SilenceClock final {
 
   std::uint64_t standing_;     // a bit for each source that stands
   std::int64_t stands_since_;  // the earliest of these
-  std::uint32_t count_;
-  std::uint32_t reserved_;
+  std::uint64_t count_;
   Standstill standstills_[kStandstills];  // in order of time; they do not touch
   std::int64_t since_[kSources];          // of those that stand
 };

@@ -158,9 +158,7 @@ class AbsentRun final : public OperatorRun {
     return state;
   }
   std::int64_t DueAt(std::int64_t last) const {
-    const std::int64_t due = clock_->DueAt(last, plan_->after);
-    if (due == SilenceClock::kForever) return due;
-    return (due + plan_->grid - 1) / plan_->grid * plan_->grid;
+    return clock_->DueAt(last, plan_->after, plan_->grid);
   }
 
   // Absent keys go first, then the one that was silent longest.

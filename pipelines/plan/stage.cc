@@ -193,8 +193,7 @@ void Stage::PushTime(const Input& input, OutputSink& out) {
   State& changed = ChangeState();
   changed.forward = static_cast<std::uint32_t>(input.kind);
   changed.forward_time = Microseconds(input.arrival);
-  changed.forward_since = stood.since;
-  changed.forward_until = stood.until;
+  changed.forward_stood = stood;
 }
 
 // A worker may have written them: they are put into the bounds that there are.
@@ -212,7 +211,7 @@ Stage::Stood Stage::StoodOf(const Input& input) {
 // What a source says of itself: of the first stage there is one, of a later one each task before.
 void Stage::SetClock(const Input& input, const Stood& stood) {
   auto* clock = region_->Change<SilenceClock>(state().clock);
-  const std::uint32_t source = stage_ == 0 ? 0 : input.source % SilenceClock::kSources;
+  const std::uint32_t source = stage_ == 0 ? 0 : input.source % kSourcesMax;
   if (input.kind == InputKind::kPause) clock->Stop(source, stood.since);
   if (input.kind == InputKind::kResume) clock->GoOn(source, stood.until);
   if (input.kind == InputKind::kStood) clock->LeaveOut(stood.since, stood.until);
@@ -417,8 +416,7 @@ void Stage::DoStep(const TurnMode& mode, OutputSink& out) {
   if (state().batch != StateRegion::kNone) return NextOfBatch(mode, out);
   if (state().forward == 0) return;
   const auto kind = static_cast<InputKind>(state().forward);
-  PassTime(kind, TimeFromMicroseconds(state().forward_time),
-           {state().forward_since, state().forward_until}, out);
+  PassTime(kind, TimeFromMicroseconds(state().forward_time), state().forward_stood, out);
   ChangeState().forward = 0;
 }
 

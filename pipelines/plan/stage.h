@@ -26,8 +26,13 @@ class Stage final : public Pipeline {
   Status Load(ByteReader& reader) override;
 
  private:
-  static constexpr std::size_t kSourcesMax = 64;
+  static constexpr std::size_t kSourcesMax = SilenceClock::kSources;
   static constexpr std::int64_t kNever = INT64_MIN;
+  // From when to when no message could come in, microseconds.
+  struct Stood {
+    std::int64_t since;
+    std::int64_t until;
+  };
   struct State {
     StateRegion::Ref clock;    // a SilenceClock
     StateRegion::Ref batch;    // a payload with more records
@@ -36,8 +41,7 @@ class Stage final : public Pipeline {
     std::uint32_t ending;      // so many of the stateful steps have been told the end
     std::uint32_t reserved;
     std::int64_t forward_time;  // microseconds, as all below
-    std::int64_t forward_since;
-    std::int64_t forward_until;
+    Stood forward_stood;
     std::int64_t sources[kSourcesMax];  // time of each source; stage 1 and later
   };
   // A payload that has more records than one turn takes; topic and payload follow.
@@ -77,11 +81,6 @@ class Stage final : public Pipeline {
   void NextOfBatch(const TurnMode& mode, OutputSink& out);
   void EndBatch();
   void TakeRecord(const char* reason, const TurnMode& mode, OutputSink& out);
-  // From when to when no message could come in, microseconds.
-  struct Stood {
-    std::int64_t since;
-    std::int64_t until;
-  };
   static Stood StoodOf(const Input& input);
   void SetClock(const Input& input, const Stood& stood);
   void PassTime(InputKind kind, Time time, const Stood& stood, OutputSink& out);

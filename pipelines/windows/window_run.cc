@@ -15,8 +15,8 @@ enum Flags : std::uint32_t { kEnding = 1 };
 
 // Keys without anything to give that one turn of a sweep passes over.
 constexpr int kPassedOver = 64;
-// Keys whose last block is remembered; none where each has few. Over files, where there are more,
-// each has few in the memory there is.
+// Of how many keys the block that was looked for last is remembered: of none where each has few
+// blocks. Where there are more keys than that, over files each has few in the memory there is.
 std::size_t HintsOf(const WindowPlan& plan) {
   if (plan.stays_open) return 1 << 16;
   std::int64_t blocks = 1;
@@ -243,9 +243,7 @@ void WindowRun::GoOn() { ChangeRoot()->flags &= ~std::uint32_t{kEnding}; }
 // When a key of the open list, heard of last at `last`, has been silent.
 std::int64_t WindowRun::DueAt(std::int64_t last) const {
   if (plan_->silence_counts_always) return last + plan_->silence;
-  const std::int64_t silent = clock_->DueAt(last, plan_->silence);
-  if (silent == SilenceClock::kForever) return kForever;
-  return (silent + plan_->idle_grid - 1) / plan_->idle_grid * plan_->idle_grid;
+  return clock_->DueAt(last, plan_->silence, plan_->idle_grid);
 }
 
 WindowRun::Work WindowRun::NextWork() const {

@@ -49,7 +49,7 @@ class WindowRun : public OperatorRun {
  protected:
   using Ref = StateRegion::Ref;
   static constexpr std::int64_t kNever = INT64_MIN;
-  static constexpr std::int64_t kForever = INT64_MAX;
+  static constexpr std::int64_t kForever = SilenceClock::kForever;
 
   struct Block {
     Ref next;

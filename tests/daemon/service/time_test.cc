@@ -135,6 +135,16 @@ class NewsTest : public TimeTest {
     options.dispatcher.room_bell = &room_;
     source_ = Source::Create(loop_, control_, *tasks_, {&ringer_}, log_, options).value();
   }
+  // The source is held up when the journal is full, which the worker then reads; since when.
+  Time HoldWithoutRoom() {
+    source_->OnEvent(MqttConnected{});
+    FillJournal();
+    source_->Hold(true, now_);
+    worker_.ReadAll();
+    const Time since = now_;
+    now_ += seconds(5);
+    return since;
+  }
   // Until nothing is left to be told.
   void AskAgain() {
     loop_.restart();
@@ -158,12 +168,7 @@ TEST_F(NewsTest, WhatWasBeforeTheStartIsLeftOutUntilItIsConnected) {
 }
 
 TEST_F(NewsTest, APauseThatFoundNoRoomIsToldLaterAndOnce) {
-  source_->OnEvent(MqttConnected{});
-  FillJournal();
-  const Time since = now_;
-  source_->Hold(true, since);
-  worker_.ReadAll();
-  now_ += seconds(5);
+  const Time since = HoldWithoutRoom();
   AskAgain();
   // Whatever comes first has told it.
   EXPECT_EQ(worker_.ReadAll(), (std::vector{InputKind::kStood, InputKind::kPause}));
@@ -188,12 +193,7 @@ TEST_F(NewsTest, APauseThatIsOverBeforeThereWasRoomIsToldAsOne) {
 
 // Time that comes before the pause is told does not make anybody silent.
 TEST_F(NewsTest, ATickDoesNotOvertakeAPauseThatFoundNoRoom) {
-  source_->OnEvent(MqttConnected{});
-  FillJournal();
-  const Time since = now_;
-  source_->Hold(true, since);
-  worker_.ReadAll();
-  now_ += seconds(5);
+  const Time since = HoldWithoutRoom();
   EXPECT_EQ(task_->journal->AppendTime(InputKind::kTick, now_), Appended::kDone);
   EXPECT_EQ(worker_.ReadAll(), (std::vector{InputKind::kStood, InputKind::kTick}));
   EXPECT_EQ(worker_.since(InputKind::kStood), Microseconds(since));
