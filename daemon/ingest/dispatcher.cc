@@ -75,6 +75,10 @@ inline RunningTask& Dispatcher::Pick(const Route& route, std::string_view topic)
 
 inline bool Dispatcher::Append(const Route& route, RunningTask& task,
                                const IncomingMessage& message) {
+  if (message.copy) {
+    task.journal->CountRepeat();
+    return true;
+  }
   const MqttSource& source = *route.source;
   Delivery delivery = message.delivery;
   if (source.redelivery == RedeliveryPolicy::kKeep) delivery.may_repeat = false;

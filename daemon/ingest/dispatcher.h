@@ -28,6 +28,7 @@ struct IncomingMessage {
   std::string_view topic;
   std::string_view payload;
   bool retained = false;
+  bool copy = false;  // of the one before
   Delivery delivery;
 };
 

@@ -278,6 +278,11 @@ Appended InJournal::AppendPlan(std::uint64_t fingerprint, std::string_view encod
   return Appended::kDone;
 }
 
+void InJournal::CountRepeat() {
+  const std::lock_guard lock(mutex_);
+  ++in_->redelivered;
+}
+
 void InJournal::CountOverloadDrop(Time now) {
   const std::lock_guard lock(mutex_);
   ++in_->overload_dropped;

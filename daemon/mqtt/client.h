@@ -35,9 +35,11 @@ struct MqttMessage {
   bool dup = false;
   bool dup_hidden = false;
   std::uint16_t packet_id = 0;  // QoS 1 and 2
-  // MQTT 5: which subscriptions it matched, as given in MqttSubscription::identifier;
-  // empty where the broker does not say. Old ones may occur after a change of the filters.
+  // MQTT 5: which subscriptions it matched, see KnownSubscription::identifier.
   std::span<const std::uint32_t> subscription_ids;
+  // The message before has come once more, because the filters change and an old and a new one
+  // want it. Needs MQTT 5 and a broker that says which one does.
+  bool copy = false;
 };
 
 enum class MessageOutcome {

@@ -61,7 +61,7 @@ void MqttClient::Impl::SetSubscriptions(std::vector<MqttSubscription> subscripti
 
 PahoCallbacks MqttClient::Impl::MakeCallbacks() {
   PahoCallbacks callbacks;
-  callbacks.on_message = handlers_.on_message;
+  callbacks.on_message = [this](const MqttMessage& message) { return TakeOnPahoThread(message); };
   callbacks.on_connected = [this](const MqttConnected& one) { ConnectedOnPahoThread(one); };
   callbacks.on_connect_failed = [this](int code) {
     control_.Post([self = shared_from_this(), code] { self->ConnectEndedWith(code); });
@@ -73,6 +73,7 @@ PahoCallbacks MqttClient::Impl::MakeCallbacks() {
     });
   };
   callbacks.on_answer = [this](std::uint32_t tag, PahoAnswer answer) {
+    copies_.Forget();
     control_.Post([self = shared_from_this(), tag, answer] { self->Answered(tag, answer); });
   };
   callbacks.on_published = [this](PublishSlots::Slot* slot,
@@ -80,6 +81,14 @@ PahoCallbacks MqttClient::Impl::MakeCallbacks() {
     PublishedOnPahoThread(slot, std::move(failure));
   };
   return callbacks;
+}
+
+MessageOutcome MqttClient::Impl::TakeOnPahoThread(const MqttMessage& message) {
+  if (!has_copies_.load(std::memory_order_relaxed)) return handlers_.on_message(message);
+  MqttMessage told = message;
+  told.copy =
+      copies_.IsCopy(message.topic, message.payload, message.retained, message.subscription_ids);
+  return handlers_.on_message(told);
 }
 
 void MqttClient::Impl::ConnectedOnPahoThread(MqttConnected connected) {
@@ -139,7 +148,9 @@ void MqttClient::Impl::Up(const MqttConnected& connected) {
   phase_ = Phase::kConnected;
   ++attempt_;  // a retry that is due is void
   connected_since_ = steady_clock::now();
-  identifiers_available_ = connected.subscription_identifiers_available;
+  const bool told =
+      options_.version == MqttVersion::k5 && connected.subscription_identifiers_available;
+  identifiers_ = told ? Identifiers::kAvailable : Identifiers::kNone;
   if (!connected.session_present) known_.clear();
   BeginRound();
   if (options_.status) {
@@ -238,6 +249,7 @@ void MqttClient::Impl::LoadSubscriptions() {
     if (known.ok()) {
       known_ = std::move(known).value();
       saved_ = std::move(bytes).value();
+      has_copies_ = HaveCopies(known_);  // before what the broker has kept
       return;
     }
     Emit(MqttWarning{"`" + options_.subscriptions_file + "`: " + known.error().message});
@@ -258,12 +270,9 @@ void MqttClient::Impl::SaveSubscriptions() {
 }
 
 void MqttClient::Impl::BeginRound() {
-  std::vector<MqttSubscription> wanted = wanted_;
-  if (!identifiers_available_) {
-    for (MqttSubscription& one : wanted) one.identifier = 0;
-  }
-  SubscriptionPlan plan = PlanSubscriptions(options_.version, wanted, known_);
+  SubscriptionPlan plan = PlanSubscriptions(options_.version, identifiers_, wanted_, known_);
   known_ = std::move(plan.known);
+  has_copies_ = plan.has_copies;
   SaveSubscriptions();
   round_ = round_ % kRounds + 1;
   requests_.clear();
@@ -278,10 +287,9 @@ void MqttClient::Impl::BeginRound() {
   const auto tag = [&] {
     return round_ << kIndexBits | static_cast<std::uint32_t>(requests_.size());
   };
-  // In this order: a message that an old filter and a new one want always finds one of them.
-  for (const MqttSubscription& one : plan.subscribe) {
-    if (!paho_->Subscribe(one, tag()).ok()) return;  // lost meanwhile
-    requests_.push_back({index_of(one.filter), /*subscribe=*/true, std::nullopt});
+  for (const KnownSubscription& one : plan.subscribe) {
+    if (!paho_->Subscribe(one.subscription, one.identifier, tag()).ok()) return;  // lost meanwhile
+    requests_.push_back({index_of(one.subscription.filter), /*subscribe=*/true, std::nullopt});
   }
   for (const std::string& filter : plan.unsubscribe) {
     if (!paho_->Unsubscribe(filter, tag()).ok()) return;

@@ -16,6 +16,7 @@
 
 #include "daemon/mqtt/backoff.h"
 #include "daemon/mqtt/client.h"
+#include "daemon/mqtt/copies.h"
 #include "daemon/mqtt/paho_client.h"
 #include "daemon/mqtt/publish_slots.h"
 #include "daemon/mqtt/subscriptions.h"
@@ -51,6 +52,7 @@ class MqttClient::Impl final : public std::enable_shared_from_this<Impl> {
 
   // On Paho's threads.
   PahoCallbacks MakeCallbacks();
+  MessageOutcome TakeOnPahoThread(const MqttMessage& message);
   void ConnectedOnPahoThread(MqttConnected connected);
   void PublishedOnPahoThread(PublishSlots::Slot* slot, std::optional<MqttPublishFailure> failure);
 
@@ -96,6 +98,8 @@ class MqttClient::Impl final : public std::enable_shared_from_this<Impl> {
   std::atomic<int> maximum_qos_{2};
   std::atomic<bool> retain_available_{true};
   PublishSlots slots_;
+  std::atomic<bool> has_copies_{false};
+  Copies copies_;
 
   std::unique_ptr<PahoClient> paho_;  // made before the first connect, gone in End()
 
@@ -107,7 +111,7 @@ class MqttClient::Impl final : public std::enable_shared_from_this<Impl> {
   std::chrono::steady_clock::time_point connected_since_;
   int short_connections_ = 0;               // in a row
   std::chrono::milliseconds stop_step_{0};  // how long goodbye and DISCONNECT may take each
-  bool identifiers_available_ = true;
+  Identifiers identifiers_ = Identifiers::kNone;
   std::vector<MqttSubscription> wanted_;
   std::vector<KnownSubscription> known_;  // what the broker's session may have
   std::string saved_;                     // the file's content

@@ -312,7 +312,8 @@ Status PahoClient::Connect(const MqttOptions& options, const BrokerUrl& url) {
   return {};
 }
 
-Status PahoClient::Subscribe(const MqttSubscription& subscription, std::uint32_t tag) {
+Status PahoClient::Subscribe(const MqttSubscription& subscription, std::uint32_t identifier,
+                             std::uint32_t tag) {
   try {
     mqtt::subscribe_options options;
     mqtt::properties properties;
@@ -320,9 +321,9 @@ Status PahoClient::Subscribe(const MqttSubscription& subscription, std::uint32_t
       options.set_retain_handling(subscription.retained == RetainedMessages::kNever
                                       ? mqtt::subscribe_options::DONT_SEND_RETAINED
                                       : mqtt::subscribe_options::SEND_RETAINED_ON_NEW);
-      if (subscription.identifier != 0) {
+      if (identifier != 0) {
         properties.add(mqtt::property(mqtt::property::SUBSCRIPTION_IDENTIFIER,
-                                      static_cast<std::int32_t>(subscription.identifier)));
+                                      static_cast<std::int32_t>(identifier)));
       }
     }
     impl_->client().subscribe(subscription.filter, subscription.qos, AsPointer(tag),

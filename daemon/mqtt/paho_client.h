@@ -42,7 +42,9 @@ class PahoClient final {
 
   Status Connect(const MqttOptions& options, const BrokerUrl& url);
   // Each gives one on_answer(tag), unless it fails at once.
-  Status Subscribe(const MqttSubscription& subscription, std::uint32_t tag);
+  // `identifier`: MQTT 5, 1 to 268,435,455; 0: none.
+  Status Subscribe(const MqttSubscription& subscription, std::uint32_t identifier,
+                   std::uint32_t tag);
   Status Unsubscribe(const std::string& filter, std::uint32_t tag);
   Status Disconnect(std::uint32_t tag);
   // Retained, with QoS 0: each connection says it anew. Another one Paho would keep where the

@@ -1,19 +1,18 @@
 #include "daemon/mqtt/subscriptions.h"
 
 #include <algorithm>
-#include <numeric>
 #include <set>
 #include <span>
 
+#include "daemon/mqtt/copies.h"
 #include "pipelines/base/bytes.h"
 #include "pipelines/base/crc32c.h"
-#include "pipelines/base/hash.h"
 
 namespace runnel {
 namespace {
 
 constexpr std::string_view kMagic = "runnel-subscriptions-1\n";
-constexpr std::uint32_t kIdentifiers = 268'435'455;
+constexpr std::uint32_t kIdentifierMax = 268'435'455;  // as MQTT has it
 
 Error Damaged(std::string_view what) {
   return Error{ErrorKind::kGiveUp, "the list of subscriptions is damaged: " + std::string(what)};
@@ -27,21 +26,16 @@ const KnownSubscription* Find(const std::vector<KnownSubscription>& known,
   return found == known.end() ? nullptr : &*found;
 }
 
-}  // namespace
-
-void AssignIdentifiers(std::vector<MqttSubscription>& subscriptions) {
-  std::vector<std::size_t> order(subscriptions.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return subscriptions[a].filter < subscriptions[b].filter;
-  });
-  std::set<std::uint32_t> taken;
-  for (const std::size_t i : order) {
-    auto identifier = static_cast<std::uint32_t>(Hash(subscriptions[i].filter) % kIdentifiers);
-    while (!taken.insert(identifier).second) identifier = (identifier + 1) % kIdentifiers;
-    subscriptions[i].identifier = identifier + 1;
-  }
+// One that no message can come with that was sent before.
+std::uint32_t FreshGeneration(const std::vector<KnownSubscription>& known) {
+  std::set<std::uint32_t> used{0};
+  for (const KnownSubscription& one : known) used.insert(ChangeMark::GenerationOf(one.identifier));
+  std::uint32_t fresh = 1;
+  while (used.contains(fresh)) ++fresh;
+  return fresh % ChangeMark::kGenerations;
 }
+
+}  // namespace
 
 std::string EncodeSubscriptions(const std::vector<KnownSubscription>& known) {
   ByteWriter writer;
@@ -51,7 +45,7 @@ std::string EncodeSubscriptions(const std::vector<KnownSubscription>& known) {
     writer.U8(one.certain ? 1 : 0);
     writer.U8(static_cast<std::uint8_t>(one.subscription.qos));
     writer.U8(static_cast<std::uint8_t>(one.subscription.retained));
-    writer.U32(one.subscription.identifier);
+    writer.U32(one.identifier);
     writer.String(one.subscription.filter);
   }
   writer.U32(Crc32c(std::as_bytes(std::span(writer.bytes()))));
@@ -75,34 +69,53 @@ Result<std::vector<KnownSubscription>> DecodeSubscriptions(std::string_view byte
     one.subscription.qos = reader.U8();
     one.subscription.retained =
         reader.U8() == 0 ? RetainedMessages::kOncePerSession : RetainedMessages::kNever;
-    one.subscription.identifier = reader.U32();
+    one.identifier = reader.U32();
     one.subscription.filter = reader.String();
+    if (one.identifier > kIdentifierMax) return Damaged("an identifier is too large");
     known.push_back(std::move(one));
   }
   if (!reader.ok() || !reader.AtEnd()) return Damaged("its length does not match");
   return known;
 }
 
-SubscriptionPlan PlanSubscriptions(MqttVersion version, const std::vector<MqttSubscription>& wanted,
+bool HaveCopies(const std::vector<KnownSubscription>& known) {
+  return std::any_of(known.begin(), known.end(),
+                     [](const KnownSubscription& one) { return one.identifier != 0; });
+}
+
+SubscriptionPlan PlanSubscriptions(MqttVersion version, Identifiers identifiers,
+                                   const std::vector<MqttSubscription>& wanted,
                                    const std::vector<KnownSubscription>& known) {
   SubscriptionPlan plan;
-  for (const KnownSubscription& one : known) {
-    const bool still = std::any_of(wanted.begin(), wanted.end(), [&](const MqttSubscription& want) {
+  const auto is_wanted = [&](const KnownSubscription& one) {
+    return std::any_of(wanted.begin(), wanted.end(), [&](const MqttSubscription& want) {
       return want.filter == one.subscription.filter;
     });
-    if (still) continue;
+  };
+  const bool told =
+      identifiers == Identifiers::kAvailable && !std::all_of(known.begin(), known.end(), is_wanted);
+  ChangeMark mark{told ? FreshGeneration(known) : 0, 0};
+  for (const KnownSubscription& one : known) {
+    if (is_wanted(one)) continue;
     plan.unsubscribe.push_back(one.subscription.filter);
-    plan.known.push_back({one.subscription, /*certain=*/false});
+    plan.known.push_back({one.subscription, one.identifier, /*certain=*/false});
+    if (!told) continue;
+    if (mark.place + 1 < ChangeMark::kPlaces) ++mark.place;
+    plan.known.back().identifier = mark.identifier();
+    plan.subscribe.push_back(plan.known.back());
+    plan.subscribe.back().subscription.retained = RetainedMessages::kNever;
   }
+  mark.place = 0;
   for (const MqttSubscription& want : wanted) {
     const KnownSubscription* one = Find(known, want.filter);
-    const bool has =
-        one != nullptr && one->certain && one->subscription.qos == want.qos &&
-        (version == MqttVersion::k311 || one->subscription.identifier == want.identifier);
+    const std::uint32_t identifier = one != nullptr && told ? one->identifier : mark.identifier();
+    const bool has = one != nullptr && one->certain && one->subscription.qos == want.qos &&
+                     one->identifier == identifier;
     // In 3.1.1 a SUBSCRIBE would bring all retained messages again.
-    if (!has || version == MqttVersion::k5) plan.subscribe.push_back(want);
-    plan.known.push_back({want, has});
+    if (!has || version == MqttVersion::k5) plan.subscribe.push_back({want, identifier, has});
+    plan.known.push_back({want, identifier, has});
   }
+  plan.has_copies = HaveCopies(known) || HaveCopies(plan.known);
   return plan;
 }
 

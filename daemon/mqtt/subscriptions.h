@@ -24,19 +24,15 @@ struct MqttSubscription {
   std::string filter;  // as sent to the broker (TopicFilter::wire())
   int qos = 1;
   RetainedMessages retained = RetainedMessages::kOncePerSession;
-  // MQTT 5, 1 to 268,435,455: comes with each message that matches; 0: none.
-  std::uint32_t identifier = 0;
 
   friend bool operator==(const MqttSubscription&, const MqttSubscription&) = default;
 };
 
-// Gives each subscription an identifier that follows from its filter, so that messages
-// which the broker kept for an earlier process carry one that still means the same. Two
-// filters with the same hash (2^-28) are told apart in the order of the filters.
-void AssignIdentifiers(std::vector<MqttSubscription>& subscriptions);
-
 struct KnownSubscription {
   MqttSubscription subscription;
+  // MQTT 5: comes with each message that matches; 0: none. Only while filters change (ChangeMark):
+  // it costs the broker and Paho something for each message.
+  std::uint32_t identifier = 0;
   bool certain = false;  // the broker granted it in this session
 
   friend bool operator==(const KnownSubscription&, const KnownSubscription&) = default;
@@ -46,15 +42,25 @@ std::string EncodeSubscriptions(const std::vector<KnownSubscription>& known);
 Result<std::vector<KnownSubscription>> DecodeSubscriptions(std::string_view bytes);
 
 struct SubscriptionPlan {
+  // Both in this order, and first: a message that an old filter and a new one want finds one of
+  // them at any time.
+  std::vector<KnownSubscription> subscribe;
   std::vector<std::string> unsubscribe;
-  std::vector<MqttSubscription> subscribe;
   // What the session may have from now on, until the answers are there.
   std::vector<KnownSubscription> known;
+  // A message may come more than once, with identifiers that tell (Copies).
+  bool has_copies = false;
 };
 
+enum class Identifiers { kNone, kAvailable };  // MQTT 5, where the broker has them
+
 // `known`: what the session may have; empty when the broker has lost it. MQTT 5 subscribes
-// to everything again: that brings no retained messages a second time.
-SubscriptionPlan PlanSubscriptions(MqttVersion version, const std::vector<MqttSubscription>& wanted,
+// to everything again: that brings no retained messages a second time. Where filters are given up,
+// these and the new ones get identifiers first, so that copies can be told.
+SubscriptionPlan PlanSubscriptions(MqttVersion version, Identifiers identifiers,
+                                   const std::vector<MqttSubscription>& wanted,
                                    const std::vector<KnownSubscription>& known);
+// Whether a message may come more than once because of what the session may have.
+bool HaveCopies(const std::vector<KnownSubscription>& known);
 
 }  // namespace runnel

@@ -77,6 +77,7 @@ MessageOutcome Source::OnMessage(const MqttMessage& message) {
   incoming.topic = message.topic;
   incoming.payload = message.payload;
   incoming.retained = message.retained;
+  incoming.copy = message.copy;
   incoming.delivery.packet_id = message.packet_id;
   incoming.delivery.may_repeat = message.dup || message.dup_hidden;
   incoming.delivery.session = session_number_;

@@ -17,7 +17,8 @@ MqttHarness::MqttHarness(MqttOptions options) {
                          message.retained,
                          message.dup,
                          message.packet_id,
-                         {message.subscription_ids.begin(), message.subscription_ids.end()}});
+                         {message.subscription_ids.begin(), message.subscription_ids.end()},
+                         message.copy});
     changed_.notify_all();
     return MessageOutcome::kTaken;
   };
@@ -64,6 +65,13 @@ void MqttHarness::WaitUntil(const std::function<bool()>& done) {
 
 void MqttHarness::WaitForMessages(std::size_t count) {
   WaitUntil([&] { return messages_.size() >= count; });
+}
+
+void MqttHarness::WaitForMessageOn(std::string_view topic) {
+  WaitUntil([&] {
+    return std::any_of(messages_.begin(), messages_.end(),
+                       [&](const ReceivedMessage& one) { return one.topic == topic; });
+  });
 }
 
 void MqttHarness::WaitForResults(std::size_t count) {

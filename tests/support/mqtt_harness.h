@@ -22,6 +22,7 @@ struct ReceivedMessage {
   bool dup = false;
   std::uint16_t packet_id = 0;
   std::vector<std::uint32_t> subscription_ids;
+  bool copy = false;
 };
 
 class MqttHarness final {
@@ -36,6 +37,7 @@ class MqttHarness final {
 
   // Each waits for up to 20 s and then fails the test.
   void WaitForMessages(std::size_t count);
+  void WaitForMessageOn(std::string_view topic);
   void WaitForResults(std::size_t count);
   // The `count`th event (from 1) of this kind.
   template <typename Event>

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "daemon/mqtt/copies.h"
+
 namespace runnel {
 namespace {
 
@@ -16,28 +18,12 @@ MqttSubscription Wanted(std::string filter, int qos = 1) {
   return subscription;
 }
 
-TEST(Subscriptions, IdentifiersFollowFromTheFilter) {
-  std::vector<MqttSubscription> two = {Wanted("a/+"), Wanted("b/#")};
-  std::vector<MqttSubscription> three = {Wanted("b/#"), Wanted("c"), Wanted("a/+")};
-  AssignIdentifiers(two);
-  AssignIdentifiers(three);
-  EXPECT_EQ(two[0].identifier, three[2].identifier);
-  EXPECT_EQ(two[1].identifier, three[0].identifier);
-  for (const MqttSubscription& one : three) {
-    EXPECT_GE(one.identifier, 1U);
-    EXPECT_LE(one.identifier, 268'435'455U);
-  }
-}
-
-TEST(Subscriptions, FiltersWithTheSameHashAreToldApart) {
-  std::vector<MqttSubscription> same = {Wanted("a"), Wanted("a")};
-  AssignIdentifiers(same);
-  EXPECT_EQ(same[0].identifier + 1, same[1].identifier);
+KnownSubscription Known(std::string filter, int qos, bool certain, std::uint32_t identifier = 0) {
+  return {Wanted(std::move(filter), qos), identifier, certain};
 }
 
 TEST(Subscriptions, ReadsBackWhatItWrote) {
-  std::vector<KnownSubscription> known = {{Wanted("a/+", 2), true}, {Wanted("b\n/#"), false}};
-  known[1].subscription.identifier = 7;
+  std::vector<KnownSubscription> known = {Known("a/+", 2, true), Known("b\n/#", 1, false, 7)};
   known[1].subscription.retained = RetainedMessages::kNever;
   const std::string bytes = EncodeSubscriptions(known);
   const auto read = DecodeSubscriptions(bytes);
@@ -46,7 +32,7 @@ TEST(Subscriptions, ReadsBackWhatItWrote) {
 }
 
 TEST(Subscriptions, RefusesADamagedList) {
-  const std::string bytes = EncodeSubscriptions({{Wanted("a/+"), true}});
+  const std::string bytes = EncodeSubscriptions({Known("a/+", 1, true)});
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_FALSE(DecodeSubscriptions(std::string_view(bytes).substr(0, size)).ok()) << size;
   }
@@ -59,31 +45,81 @@ TEST(Subscriptions, RefusesADamagedList) {
             "the list of subscriptions is damaged: it does not begin as expected");
 }
 
+std::vector<std::string> Filters(const std::vector<KnownSubscription>& some) {
+  std::vector<std::string> filters;
+  for (const KnownSubscription& one : some) filters.push_back(one.subscription.filter);
+  return filters;
+}
+
+TEST(Subscriptions, RefusesAnIdentifierThatMqttDoesNotHave) {
+  EXPECT_TRUE(DecodeSubscriptions(EncodeSubscriptions({Known("a", 1, true, 268'435'455)})).ok());
+  EXPECT_FALSE(DecodeSubscriptions(EncodeSubscriptions({Known("a", 1, true, 268'435'456)})).ok());
+}
+
 TEST(Subscriptions, ALostSessionGetsEverything) {
   const SubscriptionPlan plan =
-      PlanSubscriptions(MqttVersion::k311, {Wanted("a"), Wanted("b")}, {});
+      PlanSubscriptions(MqttVersion::k311, Identifiers::kNone, {Wanted("a"), Wanted("b")}, {});
   EXPECT_THAT(plan.unsubscribe, IsEmpty());
-  EXPECT_THAT(plan.subscribe, ElementsAre(Wanted("a"), Wanted("b")));
-  EXPECT_THAT(plan.known, ElementsAre(KnownSubscription{Wanted("a"), false},
-                                      KnownSubscription{Wanted("b"), false}));
+  EXPECT_THAT(plan.subscribe, ElementsAre(Known("a", 1, false), Known("b", 1, false)));
+  EXPECT_EQ(plan.known, plan.subscribe);
+  EXPECT_FALSE(plan.has_copies);
 }
 
 TEST(Subscriptions, AKeptSessionGetsTheDifference) {
-  const std::vector<KnownSubscription> known = {{Wanted("kept"), true},
-                                                {Wanted("unsure"), false},
-                                                {Wanted("other", 0), true},
-                                                {Wanted("gone"), true}};
+  const std::vector<KnownSubscription> known = {Known("kept", 1, true), Known("unsure", 1, false),
+                                                Known("other", 0, true), Known("gone", 1, true)};
   const std::vector<MqttSubscription> wanted = {Wanted("kept"), Wanted("unsure"), Wanted("other"),
                                                 Wanted("new")};
-  const SubscriptionPlan old = PlanSubscriptions(MqttVersion::k311, wanted, known);
+  const SubscriptionPlan old =
+      PlanSubscriptions(MqttVersion::k311, Identifiers::kNone, wanted, known);
   EXPECT_THAT(old.unsubscribe, ElementsAre("gone"));
-  EXPECT_THAT(old.subscribe, ElementsAre(Wanted("unsure"), Wanted("other"), Wanted("new")));
-  const SubscriptionPlan five = PlanSubscriptions(MqttVersion::k5, wanted, known);
+  EXPECT_THAT(Filters(old.subscribe), ElementsAre("unsure", "other", "new"));
+  EXPECT_FALSE(old.has_copies);
+  const SubscriptionPlan five =
+      PlanSubscriptions(MqttVersion::k5, Identifiers::kAvailable, wanted, known);
   EXPECT_THAT(five.unsubscribe, ElementsAre("gone"));
-  EXPECT_EQ(five.subscribe, wanted);
+  EXPECT_THAT(Filters(five.subscribe), ElementsAre("kept", "unsure", "other", "new"));
   // What is certain stays so: nothing has to be written for a mere reconnect.
-  EXPECT_TRUE(five.known[1].certain);
-  EXPECT_EQ(five.known[1].subscription, Wanted("kept"));
+  EXPECT_EQ(five.known[1], Known("kept", 1, true));
+}
+
+TEST(Subscriptions, WhatIsGivenUpAndWhatIsNewHaveIdentifiers) {
+  constexpr auto kMark = [](std::uint32_t generation, std::uint32_t place) {
+    return ChangeMark{generation, place}.identifier();
+  };
+  const auto plan = [](const std::vector<MqttSubscription>& wanted,
+                       const std::vector<KnownSubscription>& known) {
+    return PlanSubscriptions(MqttVersion::k5, Identifiers::kAvailable, wanted, known);
+  };
+  // The first time nothing is given up.
+  const SubscriptionPlan first = plan({Wanted("a/+"), Wanted("b")}, {});
+  EXPECT_THAT(first.known, ElementsAre(Known("a/+", 1, false), Known("b", 1, false)));
+  EXPECT_FALSE(first.has_copies);
+  // What is kept keeps its own.
+  const SubscriptionPlan second =
+      plan({Wanted("a/#"), Wanted("b")}, {Known("a/+", 1, true), Known("b", 1, true)});
+  EXPECT_THAT(second.known, ElementsAre(Known("a/+", 1, false, kMark(1, 1)),
+                                        Known("a/#", 1, false, kMark(1, 0)), Known("b", 1, true)));
+  EXPECT_THAT(Filters(second.subscribe), ElementsAre("a/+", "a/#", "b"));
+  EXPECT_EQ(second.subscribe[0].identifier, kMark(1, 1));
+  EXPECT_EQ(second.subscribe[0].subscription.retained, RetainedMessages::kNever);
+  EXPECT_TRUE(second.has_copies);
+  // The connection broke before that was done, and there is yet another filter.
+  const SubscriptionPlan third = plan({Wanted("+/b"), Wanted("b")}, second.known);
+  EXPECT_THAT(third.known,
+              ElementsAre(Known("a/+", 1, false, kMark(2, 1)), Known("a/#", 1, false, kMark(2, 2)),
+                          Known("+/b", 1, false, kMark(2, 0)), Known("b", 1, true)));
+  // Where all is done the next connection takes them away; the broker may have kept copies.
+  const SubscriptionPlan fourth =
+      plan({Wanted("+/b"), Wanted("b")}, {Known("+/b", 1, true, kMark(2, 0)), Known("b", 1, true)});
+  EXPECT_THAT(fourth.known, ElementsAre(Known("+/b", 1, false), Known("b", 1, true)));
+  EXPECT_TRUE(fourth.has_copies);
+  EXPECT_FALSE(plan({Wanted("+/b")}, {Known("+/b", 1, true)}).has_copies);
+  // A broker without identifiers.
+  const SubscriptionPlan without = PlanSubscriptions(MqttVersion::k5, Identifiers::kNone,
+                                                     {Wanted("a/#")}, {Known("a/+", 1, true)});
+  EXPECT_FALSE(without.has_copies);
+  EXPECT_THAT(Filters(without.subscribe), ElementsAre("a/#"));
 }
 
 }  // namespace

@@ -76,30 +76,71 @@ TEST(Wire, ACleanSessionEndsWithTheConnection) {
             Bytes({0, 4}) + "MQTT" + Bytes({5, 2, 0, 60, 3, 0x21, 0, 100, 0, 2}) + "id");
 }
 
-TEST(Wire, SubscribeHasIdentifierAndRetainHandling) {
+TEST(Wire, SubscribeHasRetainHandling) {
   FakeBroker broker;
-  MqttSubscription subscription = Subscription("a", 2);
-  subscription.identifier = 5;
   MqttSubscription silent = Subscription("b", 1);
   silent.retained = RetainedMessages::kNever;
   MqttHarness client(TestOptions(broker.url(), "id"));
-  client.Start({subscription, silent});
+  client.Start({Subscription("a", 2), silent});
   broker.Accept();
   SendConnack(broker);
-  const MqttPacket first = broker.ReadType(8);
-  EXPECT_EQ(first.body.substr(2), Bytes({2, 0x0b, 5, 0, 1}) + "a" + Bytes({0x12}));
+  EXPECT_EQ(broker.ReadType(8).body.substr(2), Bytes({0, 0, 1}) + "a" + Bytes({0x12}));
   EXPECT_EQ(broker.ReadType(8).body.substr(2), Bytes({0, 0, 1}) + "b" + Bytes({0x21}));
+}
+
+void Grant(FakeBroker& broker, const MqttPacket& subscribe) {
+  broker.Send(0x90, PacketId(subscribe) + Bytes({0, 1}));
+}
+
+// What a broker sends for an old filter and for a new one are copies; the same bytes once more for
+// one of them, or behind an answer, are another message. The next connection has no identifiers.
+TEST(Wire, CopiesAreToldWhileAFilterIsChanged) {
+  FakeBroker broker;
+  MqttHarness client(TestOptions(broker.url(), "id"));
+  client.Start({Subscription("a/+", 1)});
+  broker.Accept();
+  SendConnack(broker);
+  Grant(broker, broker.ReadType(8));
+  client.WaitFor<MqttSubscribed>();
+  client.client().SetSubscriptions({Subscription("a/#", 1)});
+  const std::string old_mark = Bytes({4, 0x0b, 0x81, 0x80, 1});
+  const std::string new_mark = Bytes({4, 0x0b, 0x80, 0x80, 1});
+  const MqttPacket again = broker.ReadType(8);
+  EXPECT_EQ(again.body.substr(2), old_mark + Bytes({0, 3}) + "a/+" + Bytes({0x21}));
+  const MqttPacket subscribe = broker.ReadType(8);
+  EXPECT_EQ(subscribe.body.substr(2), new_mark + Bytes({0, 3}) + "a/#" + Bytes({0x11}));
+  const MqttPacket unsubscribe = broker.ReadType(10);
+  const std::string topic = Bytes({0, 3}) + "a/b";
+  const std::string before = topic + Bytes({0}) + "x";
+  const std::string old_one = topic + old_mark + "x";
+  const std::string new_one = topic + new_mark + "x";
+  for (const std::string& one : {before, new_one, old_one, old_one, new_one, new_one, old_one}) {
+    broker.Send(0x30, one);
+  }
+  Grant(broker, again);
+  Grant(broker, subscribe);
+  broker.Send(0xb0, PacketId(unsubscribe) + Bytes({0, 0}));
+  client.WaitFor<MqttSubscribed>(2);
+  broker.Send(0x30, new_one);
+  client.WaitForMessages(8);
+  std::vector<bool> copies;
+  for (const ReceivedMessage& one : client.messages()) copies.push_back(one.copy);
+  EXPECT_THAT(copies, ElementsAre(false, false, true, false, true, false, true, false));
+  broker.Accept();  // ends the first connection
+  SendConnack(broker, Session::kPresent);
+  EXPECT_EQ(broker.ReadType(8).body.substr(2), Bytes({0, 0, 3}) + "a/#" + Bytes({0x11}));
 }
 
 TEST(Wire, IdentifiersAreLeftOutWhereTheBrokerHasNone) {
   FakeBroker broker;
-  MqttSubscription subscription = Subscription("a", 1);
-  subscription.identifier = 5;
   MqttHarness client(TestOptions(broker.url(), "id"));
-  client.Start({subscription});
+  client.Start({Subscription("a", 1)});
   broker.Accept();
   SendConnack(broker, Session::kNew, Bytes({0x29, 0}));
-  EXPECT_EQ(broker.ReadType(8).body.substr(2), Bytes({0, 0, 1}) + "a" + Bytes({0x11}));
+  Grant(broker, broker.ReadType(8));
+  client.WaitFor<MqttSubscribed>();
+  client.client().SetSubscriptions({Subscription("b", 1)});
+  EXPECT_EQ(broker.ReadType(8).body.substr(2), Bytes({0, 0, 1}) + "b" + Bytes({0x11}));
 }
 
 TEST(Wire, ARefusedFilterIsToldWithItsReason) {
