@@ -16,7 +16,10 @@ constexpr int kSliceMilliseconds = 200;
 }  // namespace
 
 Dispatcher::Dispatcher(TaskSet& tasks, std::vector<Ringer*> workers, Options options)
-    : tasks_(&tasks), workers_(std::move(workers)), options_(std::move(options)) {}
+    : tasks_(&tasks),
+      workers_(std::move(workers)),
+      options_(std::move(options)),
+      matcher_(std::make_unique<TopicMatcher>(filters_)) {}
 
 Status Dispatcher::AddPipeline(std::size_t pipeline) {
   const Plan& plan = *tasks_->pipelines()[pipeline].plan;

@@ -4,7 +4,11 @@
 // session, or just one: they differ, and so do the versions of MQTT. So no session
 // ever has two subscriptions that overlap: a filter that another one covers rides on
 // it and is matched here, and filters that overlap only in part go to sessions of
-// their own. Then every session sees every message exactly once.
+// their own, also where a third one covers both. Then every session sees every message
+// exactly once.
+//
+// What waits at the broker comes over the session that wanted it when it was published. So a
+// filter stays in the session that has it, whatever pipelines come and go beside it.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +35,10 @@ struct PlannedSession {
   std::vector<std::size_t> pipelines;  // whose messages come over it, ascending
 };
 
-// Deterministic; the order of `wanted` decides between equals.
-std::vector<PlannedSession> PlanSessions(const std::vector<WantedFilter>& wanted);
+// Session by session, by their numbers; without pipelines where one is not needed any more.
+// `known`: the filters that each may have at the broker. Deterministic; the order of `wanted`
+// decides between equals.
+std::vector<PlannedSession> PlanSessions(const std::vector<WantedFilter>& wanted,
+                                         const std::vector<std::vector<TopicFilter>>& known);
 
 }  // namespace runnel

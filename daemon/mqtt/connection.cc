@@ -241,21 +241,15 @@ void MqttClient::Impl::RetryAfter(milliseconds delay) {
 
 void MqttClient::Impl::LoadSubscriptions() {
   if (options_.subscriptions_file.empty() || !saved_.empty()) return;
-  constexpr std::size_t kFileMax = 64 << 20;
   if (::access(options_.subscriptions_file.c_str(), F_OK) != 0) return;
-  Result<std::string> bytes = ReadFile(options_.subscriptions_file, kFileMax);
-  if (bytes.ok()) {
-    Result<std::vector<KnownSubscription>> known = DecodeSubscriptions(bytes.value());
-    if (known.ok()) {
-      known_ = std::move(known).value();
-      saved_ = std::move(bytes).value();
-      has_copies_ = HaveCopies(known_);  // before what the broker has kept
-      return;
-    }
-    Emit(MqttWarning{"`" + options_.subscriptions_file + "`: " + known.error().message});
+  Result<std::vector<KnownSubscription>> known = ReadSubscriptions(options_.subscriptions_file);
+  if (!known.ok()) {
+    Emit(MqttWarning{known.error().message});
     return;
   }
-  Emit(MqttWarning{bytes.error().message});
+  known_ = std::move(known).value();
+  saved_ = EncodeSubscriptions(known_);
+  has_copies_ = HaveCopies(known_);  // before what the broker has kept
 }
 
 void MqttClient::Impl::SaveSubscriptions() {

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "daemon/mqtt/copies.h"
+#include "daemon/posix/files.h"
 #include "pipelines/base/bytes.h"
 #include "pipelines/base/crc32c.h"
 
@@ -75,6 +76,15 @@ Result<std::vector<KnownSubscription>> DecodeSubscriptions(std::string_view byte
     known.push_back(std::move(one));
   }
   if (!reader.ok() || !reader.AtEnd()) return Damaged("its length does not match");
+  return known;
+}
+
+Result<std::vector<KnownSubscription>> ReadSubscriptions(const std::string& path) {
+  constexpr std::size_t kFileMax = 64 << 20;
+  Result<std::string> bytes = ReadFile(path, kFileMax);
+  if (!bytes.ok()) return bytes.error();
+  Result<std::vector<KnownSubscription>> known = DecodeSubscriptions(bytes.value());
+  if (!known.ok()) return std::move(known.error()).In("`" + path + "`");
   return known;
 }
 

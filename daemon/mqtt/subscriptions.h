@@ -40,6 +40,8 @@ struct KnownSubscription {
 
 std::string EncodeSubscriptions(const std::vector<KnownSubscription>& known);
 Result<std::vector<KnownSubscription>> DecodeSubscriptions(std::string_view bytes);
+// What the file says.
+Result<std::vector<KnownSubscription>> ReadSubscriptions(const std::string& path);
 
 struct SubscriptionPlan {
   // Both in this order, and first: a message that an old filter and a new one want finds one of

@@ -9,6 +9,8 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/mqtt/subscriptions.h"
+
 namespace runnel {
 namespace {
 
@@ -16,6 +18,7 @@ constexpr std::uint64_t kWorkerMemory = 16 << 20;  // what a worker may need wit
 // MQTT 3.1.1 has no Receive Maximum. mosquitto 2.0.11 never answers what is sent above its
 // `max_inflight_messages` with QoS 2; this is its default.
 constexpr std::uint32_t kExactlyOnceWindow311 = 20;
+constexpr std::size_t kSessionsMax = 1'000;  // of a broker, for what files make us look for
 constexpr const char* kClientPlaceholder = "{client_id}";
 
 std::string HostName() {
@@ -77,8 +80,58 @@ std::size_t HostCount(const DeviceConfig& device) {
   return std::max<std::size_t>(1, WorkerCount(device));
 }
 
+namespace {
+
+std::string SubscriptionsFile(const DeviceConfig& device, const std::string& broker,
+                              std::size_t session) {
+  return device.state + "/subscriptions." + broker + "." + std::to_string(session + 1);
+}
+
+// What the broker's sessions may have from earlier on, session by session.
+std::vector<std::vector<TopicFilter>> KnownFilters(const DeviceConfig& device,
+                                                   const std::string& broker) {
+  std::vector<std::vector<TopicFilter>> known;
+  if (device.FindBroker(broker)->session != Session::kPersistent) return known;
+  while (known.size() < kSessionsMax) {
+    const std::string path = SubscriptionsFile(device, broker, known.size());
+    if (::access(path.c_str(), F_OK) != 0) break;
+    std::vector<TopicFilter>& filters = known.emplace_back();
+    // The client says what is wrong with the file.
+    const Result<std::vector<KnownSubscription>> subscriptions = ReadSubscriptions(path);
+    if (!subscriptions.ok()) continue;
+    for (const KnownSubscription& one : subscriptions.value()) {
+      Result<TopicFilter> filter = TopicFilter::Parse(one.subscription.filter);
+      if (filter.ok()) filters.push_back(std::move(filter).value());
+    }
+  }
+  return known;
+}
+
+MqttOptions SessionOptions(const DeviceConfig& device, const std::string& broker,
+                           std::size_t number, const PlannedSession& session) {
+  const BrokerConfig& config = *device.FindBroker(broker);
+  MqttOptions options = OptionsOf(config, ClientId(config, broker, "", number));
+  options.subscriptions_file = SubscriptionsFile(device, broker, number);
+  const bool store = options.version == MqttVersion::k311 &&
+                     std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
+                                 [](const PlannedSubscription& s) { return s.qos == 2; });
+  if (store) options.inbound_store = device.runtime + "/paho";
+  if (number != 0 || config.status.empty()) return options;
+  MqttStatusTopic status;
+  status.topic = config.status;
+  const std::size_t at = status.topic.find(kClientPlaceholder);
+  if (at != std::string::npos) {
+    status.topic.replace(at, std::string(kClientPlaceholder).size(), options.client_id);
+  }
+  options.status = std::move(status);
+  return options;
+}
+
+}  // namespace
+
 std::vector<SourcePlan> PlanSources(const DeviceConfig& device, const TaskSet& tasks) {
   std::map<std::string, std::vector<WantedFilter>> wanted;
+  for (const auto& [broker, config] : device.brokers) wanted[broker];
   for (std::size_t i = 0; i < tasks.pipelines().size(); ++i) {
     if (tasks.pipelines()[i].retired) continue;
     const MqttSource& source = tasks.pipelines()[i].plan->source();
@@ -89,30 +142,15 @@ std::vector<SourcePlan> PlanSources(const DeviceConfig& device, const TaskSet& t
   }
   std::vector<SourcePlan> plans;
   for (const auto& [broker, filters] : wanted) {
-    const BrokerConfig& config = *device.FindBroker(broker);
-    std::size_t number = 0;
-    for (PlannedSession& session : PlanSessions(filters)) {
-      SourcePlan plan;
-      plan.broker = broker;
-      plan.mqtt = OptionsOf(config, ClientId(config, broker, "", number));
-      plan.mqtt.subscriptions_file =
-          device.state + "/subscriptions." + broker + "." + std::to_string(number + 1);
-      const bool store = plan.mqtt.version == MqttVersion::k311 &&
-                         std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
-                                     [](const PlannedSubscription& s) { return s.qos == 2; });
-      if (store) plan.mqtt.inbound_store = device.runtime + "/paho";
-      if (number == 0 && !config.status.empty()) {
-        MqttStatusTopic status;
-        status.topic = config.status;
-        const std::size_t at = status.topic.find(kClientPlaceholder);
-        if (at != std::string::npos) {
-          status.topic.replace(at, std::string(kClientPlaceholder).size(), plan.mqtt.client_id);
-        }
-        plan.mqtt.status = std::move(status);
-      }
-      plan.session = std::move(session);
-      plans.push_back(std::move(plan));
-      ++number;
+    const std::vector<std::vector<TopicFilter>> known = KnownFilters(device, broker);
+    std::vector<PlannedSession> sessions = PlanSessions(filters, known);
+    for (std::size_t i = 0; i < sessions.size(); ++i) {
+      // One that is not needed any more has to give up what it has. The status is the first one's.
+      const bool has_filters = i < known.size() && !known[i].empty();
+      MqttOptions options = SessionOptions(device, broker, i, sessions[i]);
+      const bool tells = options.status.has_value() && !filters.empty();
+      if (sessions[i].pipelines.empty() && !has_filters && !tells) continue;
+      plans.push_back({broker, std::move(options), std::move(sessions[i])});
     }
   }
   return plans;

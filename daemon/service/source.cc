@@ -179,6 +179,10 @@ void Source::Handle(const MqttEvent& event) {
 }
 
 void Source::LogSubscriptions(const MqttSubscribed& subscribed) {
+  if (options_.session.pipelines.empty()) {
+    log_->Info("broker `" + options_.broker + "`: no pipeline needs the session `" +
+               options_.mqtt.client_id + "`; it has no subscriptions any more");
+  }
   for (const MqttSubscriptionResult& result : subscribed.results) {
     if (!result.granted) {
       log_->Error("broker `" + options_.broker + "`: subscription to `" + result.filter +

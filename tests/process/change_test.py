@@ -212,6 +212,36 @@ def another_spread(programs):
         stop(bed)
 
 
+def neighbours_come_and_go(programs):
+    """What others want in part or beside it takes and gives nothing to a pipeline that stays."""
+    relay = RELAY.replace("  - filter: value % 2 == REST\n", "  - filter: \"true\"\n").replace("broker: site, ", "")
+    with harness.Bed(programs, ["persistence true"]) as bed:
+        bed.configure(workers=1)
+        files = {name: bed.write(f"{name}.yaml", relay.replace("name: relay", f"name: {name}")
+                                 .replace("plant/{machine}", topic).replace("out/{machine}", f"out/{name}"))
+                 for name, topic in (("stays", "plant/+/value"), ("beside", "plant/m/+"), ("wide", "plant/#"))}
+        sent = 0
+
+        def send_more(count):
+            publisher = bed.publisher()
+            for i in range(count):
+                publisher.send("plant/x/value", json.dumps({"value": i}))
+            publisher.finish()
+            return count
+
+        phases = (["stays"], ["beside", "stays"], ["stays"], ["wide", "beside", "stays"], ["beside", "stays"])
+        for names in phases:
+            mark = bed.start_daemon(*[files[name] for name in names])
+            bed.wait_connected(mark)
+            sent += send_more(50)
+            harness.wait_for(lambda: bed.status("stays")["received"] >= sent, 30,
+                             lambda: f"{names}: {sent} sent, {bed.status('stays')}")
+            assert bed.status("stays")["received"] == sent, (names, sent, bed.status("stays"))
+            stop(bed)
+            sent += send_more(50)
+        assert "no pipeline needs the session" in bed.log(), bed.log()
+
+
 def a_sink_that_is_gone(programs):
     """Results that wait for one go to the dead letters, those for others to theirs."""
     late = 'late:\n  mqtt: { broker: site, topic: "late/{device}" }\n'
@@ -251,4 +281,4 @@ def a_sink_that_is_gone(programs):
 if __name__ == "__main__":
     harness.main(a_changed_plan_waits_for_room, other_stages_while_upstream_is_away,
                  other_stages_and_a_renamed_broker, other_stages_under_load,
-                 other_stages_when_idle, another_spread, a_sink_that_is_gone)
+                 other_stages_when_idle, another_spread, neighbours_come_and_go, a_sink_that_is_gone)

@@ -43,10 +43,55 @@ TEST(PlanSessions, GivesEverySessionEveryMessageOnce) {
       {"third fits the second",
        {{"a/+/c", 1}, {"a/b/+", 1}, {"a/b/d", 1}},
        "a/+/c@1 a/b/d@1 |02 ; a/b/+@1 |1"},
+      {"in part below a wider one",
+       {{"a/#", 1}, {"a/+/c", 1}, {"a/b/+", 1}},
+       "a/#@1 |01 ; a/b/+@1 |2"},
       {"shared beside plain", {{"a/b", 1}, {"$share/g/a/b", 1}}, "a/b@1 |0 ; $share/g/a/b@1 |1"},
   };
   for (const Case& each : cases) {
-    EXPECT_EQ(Describe(PlanSessions(Wanted(each.wanted))), each.expected) << each.name;
+    EXPECT_EQ(Describe(PlanSessions(Wanted(each.wanted), {})), each.expected) << each.name;
+  }
+}
+
+struct KnownCase {
+  const char* name;
+  std::vector<std::pair<const char*, int>> wanted;
+  std::vector<std::vector<const char*>> known;
+  const char* expected;
+};
+
+// What waits at the broker comes over the session that had the filter.
+TEST(PlanSessions, AFilterStaysWhereItIs) {
+  const KnownCase cases[] = {
+      {"a neighbour in front of it",
+       {{"a/b/+", 1}, {"a/+/c", 1}},
+       {{"a/+/c"}},
+       "a/+/c@1 |1 ; a/b/+@1 |0"},
+      {"the first session is given up", {{"a/b/+", 1}}, {{"a/+/c"}, {"a/b/+"}}, "| ; a/b/+@1 |0"},
+      {"a wider neighbour in front, which it rides on",
+       {{"a/#", 1}, {"a/+/c", 1}, {"a/b/+", 1}},
+       {{"a/+/c"}, {"a/b/+"}},
+       "a/#@1 |01 ; a/b/+@1 |2"},
+      {"the wider one is gone",
+       {{"a/b/+", 1}, {"a/+/c", 1}},
+       {{"x"}, {"a/#"}},
+       "a/+/c@1 |1 ; a/b/+@1 |0"},
+      {"nothing of what is known", {{"a/b", 1}}, {{}, {"x"}}, "a/b@1 |0 ; |"},
+      {"another group is another filter",
+       {{"$share/g/a", 1}, {"a", 1}},
+       {{"a"}},
+       "a@1 |1 ; $share/g/a@1 |0"},
+      {"nobody wants anything", {}, {{"a"}}, "|"},
+  };
+  for (const KnownCase& each : cases) {
+    std::vector<std::vector<TopicFilter>> known;
+    for (const std::vector<const char*>& filters : each.known) {
+      known.emplace_back();
+      for (const char* filter : filters) {
+        known.back().push_back(TopicFilter::Parse(filter).value());
+      }
+    }
+    EXPECT_EQ(Describe(PlanSessions(Wanted(each.wanted), known)), each.expected) << each.name;
   }
 }
 
