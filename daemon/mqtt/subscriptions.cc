@@ -102,8 +102,12 @@ SubscriptionPlan PlanSubscriptions(MqttVersion version, Identifiers identifiers,
       return want.filter == one.subscription.filter;
     });
   };
-  const bool told =
-      identifiers == Identifiers::kAvailable && !std::all_of(known.begin(), known.end(), is_wanted);
+  const auto is_new = [&](const MqttSubscription& want) {
+    return Find(known, want.filter) == nullptr;
+  };
+  const bool told = identifiers == Identifiers::kAvailable &&
+                    !std::all_of(known.begin(), known.end(), is_wanted) &&
+                    std::any_of(wanted.begin(), wanted.end(), is_new);
   ChangeMark mark{told ? FreshGeneration(known) : 0, 0};
   for (const KnownSubscription& one : known) {
     if (is_wanted(one)) continue;

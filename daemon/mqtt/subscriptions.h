@@ -57,8 +57,8 @@ struct SubscriptionPlan {
 enum class Identifiers { kNone, kAvailable };  // MQTT 5, where the broker has them
 
 // `known`: what the session may have; empty when the broker has lost it. MQTT 5 subscribes
-// to everything again: that brings no retained messages a second time. Where filters are given up,
-// these and the new ones get identifiers first, so that copies can be told.
+// to everything again: that brings no retained messages a second time. Where filters are given up
+// for new ones, both get identifiers first, so that copies can be told.
 SubscriptionPlan PlanSubscriptions(MqttVersion version, Identifiers identifiers,
                                    const std::vector<MqttSubscription>& wanted,
                                    const std::vector<KnownSubscription>& known);

@@ -78,7 +78,7 @@ TEST(Subscriptions, AKeptSessionGetsTheDifference) {
   const SubscriptionPlan five =
       PlanSubscriptions(MqttVersion::k5, Identifiers::kAvailable, wanted, known);
   EXPECT_THAT(five.unsubscribe, ElementsAre("gone"));
-  EXPECT_THAT(Filters(five.subscribe), ElementsAre("kept", "unsure", "other", "new"));
+  EXPECT_THAT(Filters(five.subscribe), ElementsAre("gone", "kept", "unsure", "other", "new"));
   // What is certain stays so: nothing has to be written for a mere reconnect.
   EXPECT_EQ(five.known[1], Known("kept", 1, true));
 }
@@ -115,6 +115,9 @@ TEST(Subscriptions, WhatIsGivenUpAndWhatIsNewHaveIdentifiers) {
   EXPECT_THAT(fourth.known, ElementsAre(Known("+/b", 1, false), Known("b", 1, true)));
   EXPECT_TRUE(fourth.has_copies);
   EXPECT_FALSE(plan({Wanted("+/b")}, {Known("+/b", 1, true)}).has_copies);
+  // Nothing is new beside it.
+  EXPECT_THAT(Filters(plan({Wanted("b")}, {Known("a", 1, true), Known("b", 1, true)}).subscribe),
+              ElementsAre("b"));
   // A broker without identifiers.
   const SubscriptionPlan without = PlanSubscriptions(MqttVersion::k5, Identifiers::kNone,
                                                      {Wanted("a/#")}, {Known("a/+", 1, true)});
