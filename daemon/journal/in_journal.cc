@@ -134,6 +134,7 @@ Appended InJournal::AppendNews(InputKind kind, Time arrival, Time since) {
   const std::lock_guard lock(mutex_);
   const std::int64_t at = Microseconds(since);
   const std::int64_t now = Microseconds(arrival);
+  LookForAbsence(now);
   const bool pauses = kind == InputKind::kPause;
   if (in_->pause_is_untold != 0) NoteStood(in_->stood_since, pauses ? now : at);
   const bool is_full = !writer_->HasRoom(kNewsBytes + RoomOfUntold());
@@ -185,11 +186,12 @@ void InJournal::NoteStood(std::int64_t since, std::int64_t until) {
 }
 
 inline void InJournal::LookForAbsence(std::int64_t now) {
-  if (now - kLate <= in_->armed.load(std::memory_order_relaxed)) [[likely]]
+  std::int64_t armed = in_->armed.load(std::memory_order_relaxed);
+  if (now - kLate <= armed) [[likely]]
     return;
   NoteStood(in_->up_until, now);
-  in_->up_until = now;  // once
-  in_->armed.store(INT64_MAX, std::memory_order_relaxed);
+  in_->up_until = now;  // once, unless the loop has armed it again
+  in_->armed.compare_exchange_strong(armed, INT64_MAX, std::memory_order_relaxed);
 }
 
 void InJournal::NoteUp(Time now) {
@@ -210,7 +212,9 @@ Appended InJournal::AppendExchange(InputKind kind, const ExchangeOrigin& origin,
     incarnation = origin.incarnation;
   }
   if (origin.sequence < high) return Appended::kRedelivered;
-  if (!writer_->HasRoom(RingBytes(0, payload.size()) + plan_room_)) return Appended::kFull;
+  // A plan that waits wants room for time, too.
+  const std::uint64_t reserve = plan_room_ == 0 ? 0 : plan_room_ + kTimeReserve + RoomOfUntold();
+  if (!writer_->HasRoom(RingBytes(0, payload.size()) + reserve)) return Appended::kFull;
   RecordHeader header{};
   header.kind = static_cast<std::uint8_t>(kind);
   header.sequence = origin.sequence;

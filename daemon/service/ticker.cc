@@ -6,10 +6,11 @@
 namespace runnel {
 namespace {
 
-// Closest that two ticks of a pipeline stand.
+// Closest that two ticks of a task stand.
 constexpr Duration kResolution = std::chrono::milliseconds(10);
-// How soon a full journal is tried again.
+// How soon a full journal is tried again, and a task that has not read its last tick.
 constexpr Duration kRetry = std::chrono::milliseconds(100);
+constexpr Duration kUnread = std::chrono::seconds(1);
 // Longest sleep: the wall clock may be set while the timer counts, and what the journals know of
 // when the daemon was there is as old as that.
 constexpr Duration kLongest = std::chrono::seconds(60);
@@ -23,8 +24,7 @@ Ticker::Ticker(asio::io_context& loop, TaskSet& tasks, std::vector<Ringer*> work
       options_(std::move(options)),
       timer_(loop),
       waiting_(tasks.pipelines().size(), false),
-      ticked_(tasks.pipelines().size()),
-      tick_ends_(tasks.tasks().size()) {}
+      ticked_(tasks.tasks().size()) {}
 
 void Ticker::Run() {
   if (stopped_) return;
@@ -37,51 +37,58 @@ void Ticker::Run() {
   for (std::size_t pipeline = 0; pipeline < tasks_->pipelines().size(); ++pipeline) {
     // Of those that end nothing waits for time.
     if (waiting_[pipeline] || tasks_->pipelines()[pipeline].retired) continue;
-    const Time deadline = EarliestOf(pipeline);
-    if (deadline == Time::max()) continue;
-    if (deadline <= now && now >= ticked_[pipeline] + kResolution) {
-      // The worker announces its next deadline when it has seen the tick, and rings.
-      if (!Tick(pipeline, now)) next = std::min(next, now + kRetry);
-      ticked_[pipeline] = now;
-      continue;
-    }
-    next = std::min(next, std::max(deadline, ticked_[pipeline] + kResolution));
+    const Deadlines deadlines = DeadlinesOf(pipeline, now);
+    next = std::min(next, deadlines.later);
+    if (deadlines.due != Time::min()) next = std::min(next, Tick(pipeline, deadlines.due, now));
   }
   Sleep(next, now);
 }
 
-Time Ticker::EarliestOf(std::size_t pipeline) const {
-  Time earliest = Time::max();
+Ticker::Deadlines Ticker::DeadlinesOf(std::size_t pipeline, Time now) const {
+  Deadlines deadlines;
   for (const RunningTask& task : tasks_->tasks()) {
     if (task.pipeline != pipeline) continue;
-    if (const std::optional<Time> deadline = task.journal->Deadline()) {
-      earliest = std::min(earliest, *deadline);
+    const std::optional<Time> deadline = task.journal->Deadline();
+    if (!deadline.has_value()) continue;
+    if (*deadline <= now) {
+      deadlines.due = std::max(deadlines.due, *deadline);
+    } else {
+      deadlines.later = std::min(deadlines.later, *deadline);
     }
   }
-  return earliest;
+  return deadlines;
 }
 
-bool Ticker::Tick(std::size_t pipeline, Time now) {
-  bool all = true;
-  bool any = false;
+Time Ticker::Tick(std::size_t pipeline, Time due, Time now) {
   const bool staged = tasks_->pipelines()[pipeline].plan->stages() > 1;
+  Time next = Time::max();
   for (std::size_t i = 0; i < tasks_->tasks().size(); ++i) {
     RunningTask& task = tasks_->tasks()[i];
     if (task.pipeline != pipeline || task.id.stage != 0) continue;
     const std::optional<Time> deadline = task.journal->Deadline();
     if (!staged && (!deadline.has_value() || *deadline > now)) continue;
-    // It has not come to the last one yet: more of them would only fill its journal.
-    if (task.journal->consumed() < tick_ends_[i]) continue;
-    if (task.journal->AppendTime(InputKind::kTick, now) != Appended::kDone) {
-      all = false;
-      continue;
-    }
-    tick_ends_[i] = task.journal->end();
-    workers_[task.worker]->Notify({});
-    any = true;
+    next = std::min(next, Tick(task, ticked_[i], staged ? due : *deadline, now));
   }
-  if (any) options_.on_tick();
-  return all;
+  return next;
+}
+
+Time Ticker::Tick(RunningTask& task, Ticked& last, Time due, Time now) {
+  const bool is_new = last.at < due;
+  // It has not come to the last one yet: more of them would only fill its journal.
+  if (task.journal->consumed() < last.end) return is_new ? now + kUnread : Time::max();
+  // The worker announces its next deadline when it has seen the tick, and rings. Where it wants
+  // the same still, what it waits for is not time.
+  if (last.end != 0 && now >= last.at) {
+    const Time earliest = last.at + (is_new ? kResolution : last.again);
+    if (now < earliest) return earliest;
+  }
+  if (task.journal->AppendTime(InputKind::kTick, now) != Appended::kDone) return now + kRetry;
+  last.again = is_new ? kResolution : std::min(2 * last.again, kLongest);
+  last.at = now;
+  last.end = task.journal->end();
+  workers_[task.worker]->Notify({});
+  options_.on_tick();
+  return Time::max();
 }
 
 void Ticker::Arm(Time when) {

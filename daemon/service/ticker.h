@@ -1,9 +1,10 @@
 // Ticker: brings time to the tasks that have asked for it.
 //
 // Each task announces when it wants a tick. The loop sleeps until the earliest of
-// these, appends `tick(now)` to the journals that are due, and never ticks one more
-// often than that. A task of a later stage is ticked through the first stage, so that
-// its time passes in order with its records.
+// these and appends `tick(now)` to the journals that are due: once, and where the task wants
+// the same still, less and less often. A task of a later stage is ticked through the first
+// stage, so that its time passes in order with its records. One that does not get on keeps no
+// other from its time.
 #pragma once
 
 #include <asio.hpp>
@@ -37,9 +38,23 @@ class Ticker final {
   void Stop();
 
  private:
+  // The latest deadline of a pipeline that is due, and the earliest that is not.
+  struct Deadlines {
+    Time due = Time::min();
+    Time later = Time::max();
+  };
+  // The last tick of a task.
+  struct Ticked {
+    Time at = Time::min();
+    std::uint64_t end = 0;  // where it ends in the journal
+    Duration again{};       // until the next, where that one was not enough
+  };
+
   void NoteUp(Time now);
-  Time EarliestOf(std::size_t pipeline) const;
-  bool Tick(std::size_t pipeline, Time now);  // whether every journal had room
+  Deadlines DeadlinesOf(std::size_t pipeline, Time now) const;
+  // Until when nothing more can be done.
+  Time Tick(std::size_t pipeline, Time due, Time now);
+  Time Tick(RunningTask& task, Ticked& last, Time due, Time now);
   // Tells the workers of all tasks when the loop looks for deadlines next.
   void Arm(Time when);
   void Sleep(Time until, Time now);
@@ -48,9 +63,8 @@ class Ticker final {
   std::vector<Ringer*> workers_;
   Options options_;
   asio::steady_timer timer_;
-  std::vector<bool> waiting_;             // by pipeline
-  std::vector<Time> ticked_;              // by pipeline: the last tick
-  std::vector<std::uint64_t> tick_ends_;  // by task: where its last tick ends in the journal
+  std::vector<bool> waiting_;   // by pipeline
+  std::vector<Ticked> ticked_;  // by task
   bool stopped_ = false;
 };
 

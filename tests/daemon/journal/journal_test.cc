@@ -192,6 +192,28 @@ TEST_F(JournalTest, ExchangeTakesEverySequenceOnce) {
 }
 
 // Files made anew count from 0 again.
+// Small records from the stage before would take all the room that there ever is.
+TEST_F(JournalTest, APlanThatWaitsGetsItsRoom) {
+  const auto journal = Open();
+  const std::string plan(1'000, 'p');
+  std::uint64_t sequence = 0;
+  const auto fill = [&] {
+    while (journal->AppendExchange(InputKind::kExchange, {0, 1, sequence}, {}, "x") ==
+           Appended::kDone) {
+      ++sequence;
+    }
+  };
+  fill();
+  EXPECT_EQ(journal->AppendPlan(7, plan, {}), Appended::kFull);
+  for (int i = 1; i <= 200; ++i) {
+    // The worker gets on by less than a plan needs.
+    work_->reclaim.store(static_cast<std::uint64_t>(i) * 64);
+    fill();
+    if (journal->AppendPlan(7, plan, {}) == Appended::kDone) return;
+  }
+  FAIL() << "the plan found no room";
+}
+
 TEST_F(JournalTest, ASourceThatWasMadeAnewIsNotItsPredecessor) {
   std::unique_ptr<InJournal> journal = Open();
   for (std::uint64_t incarnation = 7; incarnation < 9; ++incarnation) {

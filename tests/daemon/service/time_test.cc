@@ -20,6 +20,7 @@
 namespace runnel {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // A task as its worker has it in its hands: reads inputs, says what it has read and wants.
@@ -118,9 +119,50 @@ TEST_F(TimeTest, ATaskIsTickedWhenItsJournalHasRoomAgain) {
   worker.Wants(now_);
   ticker.Run();
   worker.ReadAll();
-  now_ += seconds(1);
+  now_ += milliseconds(150);
   loop_.run_one_for(seconds(30));  // the ticker's own timer, though nobody rings
   EXPECT_EQ(worker.ReadAll(), std::vector{InputKind::kTick});
+}
+
+// What is in its way is not time: ticks would fill the journals of the stages before.
+TEST_F(TimeTest, ATaskThatWantsTheSameStillIsTickedLessAndLessOften) {
+  Worker worker(*task_);
+  Ticker ticker(loop_, *tasks_, {&ringer_}, options_);
+  worker.Wants(now_);
+  std::size_t ticks = 0;
+  for (int i = 0; i < 36'000; ++i) {  // an hour
+    ticker.Run();
+    ticks += worker.ReadAll().size();
+    now_ += milliseconds(100);
+  }
+  EXPECT_GT(ticks, 60U);
+  EXPECT_LT(ticks, 80U);
+  // Another deadline is another matter.
+  worker.Wants(now_);
+  ticker.Run();
+  EXPECT_EQ(worker.ReadAll(), std::vector{InputKind::kTick});
+  ticker.Stop();
+}
+
+TEST_F(TimeTest, ATaskThatDoesNotGetOnKeepsNoOtherFromItsTime) {
+  const auto tasks = Open("/two", Pipelines(2)).value();
+  Worker stuck(tasks->tasks()[0]);
+  Worker other(tasks->tasks()[1]);
+  Ticker ticker(loop_, *tasks, {&ringer_}, options_);
+  stuck.Wants(now_);
+  ticker.Run();
+  other.Wants(now_ + milliseconds(60));
+  ticker.Run();
+  EXPECT_EQ(other.ReadAll(), std::vector<InputKind>());
+  now_ += milliseconds(60);
+  // The ticker's own timer; those that it has given up end first.
+  std::vector<InputKind> read;
+  for (int i = 0; i < 3 && read.empty(); ++i) {
+    loop_.run_one_for(seconds(30));
+    read = other.ReadAll();
+  }
+  EXPECT_EQ(read, std::vector{InputKind::kTick});
+  ticker.Stop();
 }
 
 class NewsTest : public TimeTest {
@@ -260,6 +302,21 @@ TEST_F(NewsTest, ADaemonThatStoodStillMakesNobodySilent) {
     // The tick that it has wanted meanwhile.
     EXPECT_EQ(worker_.ReadAll(), std::vector<InputKind>(message ? 1 : 0, InputKind::kTick));
   }
+  ticker.Stop();
+}
+
+// A connection that is lost or made is often the first thing that is noticed.
+TEST_F(NewsTest, NewsBehindAStandstillSayThatFirst) {
+  source_->OnEvent(MqttConnected{});
+  Ticker ticker(loop_, *tasks_, {&ringer_}, options_);
+  ticker.Run();
+  worker_.ReadAll();
+  const Time since = now_;
+  now_ += seconds(1'000);
+  source_->OnEvent(MqttConnectionLost{});
+  EXPECT_EQ(worker_.ReadAll(), (std::vector{InputKind::kStood, InputKind::kPause}));
+  EXPECT_EQ(worker_.since(InputKind::kStood), Microseconds(since));
+  EXPECT_EQ(worker_.until(InputKind::kStood), Microseconds(now_));
   ticker.Stop();
 }
 
