@@ -307,13 +307,19 @@ void MqttClient::Impl::EndRound() {
   std::vector<bool> gone(known_.size(), false);
   std::vector<std::string> reasons(known_.size());
   std::vector<int> granted(known_.size());
+  bool some_refused = false;
+  bool some_given_up = false;
   for (std::size_t i = 0; i < known_.size(); ++i) granted[i] = known_[i].subscription.qos;
   for (const Request& request : requests_) {
     const auto code = static_cast<std::uint8_t>(request.answer->code);
     const bool refused = !request.answer->ok || code >= kReasonFailure;
     gone[request.known] = request.subscribe == refused;
     known_[request.known].certain = request.subscribe && !refused;
-    if (!request.subscribe) continue;
+    if (!request.subscribe) {
+      some_given_up |= !refused;
+      continue;
+    }
+    some_refused |= refused;
     if (refused) reasons[request.known] = SubackWords(options_.version, code);
     granted[request.known] = refused ? 0 : code;
   }
@@ -331,6 +337,8 @@ void MqttClient::Impl::EndRound() {
   known_ = std::move(left);
   requests_.clear();
   SaveSubscriptions();
+  // A broker may have had no room for both: once more, now that it has.
+  if (some_refused && some_given_up) return BeginRound();
   Emit(std::move(subscribed));
 }
 

@@ -131,6 +131,29 @@ TEST(Wire, CopiesAreToldWhileAFilterIsChanged) {
   EXPECT_EQ(broker.ReadType(8).body.substr(2), Bytes({0, 0, 3}) + "a/#" + Bytes({0x11}));
 }
 
+// A broker that grants so many filters and no more.
+TEST(Wire, WhatIsRefusedBesideWhatIsGivenUpIsWantedOnceMore) {
+  FakeBroker broker;
+  MqttHarness client(TestOptions(broker.url(), "id", MqttVersion::k311));
+  client.Start({Subscription("a", 1)});
+  broker.Accept();
+  broker.Send(0x20, Bytes({0, 0}));
+  const auto answer = [&](int code) {
+    const MqttPacket subscribe = broker.ReadType(8);
+    broker.Send(0x90, PacketId(subscribe) + Bytes({code}));
+    return subscribe.body.substr(2);
+  };
+  answer(1);
+  client.WaitFor<MqttSubscribed>();
+  client.client().SetSubscriptions({Subscription("b", 1)});
+  const std::string wanted = answer(0x80);
+  broker.Send(0xb0, PacketId(broker.ReadType(10)));
+  EXPECT_EQ(answer(1), wanted);
+  const MqttSubscribed subscribed = client.WaitFor<MqttSubscribed>(2);
+  ASSERT_EQ(subscribed.results.size(), 1U);
+  EXPECT_TRUE(subscribed.results[0].granted);
+}
+
 TEST(Wire, IdentifiersAreLeftOutWhereTheBrokerHasNone) {
   FakeBroker broker;
   MqttHarness client(TestOptions(broker.url(), "id"));
