@@ -160,6 +160,11 @@ Status App::Prepare() {
   ticker.now = [this] { return Now(); };
   ticker.max_delay = limits.max_delay;
   ticker.on_tick = [this] { supervisor_->Watch(); };
+  ticker.on_set_back = [this](Duration by) {
+    log_->Warn("the clock is " + FormatDuration(std::chrono::floor<std::chrono::seconds>(by)) +
+               " behind what has come in before; until it has caught up no alarm about silence and "
+               "no window by arrival comes");
+  };
   ticker_ = std::make_unique<Ticker>(loop_, *tasks_, Ringers(), std::move(ticker));
 
   MakeSupervisor();

@@ -11,6 +11,8 @@ constexpr Duration kResolution = std::chrono::milliseconds(10);
 // How soon a full journal is tried again, and a task that has not read its last tick.
 constexpr Duration kRetry = std::chrono::milliseconds(100);
 constexpr Duration kUnread = std::chrono::seconds(1);
+// How far the clock may be set back without a word.
+constexpr Duration kSetBack = std::chrono::seconds(1);
 // Longest sleep: the wall clock may be set while the timer counts, and what the journals know of
 // when the daemon was there is as old as that.
 constexpr Duration kLongest = std::chrono::seconds(60);
@@ -24,11 +26,16 @@ Ticker::Ticker(asio::io_context& loop, TaskSet& tasks, std::vector<Ringer*> work
       options_(std::move(options)),
       timer_(loop),
       waiting_(tasks.pipelines().size(), false),
-      ticked_(tasks.tasks().size()) {}
+      ticked_(tasks.tasks().size()) {
+  for (const RunningTask& task : tasks.tasks()) {
+    latest_ = std::max(latest_, task.journal->up_before());
+  }
+}
 
 void Ticker::Run() {
   if (stopped_) return;
   const Time now = options_.now();
+  LookAtClock(now);
   NoteUp(now);
   // A deadline that is announced while these are read is earlier: its worker rings.
   Arm(Time::max());
@@ -42,6 +49,13 @@ void Ticker::Run() {
     if (deadlines.due != Time::min()) next = std::min(next, Tick(pipeline, deadlines.due, now));
   }
   Sleep(next, now);
+}
+
+void Ticker::LookAtClock(Time now) {
+  const bool behind = latest_ > now && latest_ - now > kSetBack;
+  if (behind && !told_) options_.on_set_back(latest_ - now);
+  told_ = behind;
+  latest_ = std::max(latest_, now);
 }
 
 Ticker::Deadlines Ticker::DeadlinesOf(std::size_t pipeline, Time now) const {

@@ -23,6 +23,8 @@ class Ticker final {
     std::function<Time()> now;  // the wall clock
     std::chrono::nanoseconds max_delay{2'000'000};
     std::function<void()> on_tick;  // a task was ticked: work has begun
+    // The clock is so far behind what the journals have: until it has caught up time stands still.
+    std::function<void(Duration)> on_set_back;
   };
 
   // All are borrowed.
@@ -50,6 +52,7 @@ class Ticker final {
     Duration again{};       // until the next, where that one was not enough
   };
 
+  void LookAtClock(Time now);
   void NoteUp(Time now);
   Deadlines DeadlinesOf(std::size_t pipeline, Time now) const;
   // Until when nothing more can be done.
@@ -65,6 +68,8 @@ class Ticker final {
   asio::steady_timer timer_;
   std::vector<bool> waiting_;   // by pipeline
   std::vector<Ticked> ticked_;  // by task
+  Time latest_ = Time::min();   // that the clock has shown, or a daemon before this one has seen
+  bool told_ = false;           // that it is behind that
   bool stopped_ = false;
 };
 

@@ -75,6 +75,7 @@ class TimeTest : public TaskSets {
   TimeTest() : tasks_(Open("/device", Pipelines(1)).value()), task_(&tasks_->tasks()[0]) {
     options_.now = [this] { return now_; };
     options_.on_tick = [] {};
+    options_.on_set_back = [this](Duration by) { set_back_.push_back(by); };
   }
 
   void FillJournal() {
@@ -93,6 +94,7 @@ class TimeTest : public TaskSets {
   Doorbell bell_ = Doorbell::Create().value();
   Ringer ringer_{awake_, bell_};
   Ticker::Options options_;
+  std::vector<Duration> set_back_;
 };
 
 TEST_F(TimeTest, ATaskIsNotTickedAgainBeforeItHasReadTheLastTick) {
@@ -142,6 +144,28 @@ TEST_F(TimeTest, ATaskThatWantsTheSameStillIsTickedLessAndLessOften) {
   ticker.Run();
   EXPECT_EQ(worker.ReadAll(), std::vector{InputKind::kTick});
   ticker.Stop();
+}
+
+// On the way, and while the daemon was away.
+TEST_F(TimeTest, AClockThatIsSetBackIsToldOnce) {
+  Ticker ticker(loop_, *tasks_, {&ringer_}, options_);
+  ticker.Run();
+  now_ -= seconds(3'600);
+  ticker.Run();
+  EXPECT_EQ(set_back_, std::vector<Duration>{seconds(3'600)});
+  now_ += seconds(100);
+  ticker.Run();
+  now_ += seconds(3'600);
+  ticker.Run();
+  EXPECT_EQ(set_back_.size(), 1U);
+  ticker.Stop();
+  set_back_.clear();
+  now_ -= seconds(7'200);
+  task_->journal = InJournal::Open(task_->files, {}).value();
+  Ticker next(loop_, *tasks_, {&ringer_}, options_);
+  next.Run();
+  EXPECT_EQ(set_back_, std::vector<Duration>{seconds(7'200)});
+  next.Stop();
 }
 
 TEST_F(TimeTest, ATaskThatDoesNotGetOnKeepsNoOtherFromItsTime) {
