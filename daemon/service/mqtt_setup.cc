@@ -112,10 +112,12 @@ MqttOptions SessionOptions(const DeviceConfig& device, const std::string& broker
   const BrokerConfig& config = *device.FindBroker(broker);
   MqttOptions options = OptionsOf(config, ClientId(config, broker, "", number));
   options.subscriptions_file = SubscriptionsFile(device, broker, number);
-  const bool store = options.version == MqttVersion::k311 &&
-                     std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
-                                 [](const PlannedSubscription& s) { return s.qos == 2; });
-  if (store) options.inbound_store = device.runtime + "/paho";
+  // Of one that is not needed any more it is not known what waits.
+  const bool exactly_once = session.pipelines.empty() ||
+                            std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
+                                        [](const PlannedSubscription& s) { return s.qos == 2; });
+  if (options.version == MqttVersion::k311 && exactly_once)
+    options.inbound_store = device.runtime + "/paho";
   if (number != 0 || config.status.empty()) return options;
   MqttStatusTopic status;
   status.topic = config.status;

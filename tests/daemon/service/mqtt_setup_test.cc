@@ -1,4 +1,5 @@
-// Where results of an earlier plan go when brokers and sinks have changed.
+// Where results of an earlier plan go when brokers and sinks have changed, and over which sessions
+// messages come when there were others.
 #include "daemon/service/mqtt_setup.h"
 
 #include <gtest/gtest.h>
@@ -7,8 +8,11 @@
 #include <string>
 
 #include "config/config.h"
+#include "daemon/mqtt/subscriptions.h"
+#include "daemon/posix/files.h"
 #include "daemon/service/retirement.h"
 #include "pipelines/plan/registry.h"
+#include "tests/daemon/ingest/task_set_fixture.h"
 
 namespace runnel {
 namespace {
@@ -56,6 +60,73 @@ TEST(MqttSetup, TasksWithoutABrokerForTheirResultsCannotEnd) {
   ASSERT_FALSE(cannot.ok());
   EXPECT_EQ(cannot.error().message,
             "its results go to the broker `site`, which is not in the configuration any more");
+}
+
+class Sources : public TaskSets {
+ protected:
+  Sources() : tasks_(Open("/device").value()) {
+    device_ = DeviceWith({"local", "other"});
+    device_.state = folder_ + "/device/state";
+    fs::create_directories(device_.state);
+    for (auto& [name, broker] : device_.brokers) broker.client_id = name;
+  }
+
+  void Known(const std::string& session, const std::vector<std::string>& filters) {
+    std::vector<KnownSubscription> known;
+    for (const std::string& filter : filters) known.push_back({{filter}, 0, true});
+    const std::string path = device_.state + "/subscriptions." + session;
+    ASSERT_TRUE(WriteFileAtomically(path, EncodeSubscriptions(known)).ok());
+  }
+  // `client id: filters` for each, and whether it tells the status.
+  std::string Planned() {
+    std::string text;
+    for (const SourcePlan& plan : PlanSources(device_, *tasks_)) {
+      text += plan.mqtt.client_id + (plan.mqtt.status.has_value() ? "!" : "") + ":";
+      for (const PlannedSubscription& one : plan.session.subscriptions) {
+        text += " " + one.filter.wire();
+      }
+      text += "\n";
+    }
+    return text;
+  }
+
+  std::unique_ptr<TaskSet> tasks_;
+  DeviceConfig device_;
+};
+
+TEST_F(Sources, TheFirstTimeThereIsOneSession) { EXPECT_EQ(Planned(), "local!: in/+\n"); }
+
+TEST_F(Sources, AFilterStaysInItsSessionAndOthersAreEmptied) {
+  Known("local.1", {"x"});
+  Known("local.2", {"in/+"});
+  Known("local.3", {});
+  Known("other.1", {"y"});
+  EXPECT_EQ(Planned(), "local!:\nlocal-2: in/+\nother!:\n");
+  // When that is done.
+  Known("local.1", {});
+  Known("other.1", {});
+  EXPECT_EQ(Planned(), "local!:\nlocal-2: in/+\n");
+  device_.brokers[0].second.status.clear();
+  EXPECT_EQ(Planned(), "local-2: in/+\n");
+  // Nothing waits in a session that ends with its connection.
+  device_.brokers[0].second.session = Session::kClean;
+  EXPECT_EQ(Planned(), "local: in/+\n");
+}
+
+TEST_F(Sources, ADamagedFileOfSubscriptionsIsOneThatKnowsNothing) {
+  ASSERT_TRUE(WriteFileAtomically(device_.state + "/subscriptions.local.1", "nonsense").ok());
+  Known("local.2", {"in/+"});
+  EXPECT_EQ(Planned(), "local!:\nlocal-2: in/+\n");
+}
+
+// What the broker still sends over it is not known.
+TEST_F(Sources, AnEmptySessionOfMqtt311IsReadyForAnyQuality) {
+  device_.brokers[1].second.version = ProtocolVersion::k311;
+  Known("other.1", {"y"});
+  const std::vector<SourcePlan> plans = PlanSources(device_, *tasks_);
+  ASSERT_EQ(plans.size(), 2U);
+  EXPECT_TRUE(plans[0].mqtt.inbound_store.empty());
+  EXPECT_FALSE(plans[1].mqtt.inbound_store.empty());
 }
 
 }  // namespace
