@@ -252,7 +252,7 @@ void Supervisor::Restart(Child& child, std::size_t index) {
     Status started = StartProcess(child, index);
     if (started.ok()) started = GiveWork(index);
     if (started.ok()) {
-      if (on_restart) on_restart();
+      if (on_restart && !IsUplink(index)) on_restart();
       return;
     }
     log_->Error("starting " + child.name + ": " + started.error().message);

@@ -58,7 +58,7 @@ class Supervisor final {
 
   // What the uplink says on its channel (see uplink/protocol.h).
   std::function<void(std::string_view)> on_uplink_message;
-  // Called when a process has been started again.
+  // Called when a worker has been started again.
   std::function<void()> on_restart;
   // Called when a worker may now be asleep, so that a new wake-up calls Watch again.
   std::function<void()> on_quiet;
