@@ -1,9 +1,15 @@
 #include "daemon/ingest/sessions.h"
 
 #include <algorithm>
+#include <span>
+
+#include "pipelines/base/bytes.h"
+#include "pipelines/base/crc32c.h"
 
 namespace runnel {
 namespace {
+
+constexpr std::string_view kMagic = "runnel-sessions-1\n";
 
 bool SameGroup(const TopicFilter& a, const TopicFilter& b) {
   return a.share_group() == b.share_group();
@@ -42,30 +48,88 @@ bool PutInto(Draft& draft, const WantedFilter& wanted) {
   return true;
 }
 
-// How near what a session has is to a filter.
-enum class Nearness { kSame, kCovers, kAny };
+// How near what a session has is to what a pipeline wants, the nearest first.
+enum class Nearness { kOwn, kSame, kPipeline, kCovers, kAny };
+constexpr Nearness kAllNearness[] = {Nearness::kOwn, Nearness::kSame, Nearness::kPipeline,
+                                     Nearness::kCovers, Nearness::kAny};
 
-bool IsNear(const std::vector<TopicFilter>& known, const TopicFilter& filter, Nearness nearness) {
-  if (nearness == Nearness::kAny) return true;
-  return std::any_of(known.begin(), known.end(), [&](const TopicFilter& one) {
-    if (nearness == Nearness::kSame) return one.wire() == filter.wire();
-    return SameGroup(one, filter) && Covers(one, filter);
-  });
+bool IsNear(const KnownFilter& known, const WantedFilter& wanted, Nearness nearness) {
+  const bool same = known.filter.wire() == wanted.filter.wire();
+  const bool own = known.pipeline == wanted.name;
+  switch (nearness) {
+    case Nearness::kOwn:
+      return same && own;
+    case Nearness::kSame:
+      return same;
+    case Nearness::kPipeline:
+      return own;
+    case Nearness::kCovers:
+      return SameGroup(known.filter, wanted.filter) && Covers(known.filter, wanted.filter);
+    case Nearness::kAny:
+      return true;
+  }
+  return true;
+}
+
+bool IsNear(const std::vector<KnownFilter>& known, const WantedFilter& wanted, Nearness nearness) {
+  return nearness == Nearness::kAny ||
+         std::any_of(known.begin(), known.end(),
+                     [&](const KnownFilter& one) { return IsNear(one, wanted, nearness); });
+}
+
+Error Damaged(std::string_view what) {
+  return Error{ErrorKind::kGiveUp, "the list of sessions is damaged: " + std::string(what)};
 }
 
 }  // namespace
 
+std::string EncodePlaces(const std::vector<FilterPlace>& places) {
+  ByteWriter writer;
+  writer.Raw(kMagic);
+  writer.Varint(places.size());
+  for (const FilterPlace& one : places) {
+    writer.U32(one.session);
+    writer.String(one.pipeline);
+    writer.String(one.filter);
+  }
+  writer.U32(Crc32c(std::as_bytes(std::span(writer.bytes()))));
+  return writer.Take();
+}
+
+Result<std::vector<FilterPlace>> DecodePlaces(std::string_view bytes) {
+  if (!bytes.starts_with(kMagic) || bytes.size() < kMagic.size() + 4) {
+    return Damaged("it does not begin as expected");
+  }
+  ByteReader checksum(bytes.substr(bytes.size() - 4));
+  bytes.remove_suffix(4);
+  if (checksum.U32() != Crc32c(std::as_bytes(std::span(bytes)))) {
+    return Damaged("the checksum does not match");
+  }
+  ByteReader reader(bytes.substr(kMagic.size()));
+  const std::uint64_t count = reader.Varint();
+  std::vector<FilterPlace> places;
+  for (std::uint64_t i = 0; i < count && reader.ok(); ++i) {
+    FilterPlace one;
+    one.session = reader.U32();
+    one.pipeline = reader.String();
+    one.filter = reader.String();
+    places.push_back(std::move(one));
+  }
+  if (!reader.ok() || !reader.AtEnd()) return Damaged("its length does not match");
+  return places;
+}
+
 std::vector<PlannedSession> PlanSessions(const std::vector<WantedFilter>& wanted,
-                                         const std::vector<std::vector<TopicFilter>>& known) {
+                                         const std::vector<std::vector<KnownFilter>>& known) {
   std::vector<Draft> drafts(known.size());
   std::vector<bool> placed(wanted.size(), false);
   const auto place = [&](const WantedFilter& each, Nearness nearness) {
     for (std::size_t i = 0; i < known.size(); ++i) {
-      if (IsNear(known[i], each.filter, nearness) && PutInto(drafts[i], each)) return true;
+      if (IsNear(known[i], each, nearness) && PutInto(drafts[i], each)) return true;
     }
     return false;
   };
-  for (const Nearness nearness : {Nearness::kSame, Nearness::kCovers, Nearness::kAny}) {
+  for (const Nearness nearness : kAllNearness) {
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       if (!placed[i]) placed[i] = place(wanted[i], nearness);
     }

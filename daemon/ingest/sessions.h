@@ -13,9 +13,11 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/ingest/topic_filter.h"
+#include "pipelines/base/result.h"
 
 namespace runnel {
 
@@ -23,6 +25,26 @@ struct WantedFilter {
   std::size_t pipeline = 0;
   TopicFilter filter;
   int qos = 1;
+  std::string name = {};  // of the pipeline
+};
+
+// Which session a pipeline's messages came over, whether its filter is a subscription or rides on
+// a wider one.
+struct FilterPlace {
+  std::string pipeline;
+  std::string filter;  // as sent to the broker
+  std::uint32_t session = 0;
+
+  friend bool operator==(const FilterPlace&, const FilterPlace&) = default;
+};
+// The file that says so to the next start.
+std::string EncodePlaces(const std::vector<FilterPlace>& places);
+Result<std::vector<FilterPlace>> DecodePlaces(std::string_view bytes);
+
+// What a session may have at the broker, or had for a pipeline.
+struct KnownFilter {
+  TopicFilter filter;
+  std::string pipeline = {};  // empty: a subscription
 };
 
 struct PlannedSubscription {
@@ -36,9 +58,9 @@ struct PlannedSession {
 };
 
 // Session by session, by their numbers; without pipelines where one is not needed any more.
-// `known`: the filters that each may have at the broker. Deterministic; the order of `wanted`
+// `known`: of each, from earlier on. Deterministic; the order of `wanted`
 // decides between equals.
 std::vector<PlannedSession> PlanSessions(const std::vector<WantedFilter>& wanted,
-                                         const std::vector<std::vector<TopicFilter>>& known);
+                                         const std::vector<std::vector<KnownFilter>>& known);
 
 }  // namespace runnel

@@ -228,7 +228,11 @@ Status App::MakeSources() {
   };
   stalls_ = std::make_unique<StallWatch>(loop_, *tasks_, *log_, std::move(stalls));
   control_ = std::make_unique<PahoControl>();
-  for (SourcePlan& plan : PlanSources(options_.device, *tasks_)) {
+  std::vector<SourcePlan> plans = PlanSources(options_.device, *tasks_);
+  if (Status remembered = RememberSessions(options_.device, *tasks_, plans); !remembered.ok()) {
+    log_->Warn(remembered.error().message);
+  }
+  for (SourcePlan& plan : plans) {
     Source::Options options;
     options.broker = plan.broker;
     options.mqtt = std::move(plan.mqtt);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "daemon/mqtt/subscriptions.h"
+#include "daemon/posix/files.h"
 
 namespace runnel {
 namespace {
@@ -87,24 +88,53 @@ std::string SubscriptionsFile(const DeviceConfig& device, const std::string& bro
   return device.state + "/subscriptions." + broker + "." + std::to_string(session + 1);
 }
 
-// What the broker's sessions may have from earlier on, session by session.
-std::vector<std::vector<TopicFilter>> KnownFilters(const DeviceConfig& device,
+std::string PlacesFile(const DeviceConfig& device, const std::string& broker) {
+  return device.state + "/sessions." + broker;
+}
+
+bool IsKept(const DeviceConfig& device, const std::string& broker) {
+  return device.FindBroker(broker)->session == Session::kPersistent;
+}
+
+Result<std::string> ReadPlaces(const DeviceConfig& device, const std::string& broker) {
+  constexpr std::size_t kFileMax = 64 << 20;
+  return ReadFile(PlacesFile(device, broker), kFileMax);
+}
+
+// What the broker's sessions may have from earlier on, session by session. Of a file that cannot
+// be read nothing is known; the clients say what is wrong with theirs.
+std::vector<std::vector<KnownFilter>> KnownFilters(const DeviceConfig& device,
                                                    const std::string& broker) {
-  std::vector<std::vector<TopicFilter>> known;
-  if (device.FindBroker(broker)->session != Session::kPersistent) return known;
+  std::vector<std::vector<KnownFilter>> known;
+  if (!IsKept(device, broker)) return known;
+  const auto know = [&](std::size_t session, const std::string& text, std::string pipeline) {
+    Result<TopicFilter> filter = TopicFilter::Parse(text);
+    if (filter.ok()) known[session].push_back({std::move(filter).value(), std::move(pipeline)});
+  };
   while (known.size() < kSessionsMax) {
     const std::string path = SubscriptionsFile(device, broker, known.size());
     if (::access(path.c_str(), F_OK) != 0) break;
-    std::vector<TopicFilter>& filters = known.emplace_back();
-    // The client says what is wrong with the file.
+    known.emplace_back();
     const Result<std::vector<KnownSubscription>> subscriptions = ReadSubscriptions(path);
     if (!subscriptions.ok()) continue;
     for (const KnownSubscription& one : subscriptions.value()) {
-      Result<TopicFilter> filter = TopicFilter::Parse(one.subscription.filter);
-      if (filter.ok()) filters.push_back(std::move(filter).value());
+      know(known.size() - 1, one.subscription.filter, {});
     }
   }
+  const Result<std::string> bytes = ReadPlaces(device, broker);
+  if (!bytes.ok()) return known;
+  const Result<std::vector<FilterPlace>> places = DecodePlaces(bytes.value());
+  if (!places.ok()) return known;
+  for (const FilterPlace& one : places.value()) {
+    // Of one without subscriptions nothing can wait.
+    if (one.session < known.size()) know(one.session, one.filter, one.pipeline);
+  }
   return known;
+}
+
+bool HasSubscriptions(const std::vector<KnownFilter>& known) {
+  return std::any_of(known.begin(), known.end(),
+                     [](const KnownFilter& one) { return one.pipeline.empty(); });
 }
 
 MqttOptions SessionOptions(const DeviceConfig& device, const std::string& broker,
@@ -139,23 +169,48 @@ std::vector<SourcePlan> PlanSources(const DeviceConfig& device, const TaskSet& t
     const MqttSource& source = tasks.pipelines()[i].plan->source();
     Result<TopicFilter> filter = TopicFilter::Parse(source.topic);
     if (!filter.ok()) continue;  // the plan was checked with the same parser
-    wanted[BrokerName(device, source.broker)].push_back(
-        {i, std::move(filter).value(), static_cast<int>(source.qos)});
+    wanted[BrokerName(device, source.broker)].push_back({i, std::move(filter).value(),
+                                                         static_cast<int>(source.qos),
+                                                         tasks.pipelines()[i].plan->name()});
   }
   std::vector<SourcePlan> plans;
   for (const auto& [broker, filters] : wanted) {
-    const std::vector<std::vector<TopicFilter>> known = KnownFilters(device, broker);
+    const std::vector<std::vector<KnownFilter>> known = KnownFilters(device, broker);
     std::vector<PlannedSession> sessions = PlanSessions(filters, known);
     for (std::size_t i = 0; i < sessions.size(); ++i) {
       // One that is not needed any more has to give up what it has. The status is the first one's.
-      const bool has_filters = i < known.size() && !known[i].empty();
+      const bool has_filters = i < known.size() && HasSubscriptions(known[i]);
       MqttOptions options = SessionOptions(device, broker, i, sessions[i]);
       const bool tells = options.status.has_value() && !filters.empty();
       if (sessions[i].pipelines.empty() && !has_filters && !tells) continue;
-      plans.push_back({broker, std::move(options), std::move(sessions[i])});
+      plans.push_back(
+          {broker, std::move(options), std::move(sessions[i]), static_cast<std::uint32_t>(i)});
     }
   }
   return plans;
+}
+
+Status RememberSessions(const DeviceConfig& device, const TaskSet& tasks,
+                        const std::vector<SourcePlan>& plans) {
+  for (const auto& [broker, config] : device.brokers) {
+    if (!IsKept(device, broker)) continue;
+    std::vector<FilterPlace> places;
+    for (const SourcePlan& plan : plans) {
+      if (plan.broker != broker) continue;
+      for (const std::size_t pipeline : plan.session.pipelines) {
+        const Plan& wants = *tasks.pipelines()[pipeline].plan;
+        const Result<TopicFilter> filter = TopicFilter::Parse(wants.source().topic);
+        places.push_back({wants.name(), filter.value().wire(), plan.number});
+      }
+    }
+    const std::string bytes = EncodePlaces(places);
+    const Result<std::string> before = ReadPlaces(device, broker);
+    if (before.ok() ? before.value() == bytes : places.empty()) continue;
+    if (Status saved = WriteFileAtomically(PlacesFile(device, broker), bytes); !saved.ok()) {
+      return saved;
+    }
+  }
+  return {};
 }
 
 std::string UpstreamOf(const DeviceConfig& device, const MqttSink& sink, const Plan* now) {

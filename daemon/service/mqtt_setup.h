@@ -26,8 +26,12 @@ struct SourcePlan {
   std::string broker;
   MqttOptions mqtt;
   PlannedSession session;
+  std::uint32_t number = 0;  // of the session, from 0
 };
 std::vector<SourcePlan> PlanSources(const DeviceConfig& device, const TaskSet& tasks);
+// Writes which session each pipeline has, for the next PlanSources.
+Status RememberSessions(const DeviceConfig& device, const TaskSet& tasks,
+                        const std::vector<SourcePlan>& plans);
 
 // The broker that results of a sink go to, by name. Where an earlier plan of a pipeline has one
 // that is not in the configuration any more: that of the sink of the same name in the plan of `now`

@@ -8,7 +8,8 @@ namespace {
 std::vector<WantedFilter> Wanted(const std::vector<std::pair<const char*, int>>& filters) {
   std::vector<WantedFilter> wanted;
   for (const auto& [text, qos] : filters) {
-    wanted.push_back({wanted.size(), TopicFilter::Parse(text).value(), qos});
+    const std::string name = "p" + std::to_string(wanted.size());
+    wanted.push_back({wanted.size(), TopicFilter::Parse(text).value(), qos, name});
   }
   return wanted;
 }
@@ -81,17 +82,46 @@ TEST(PlanSessions, AFilterStaysWhereItIs) {
        {{"$share/g/a", 1}, {"a", 1}},
        {{"a"}},
        "a@1 |1 ; $share/g/a@1 |0"},
+      {"one that rode, and a new one in front",
+       {{"a/+/c", 1}, {"a/#", 1}, {"a/b/+", 1}},
+       {{"a/#", "p1=a/#", "p2=a/b/+"}},
+       "a/#@1 |12 ; a/+/c@1 |0"},
+      {"another filter of a pipeline",
+       {{"a/+/c", 1}, {"a/d", 1}},
+       {{"a/+/c", "p0=a/+/c"}, {"b/#", "p1=b/#"}},
+       "a/+/c@1 |0 ; a/d@1 |1"},
+      {"what is its own comes before what has the same",
+       {{"a", 1}},
+       {{"a"}, {"a", "p0=a"}},
+       "| ; a@1 |0"},
       {"nobody wants anything", {}, {{"a"}}, "|"},
   };
   for (const KnownCase& each : cases) {
-    std::vector<std::vector<TopicFilter>> known;
+    std::vector<std::vector<KnownFilter>> known;
     for (const std::vector<const char*>& filters : each.known) {
       known.emplace_back();
-      for (const char* filter : filters) {
-        known.back().push_back(TopicFilter::Parse(filter).value());
+      for (const std::string text : filters) {
+        // `pipeline=filter` or a subscription.
+        const std::size_t sign = text.find('=');
+        const bool is_own = sign != std::string::npos;
+        known.back().push_back({TopicFilter::Parse(is_own ? text.substr(sign + 1) : text).value(),
+                                is_own ? text.substr(0, sign) : ""});
       }
     }
     EXPECT_EQ(Describe(PlanSessions(Wanted(each.wanted), known)), each.expected) << each.name;
+  }
+}
+
+TEST(PlanSessions, PlacesComeBackAndDamageIsSeen) {
+  const std::vector<FilterPlace> places = {{"p", "a/+", 0}, {"other", "b\n/#", 3}};
+  const std::string bytes = EncodePlaces(places);
+  ASSERT_TRUE(DecodePlaces(bytes).ok());
+  EXPECT_EQ(DecodePlaces(bytes).value(), places);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    EXPECT_FALSE(DecodePlaces(std::string_view(bytes).substr(0, i)).ok()) << i;
+    std::string damaged = bytes;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x10);
+    EXPECT_FALSE(DecodePlaces(damaged).ok()) << i;
   }
 }
 

@@ -113,6 +113,19 @@ TEST_F(Sources, AFilterStaysInItsSessionAndOthersAreEmptied) {
   EXPECT_EQ(Planned(), "local: in/+\n");
 }
 
+TEST_F(Sources, WhatIsRememberedIsKnownTheNextTime) {
+  Known("local.1", {"in/#"});
+  Known("local.2", {"in/#"});
+  EXPECT_EQ(Planned(), "local!: in/+\nlocal-2:\n");
+  std::vector<SourcePlan> plans = PlanSources(device_, *tasks_);
+  plans[0].number = 1;
+  ASSERT_TRUE(RememberSessions(device_, *tasks_, plans).ok());
+  EXPECT_EQ(Planned(), "local!:\nlocal-2: in/+\n");
+  // And nothing of what nobody knows.
+  ASSERT_TRUE(WriteFileAtomically(device_.state + "/sessions.local", "nonsense").ok());
+  EXPECT_EQ(Planned(), "local!: in/+\nlocal-2:\n");
+}
+
 TEST_F(Sources, ADamagedFileOfSubscriptionsIsOneThatKnowsNothing) {
   ASSERT_TRUE(WriteFileAtomically(device_.state + "/subscriptions.local.1", "nonsense").ok());
   Known("local.2", {"in/+"});
