@@ -79,7 +79,7 @@ inline RunningTask& Dispatcher::Pick(const Route& route, std::string_view topic)
 inline bool Dispatcher::Append(const Route& route, RunningTask& task,
                                const IncomingMessage& message) {
   if (message.copy) {
-    task.journal->CountRepeat();
+    task.journal->TakeCopy(message.topic, message.payload, message.delivery);
     return true;
   }
   const MqttSource& source = *route.source;

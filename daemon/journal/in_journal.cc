@@ -282,9 +282,17 @@ Appended InJournal::AppendPlan(std::uint64_t fingerprint, std::string_view encod
   return Appended::kDone;
 }
 
-void InJournal::CountRepeat() {
+void InJournal::TakeCopy(std::string_view topic, std::string_view payload,
+                         const Delivery& delivery) {
+  Shorten(topic, payload);
+  const std::uint32_t digest = DigestOf(topic, payload);
   const std::lock_guard lock(mutex_);
+  if (IsRepeat(delivery, digest)) return;
   ++in_->redelivered;
+  // Within the record that is there, and behind its own entry.
+  if (delivery.packet_id != 0 && writer_->end() != 0) {
+    redelivery_->Note(delivery.session, delivery.packet_id, digest, writer_->end() - 1);
+  }
 }
 
 void InJournal::CountOverloadDrop(Time now) {

@@ -90,8 +90,8 @@ class InJournal final {
   // A counter that changes with every record appended from now on, behind its head: tells
   // a worker that hosts many tasks which of them to look at. Outlives the journal.
   void CountAppendsIn(std::atomic<std::uint32_t>& count) { appends_ = &count; }
-  // Counts a message that was here already.
-  void CountRepeat();
+  // Counts a message that came directly behind itself, and knows it when it is redelivered.
+  void TakeCopy(std::string_view topic, std::string_view payload, const Delivery& delivery);
   // Counts a message that `overload: drop_newest` dropped.
   void CountOverloadDrop(Time now);
 

@@ -73,7 +73,6 @@ PahoCallbacks MqttClient::Impl::MakeCallbacks() {
     });
   };
   callbacks.on_answer = [this](std::uint32_t tag, PahoAnswer answer) {
-    copies_.Forget();
     control_.Post([self = shared_from_this(), tag, answer] { self->Answered(tag, answer); });
   };
   callbacks.on_published = [this](PublishSlots::Slot* slot,

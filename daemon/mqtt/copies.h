@@ -2,12 +2,12 @@
 //
 // For a moment then the session has an old and a new filter that both may want a message, and a
 // broker may send it once for each, one directly behind the other. Subscription identifiers tell
-// for which: all filters of such a change have one of the same generation (PlanSubscriptions).
-// The same bytes again because of another filter of that change are a copy, because of the same
-// one they are another message.
+// for which (PlanSubscriptions): first what is wanted gets that of the change, then each filter
+// that is given up one of its own, then these are unsubscribed. So a message with one of the latter
+// always has another one with the former beside it, and no message that came once is taken for a
+// copy, whatever the others are. What comes between the first two steps may count twice.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -15,7 +15,7 @@
 
 namespace runnel {
 
-// The subscription identifiers of one change of the filters: `place` 0 is of what is new, each
+// The subscription identifiers of one change of the filters: `place` 0 is of what is wanted, each
 // filter that is given up has one of its own.
 struct ChangeMark {
   static constexpr std::uint32_t kPlaces = 1U << 14;
@@ -25,24 +25,22 @@ struct ChangeMark {
   std::uint32_t place = 0;       // below kPlaces
 
   constexpr std::uint32_t identifier() const { return generation * kPlaces + place; }
-  static constexpr std::uint32_t GenerationOf(std::uint32_t identifier) {
-    return identifier / kPlaces;
+  static constexpr ChangeMark Of(std::uint32_t identifier) {
+    return {identifier / kPlaces, identifier % kPlaces};
   }
 };
 
+// On the receive thread.
 class Copies final {
  public:
   // Whether the message before, or one that this was a copy of, has come again. Retained messages
-  // are not copies of others. On the receive thread.
+  // are not copies of others.
   bool IsCopy(std::string_view topic, std::string_view payload, bool retained,
               std::span<const std::uint32_t> identifiers);
-  // What comes next is no copy: the broker has answered in between. Any thread.
-  void Forget() { forget_.store(true, std::memory_order_relaxed); }
 
  private:
-  bool IsOfTheSame(std::span<const std::uint32_t> identifiers) const;
+  bool IsAnotherOfThem(std::uint32_t identifier) const;
 
-  std::atomic<bool> forget_{false};
   std::uint64_t digest_ = 0;
   std::vector<std::uint32_t> come_;  // the identifiers that it has come with; none: no message
 };

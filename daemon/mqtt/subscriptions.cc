@@ -27,12 +27,15 @@ const KnownSubscription* Find(const std::vector<KnownSubscription>& known,
   return found == known.end() ? nullptr : &*found;
 }
 
-// One that no message can come with that was sent before.
+// One that no message comes with yet.
 std::uint32_t FreshGeneration(const std::vector<KnownSubscription>& known) {
   std::set<std::uint32_t> used{0};
-  for (const KnownSubscription& one : known) used.insert(ChangeMark::GenerationOf(one.identifier));
-  std::uint32_t fresh = 1;
-  while (used.contains(fresh)) ++fresh;
+  for (const KnownSubscription& one : known) used.insert(ChangeMark::Of(one.identifier).generation);
+  std::uint32_t fresh = *used.rbegin() + 1;
+  if (fresh == ChangeMark::kGenerations) {
+    fresh = 1;
+    while (used.contains(fresh)) ++fresh;
+  }
   return fresh % ChangeMark::kGenerations;
 }
 
@@ -109,6 +112,15 @@ SubscriptionPlan PlanSubscriptions(MqttVersion version, Identifiers identifiers,
                     !std::all_of(known.begin(), known.end(), is_wanted) &&
                     std::any_of(wanted.begin(), wanted.end(), is_new);
   ChangeMark mark{told ? FreshGeneration(known) : 0, 0};
+  for (const MqttSubscription& want : wanted) {
+    const KnownSubscription* one = Find(known, want.filter);
+    const bool has = one != nullptr && one->certain && one->subscription.qos == want.qos;
+    // In 3.1.1 a SUBSCRIBE would bring all retained messages again.
+    if (!has || version == MqttVersion::k5) {
+      plan.subscribe.push_back({want, mark.identifier(), has});
+    }
+    plan.known.push_back({want, told || one == nullptr ? mark.identifier() : one->identifier, has});
+  }
   for (const KnownSubscription& one : known) {
     if (is_wanted(one)) continue;
     plan.unsubscribe.push_back(one.subscription.filter);
@@ -119,17 +131,7 @@ SubscriptionPlan PlanSubscriptions(MqttVersion version, Identifiers identifiers,
     plan.subscribe.push_back(plan.known.back());
     plan.subscribe.back().subscription.retained = RetainedMessages::kNever;
   }
-  mark.place = 0;
-  for (const MqttSubscription& want : wanted) {
-    const KnownSubscription* one = Find(known, want.filter);
-    const std::uint32_t identifier = one != nullptr && told ? one->identifier : mark.identifier();
-    const bool has = one != nullptr && one->certain && one->subscription.qos == want.qos &&
-                     one->identifier == identifier;
-    // In 3.1.1 a SUBSCRIBE would bring all retained messages again.
-    if (!has || version == MqttVersion::k5) plan.subscribe.push_back({want, identifier, has});
-    plan.known.push_back({want, identifier, has});
-  }
-  plan.has_copies = HaveCopies(known) || HaveCopies(plan.known);
+  plan.has_copies = HaveCopies(plan.known);
   return plan;
 }
 

@@ -30,8 +30,8 @@ struct MqttSubscription {
 
 struct KnownSubscription {
   MqttSubscription subscription;
-  // MQTT 5: comes with each message that matches; 0: none. Only while filters change (ChangeMark):
-  // it costs the broker and Paho something for each message.
+  // MQTT 5: what messages have or had that matched it when filters changed last (ChangeMark); 0:
+  // they never did. What waits at the broker may come with it long after that.
   std::uint32_t identifier = 0;
   bool certain = false;  // the broker granted it in this session
 
@@ -58,7 +58,8 @@ enum class Identifiers { kNone, kAvailable };  // MQTT 5, where the broker has t
 
 // `known`: what the session may have; empty when the broker has lost it. MQTT 5 subscribes
 // to everything again: that brings no retained messages a second time. Where filters are given up
-// for new ones, both get identifiers first, so that copies can be told.
+// for new ones they get identifiers, and all that are wanted one: so copies can be told. The next
+// connection does without, for they cost something for each message.
 SubscriptionPlan PlanSubscriptions(MqttVersion version, Identifiers identifiers,
                                    const std::vector<MqttSubscription>& wanted,
                                    const std::vector<KnownSubscription>& known);

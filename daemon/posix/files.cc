@@ -1,11 +1,14 @@
 #include "daemon/posix/files.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <charconv>
 #include <filesystem>
 
 namespace runnel {
@@ -105,16 +108,35 @@ Result<Fd> OpenCut(const std::string& path, std::uint64_t size) {
   return file;
 }
 
+namespace {
+
+// Who has locked a file, as the file says; 0: it does not.
+pid_t HolderOf(const std::string& path) {
+  const Result<std::string> text = ReadFile(path, 64);
+  pid_t pid = 0;
+  if (text.ok())
+    std::from_chars(text.value().data(), text.value().data() + text.value().size(), pid);
+  return pid;
+}
+
+bool HasDied(pid_t pid) { return pid > 0 && kill(pid, 0) != 0 && errno == ESRCH; }
+
+}  // namespace
+
 Result<Fd> LockFile(const std::string& path) {
+  // A holder that was killed between the fork and the exec of a child has left the lock to it.
+  constexpr int kTries = 200;
+  constexpr int kMilliseconds = 10;
   Fd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
   if (!file.valid()) return Errno("opening `" + path + "`");
-  if (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+  for (int tries = 0; flock(file.get(), LOCK_EX | LOCK_NB) != 0; ++tries) {
     if (errno != EWOULDBLOCK) return Errno("locking `" + path + "`");
-    const Result<std::string> holder = ReadFile(path, 64);
-    std::string pid = holder.ok() ? holder.value() : "";
-    while (!pid.empty() && pid.back() == '\n') pid.pop_back();
-    return Error{ErrorKind::kFix, "`" + path + "` is held by another runnel, pid " +
-                                      (pid.empty() ? "unknown" : pid)};
+    const pid_t holder = HolderOf(path);
+    if (!HasDied(holder) || tries == kTries) {
+      return Error{ErrorKind::kFix, "`" + path + "` is held by another runnel, pid " +
+                                        (holder == 0 ? "unknown" : std::to_string(holder))};
+    }
+    poll(nullptr, 0, kMilliseconds);
   }
   const std::string pid = std::to_string(getpid()) + "\n";
   if (ftruncate(file.get(), 0) != 0 || ::write(file.get(), pid.data(), pid.size()) < 0) {

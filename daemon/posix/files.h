@@ -28,7 +28,8 @@ Result<std::uint64_t> FileSize(int fd);
 Result<Fd> OpenCut(const std::string& path, std::uint64_t size);
 
 // Locks `path` (made if missing) for this process's life; the file then holds the
-// pid. A lock that another process holds is an error that names its pid.
+// pid. A lock that another process holds is an error that names its pid; where that one has died,
+// and a child of it has the lock for a moment more, this waits for up to two seconds.
 Result<Fd> LockFile(const std::string& path);
 
 // An unnamed file in memory of `size` bytes, zeroed.

@@ -19,7 +19,7 @@ constexpr std::uint64_t kWorkerMemory = 16 << 20;  // what a worker may need wit
 // MQTT 3.1.1 has no Receive Maximum. mosquitto 2.0.11 never answers what is sent above its
 // `max_inflight_messages` with QoS 2; this is its default.
 constexpr std::uint32_t kExactlyOnceWindow311 = 20;
-constexpr std::size_t kSessionsMax = 1'000;  // of a broker, for what files make us look for
+constexpr std::size_t kGapsMax = 100;  // files of sessions that are missing before others
 constexpr const char* kClientPlaceholder = "{client_id}";
 
 std::string HostName() {
@@ -101,24 +101,40 @@ Result<std::string> ReadPlaces(const DeviceConfig& device, const std::string& br
   return ReadFile(PlacesFile(device, broker), kFileMax);
 }
 
-// What the broker's sessions may have from earlier on, session by session. Of a file that cannot
-// be read nothing is known; the clients say what is wrong with theirs.
-std::vector<std::vector<KnownFilter>> KnownFilters(const DeviceConfig& device,
-                                                   const std::string& broker) {
-  std::vector<std::vector<KnownFilter>> known;
+// How many sessions there may be from earlier on.
+std::size_t CountSessions(const DeviceConfig& device, const std::string& broker) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < count + kGapsMax; ++i) {
+    if (::access(SubscriptionsFile(device, broker, i).c_str(), F_OK) == 0) count = i + 1;
+  }
+  return count;
+}
+
+// What a session may have from earlier on, and for which pipelines.
+struct KnownSession {
+  std::vector<KnownFilter> filters;
+  bool has_subscriptions = false;
+  bool is_damaged = false;  // the file: it is not known what the session has
+};
+
+std::vector<KnownSession> KnownSessions(const DeviceConfig& device, const std::string& broker) {
+  std::vector<KnownSession> known;
   if (!IsKept(device, broker)) return known;
+  known.resize(CountSessions(device, broker));
   const auto know = [&](std::size_t session, const std::string& text, std::string pipeline) {
     Result<TopicFilter> filter = TopicFilter::Parse(text);
-    if (filter.ok()) known[session].push_back({std::move(filter).value(), std::move(pipeline)});
+    if (!filter.ok()) return;
+    known[session].filters.push_back({std::move(filter).value(), std::move(pipeline)});
   };
-  while (known.size() < kSessionsMax) {
-    const std::string path = SubscriptionsFile(device, broker, known.size());
-    if (::access(path.c_str(), F_OK) != 0) break;
-    known.emplace_back();
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    const std::string path = SubscriptionsFile(device, broker, i);
+    if (::access(path.c_str(), F_OK) != 0) continue;
     const Result<std::vector<KnownSubscription>> subscriptions = ReadSubscriptions(path);
+    known[i].is_damaged = !subscriptions.ok();
     if (!subscriptions.ok()) continue;
+    known[i].has_subscriptions = !subscriptions.value().empty();
     for (const KnownSubscription& one : subscriptions.value()) {
-      know(known.size() - 1, one.subscription.filter, {});
+      know(i, one.subscription.filter, {});
     }
   }
   const Result<std::string> bytes = ReadPlaces(device, broker);
@@ -130,11 +146,6 @@ std::vector<std::vector<KnownFilter>> KnownFilters(const DeviceConfig& device,
     if (one.session < known.size()) know(one.session, one.filter, one.pipeline);
   }
   return known;
-}
-
-bool HasSubscriptions(const std::vector<KnownFilter>& known) {
-  return std::any_of(known.begin(), known.end(),
-                     [](const KnownFilter& one) { return one.pipeline.empty(); });
 }
 
 MqttOptions SessionOptions(const DeviceConfig& device, const std::string& broker,
@@ -175,14 +186,19 @@ std::vector<SourcePlan> PlanSources(const DeviceConfig& device, const TaskSet& t
   }
   std::vector<SourcePlan> plans;
   for (const auto& [broker, filters] : wanted) {
-    const std::vector<std::vector<KnownFilter>> known = KnownFilters(device, broker);
-    std::vector<PlannedSession> sessions = PlanSessions(filters, known);
+    std::vector<KnownSession> known = KnownSessions(device, broker);
+    std::vector<std::vector<KnownFilter>> known_filters;
+    for (KnownSession& one : known) known_filters.push_back(std::move(one.filters));
+    std::vector<PlannedSession> sessions = PlanSessions(filters, known_filters);
+    known.resize(sessions.size());
     for (std::size_t i = 0; i < sessions.size(); ++i) {
-      // One that is not needed any more has to give up what it has. The status is the first one's.
-      const bool has_filters = i < known.size() && HasSubscriptions(known[i]);
+      // One that is not needed any more has to give up what it has; where nobody knows what that
+      // is, it begins anew. The status is the first one's.
+      const bool is_needed = !sessions[i].pipelines.empty();
       MqttOptions options = SessionOptions(device, broker, i, sessions[i]);
+      if (known[i].is_damaged && !is_needed) options.session = MqttSession::kClean;
       const bool tells = options.status.has_value() && !filters.empty();
-      if (sessions[i].pipelines.empty() && !has_filters && !tells) continue;
+      if (!is_needed && !known[i].has_subscriptions && !known[i].is_damaged && !tells) continue;
       plans.push_back(
           {broker, std::move(options), std::move(sessions[i]), static_cast<std::uint32_t>(i)});
     }

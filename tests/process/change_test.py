@@ -203,6 +203,7 @@ def another_spread(programs):
         bed.write("devices.yaml", text.replace("{device}/value", "{device}/{kind}"))
         mark = bed.start_daemon(path)
         bed.wait_connected(mark)
+        bed.wait_unsubscribed("sensors/+/value")
         send(bed, 2_400)
         close_windows(bed)
         wait_counted(results, 4_800)

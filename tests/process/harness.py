@@ -111,7 +111,7 @@ class Bed:
             file.write(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n"
                        "max_queued_messages 0\nmax_inflight_messages 100\n"
                        "log_type error\nlog_type warning\nlog_type notice\nlog_type information\n"
-                       "log_type subscribe\n")
+                       "log_type subscribe\nlog_type unsubscribe\n")
             if "persistence true" in self.broker_options:
                 file.write(f"persistence_location {self.folder}/\nuser root\n")
             file.write("".join(option + "\n" for option in self.broker_options))
@@ -178,6 +178,13 @@ class Bed:
         with open(os.path.join(broker.folder, "mosquitto.log"), errors="replace") as file:
             subscribed = re.findall(r"^\d+: (\S+) [012] \S", file.read(), re.M)
         return all(subscribed.count(client) >= new.count(client) for client in set(new))
+
+    def wait_unsubscribed(self, topic):
+        """Until the daemon has given up a filter that it had; with it what it wants instead is there."""
+        def is_done():
+            with open(os.path.join(self.folder, "mosquitto.log"), errors="replace") as file:
+                return re.search(rf": \S*runnel-\S+ {re.escape(topic)}$", file.read(), re.MULTILINE)
+        wait_for(is_done, 30, f"the daemon has unsubscribed from {topic}")
 
     def remember_children(self):
         if self.daemon is not None:

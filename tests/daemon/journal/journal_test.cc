@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -315,6 +316,26 @@ TEST_F(JournalTest, ASecondHolderOfALockIsToldTheFirstOnesPid) {
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().message,
             "`" + folder_ + "/lock` is held by another runnel, pid " + std::to_string(getpid()));
+}
+
+// A daemon is killed while it starts a worker, which has all of its files until it has begun.
+TEST_F(JournalTest, ALockThatADeadHolderLeftToItsChildIsWaitedFor) {
+  const std::string path = folder_ + "/lock";
+  const pid_t holder = fork();
+  ASSERT_GE(holder, 0);
+  if (holder == 0) {
+    Result<Fd> lock = LockFile(path);
+    if (!lock.ok()) _exit(1);
+    if (fork() == 0) {
+      // For as long as it takes to begin.
+      for (int i = 0; i < 10; ++i) usleep(10'000);
+    }
+    _exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(holder, &status, 0), holder);
+  ASSERT_EQ(status, 0);
+  EXPECT_TRUE(LockFile(path).ok());
 }
 
 }  // namespace

@@ -78,9 +78,9 @@ TEST(Subscriptions, AKeptSessionGetsTheDifference) {
   const SubscriptionPlan five =
       PlanSubscriptions(MqttVersion::k5, Identifiers::kAvailable, wanted, known);
   EXPECT_THAT(five.unsubscribe, ElementsAre("gone"));
-  EXPECT_THAT(Filters(five.subscribe), ElementsAre("gone", "kept", "unsure", "other", "new"));
+  EXPECT_THAT(Filters(five.subscribe), ElementsAre("kept", "unsure", "other", "new", "gone"));
   // What is certain stays so: nothing has to be written for a mere reconnect.
-  EXPECT_EQ(five.known[1], Known("kept", 1, true));
+  EXPECT_EQ(five.known[0], Known("kept", 1, true, ChangeMark{1, 0}.identifier()));
 }
 
 TEST(Subscriptions, WhatIsGivenUpAndWhatIsNewHaveIdentifiers) {
@@ -95,25 +95,31 @@ TEST(Subscriptions, WhatIsGivenUpAndWhatIsNewHaveIdentifiers) {
   const SubscriptionPlan first = plan({Wanted("a/+"), Wanted("b")}, {});
   EXPECT_THAT(first.known, ElementsAre(Known("a/+", 1, false), Known("b", 1, false)));
   EXPECT_FALSE(first.has_copies);
-  // What is kept keeps its own.
   const SubscriptionPlan second =
       plan({Wanted("a/#"), Wanted("b")}, {Known("a/+", 1, true), Known("b", 1, true)});
-  EXPECT_THAT(second.known, ElementsAre(Known("a/+", 1, false, kMark(1, 1)),
-                                        Known("a/#", 1, false, kMark(1, 0)), Known("b", 1, true)));
-  EXPECT_THAT(Filters(second.subscribe), ElementsAre("a/+", "a/#", "b"));
-  EXPECT_EQ(second.subscribe[0].identifier, kMark(1, 1));
-  EXPECT_EQ(second.subscribe[0].subscription.retained, RetainedMessages::kNever);
+  EXPECT_THAT(second.known,
+              ElementsAre(Known("a/#", 1, false, kMark(1, 0)), Known("b", 1, true, kMark(1, 0)),
+                          Known("a/+", 1, false, kMark(1, 1))));
+  // What is wanted first, then what is given up.
+  EXPECT_THAT(Filters(second.subscribe), ElementsAre("a/#", "b", "a/+"));
+  EXPECT_EQ(second.subscribe[2].identifier, kMark(1, 1));
+  EXPECT_EQ(second.subscribe[2].subscription.retained, RetainedMessages::kNever);
   EXPECT_TRUE(second.has_copies);
   // The connection broke before that was done, and there is yet another filter.
   const SubscriptionPlan third = plan({Wanted("+/b"), Wanted("b")}, second.known);
-  EXPECT_THAT(third.known,
-              ElementsAre(Known("a/+", 1, false, kMark(2, 1)), Known("a/#", 1, false, kMark(2, 2)),
-                          Known("+/b", 1, false, kMark(2, 0)), Known("b", 1, true)));
-  // Where all is done the next connection takes them away; the broker may have kept copies.
-  const SubscriptionPlan fourth =
-      plan({Wanted("+/b"), Wanted("b")}, {Known("+/b", 1, true, kMark(2, 0)), Known("b", 1, true)});
-  EXPECT_THAT(fourth.known, ElementsAre(Known("+/b", 1, false), Known("b", 1, true)));
+  EXPECT_THAT(
+      third.known,
+      ElementsAre(Known("+/b", 1, false, kMark(2, 0)), Known("b", 1, true, kMark(2, 0)),
+                  Known("a/#", 1, false, kMark(2, 1)), Known("a/+", 1, false, kMark(2, 2))));
+  // Where all is done the next connection does without; the broker may have kept copies.
+  const std::vector<KnownSubscription> done = {Known("+/b", 1, true, kMark(2, 0)),
+                                               Known("b", 1, true, kMark(2, 0))};
+  const SubscriptionPlan fourth = plan({Wanted("+/b"), Wanted("b")}, done);
+  EXPECT_EQ(fourth.known, done);
+  EXPECT_EQ(fourth.subscribe[0].identifier, 0U);
   EXPECT_TRUE(fourth.has_copies);
+  // And the next change is another one.
+  EXPECT_EQ(plan({Wanted("c"), Wanted("b")}, done).known[0], Known("c", 1, false, kMark(3, 0)));
   EXPECT_FALSE(plan({Wanted("+/b")}, {Known("+/b", 1, true)}).has_copies);
   // Nothing is new beside it.
   EXPECT_THAT(Filters(plan({Wanted("b")}, {Known("a", 1, true), Known("b", 1, true)}).subscribe),

@@ -126,10 +126,17 @@ TEST_F(Sources, WhatIsRememberedIsKnownTheNextTime) {
   EXPECT_EQ(Planned(), "local!: in/+\nlocal-2:\n");
 }
 
-TEST_F(Sources, ADamagedFileOfSubscriptionsIsOneThatKnowsNothing) {
-  ASSERT_TRUE(WriteFileAtomically(device_.state + "/subscriptions.local.1", "nonsense").ok());
-  Known("local.2", {"in/+"});
-  EXPECT_EQ(Planned(), "local!:\nlocal-2: in/+\n");
+// Of a file that is missing before others nothing is known; of a damaged one neither, but there was
+// a session, which begins anew when nobody needs it.
+TEST_F(Sources, SessionsOfDamagedAndMissingFilesAreSeenAllTheSame) {
+  ASSERT_TRUE(WriteFileAtomically(device_.state + "/subscriptions.local.2", "nonsense").ok());
+  Known("local.3", {"in/+"});
+  Known("local.7", {"x"});
+  EXPECT_EQ(Planned(), "local!:\nlocal-2:\nlocal-3: in/+\nlocal-7:\n");
+  const std::vector<SourcePlan> plans = PlanSources(device_, *tasks_);
+  EXPECT_EQ(plans[0].mqtt.session, MqttSession::kPersistent);
+  EXPECT_EQ(plans[1].mqtt.session, MqttSession::kClean);
+  EXPECT_EQ(plans[3].mqtt.session, MqttSession::kPersistent);
 }
 
 // What the broker still sends over it is not known.
