@@ -83,7 +83,8 @@ bool Host::Round() {
     const bool counted = hosted.appends < DaemonPage::kTasksMax;
     const std::uint32_t appends = counted ? AppendsOf(hosted) : 0;
     if (hosted.rests && appends == hosted.seen) {
-      // Others may keep this host from its sleep, where it checkpoints.
+      // Others may keep this host from its sleep, where it checkpoints and announces.
+      if (!hosted.announced) Announce(hosted);
       if (hosted.moved && hosted.task->RoomWaiters() != 0) CheckpointAndRing(hosted);
       continue;
     }
@@ -99,6 +100,7 @@ bool Host::Round() {
     worked |= progress.value() == Task::Progress::kWorked;
     // One that is blocked now may have worked before.
     hosted.moved |= progress.value() != Task::Progress::kIdle;
+    hosted.announced &= progress.value() == Task::Progress::kIdle;
     if (hosted.task->TakePublished()) {
       if (hosted.last_stage) {
         uplink_->Notify(ResultDelay(max_delay_));
@@ -122,11 +124,18 @@ void Host::CheckpointAndRing(HostedTask& hosted) {
   if ((waiters & kExchangeWaits) != 0) links_.daemon_bell.Ring();
 }
 
+void Host::Announce(HostedTask& hosted) {
+  hosted.announced = true;
+  hosted.task->AnnounceDeadline();
+  if (hosted.task->DeadlineIsEarlier()) links_.daemon_bell.Ring();
+}
+
 void Host::Sleep() {
   bool earlier = false;
   for (HostedTask& hosted : tasks_) {
-    if (!hosted.moved) continue;
-    CheckpointAndRing(hosted);
+    if (hosted.moved) CheckpointAndRing(hosted);
+    if (hosted.announced) continue;
+    hosted.announced = true;
     earlier |= hosted.task->DeadlineIsEarlier();
   }
   if (earlier) links_.daemon_bell.Ring();

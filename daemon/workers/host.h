@@ -54,7 +54,8 @@ struct HostedTask {
   // Nothing is to be done unless `seen` is not the count any more.
   bool rests = false;
   std::uint32_t seen = 0;
-  bool moved = true;  // since the last checkpoint
+  bool moved = true;       // since the last checkpoint
+  bool announced = false;  // when it wants a tick, since it moved
 };
 
 class Host final {
@@ -76,6 +77,7 @@ class Host final {
   std::uint32_t AppendsOf(const HostedTask& hosted) const;
   bool MayHaveWork(HostedTask& hosted) const;
   void CheckpointAndRing(HostedTask& hosted);
+  void Announce(HostedTask& hosted);
   void Sleep();
   bool StopRequested() const;
 

@@ -64,6 +64,8 @@ class Task final : private OutputSink {
   std::uint32_t RoomWaiters() const { return in_->waits_for_room.load(std::memory_order_relaxed); }
   // Whether outputs were published since the last call.
   bool TakePublished();
+  // Says when it wants a tick. Each checkpoint does so, too.
+  void AnnounceDeadline();
   // Whether the deadline is before the daemon looks next.
   bool DeadlineIsEarlier() const;
 
@@ -105,7 +107,6 @@ class Task final : private OutputSink {
   void Write(const Output& output) override;
   void MakeCheckpoint();
   void WriteCheckpoint(const CheckpointSlot& slot);
-  void AnnounceDeadline();
 
   TaskId id_;
   std::shared_ptr<PlanCache> plans_;  // of the process
