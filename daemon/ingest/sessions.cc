@@ -1,15 +1,14 @@
 #include "daemon/ingest/sessions.h"
 
 #include <algorithm>
-#include <span>
 
-#include "pipelines/base/bytes.h"
-#include "pipelines/base/crc32c.h"
+#include "daemon/posix/sealed.h"
 
 namespace runnel {
 namespace {
 
 constexpr std::string_view kMagic = "runnel-sessions-1\n";
+constexpr std::string_view kName = "the list of sessions";
 
 bool SameGroup(const TopicFilter& a, const TopicFilter& b) {
   return a.share_group() == b.share_group();
@@ -77,35 +76,23 @@ bool IsNear(const std::vector<KnownFilter>& known, const WantedFilter& wanted, N
                      [&](const KnownFilter& one) { return IsNear(one, wanted, nearness); });
 }
 
-Error Damaged(std::string_view what) {
-  return Error{ErrorKind::kGiveUp, "the list of sessions is damaged: " + std::string(what)};
-}
-
 }  // namespace
 
 std::string EncodePlaces(const std::vector<FilterPlace>& places) {
-  ByteWriter writer;
-  writer.Raw(kMagic);
+  ByteWriter writer = BeginSealed(kMagic);
   writer.Varint(places.size());
   for (const FilterPlace& one : places) {
     writer.U32(one.session);
     writer.String(one.pipeline);
     writer.String(one.filter);
   }
-  writer.U32(Crc32c(std::as_bytes(std::span(writer.bytes()))));
-  return writer.Take();
+  return Seal(std::move(writer));
 }
 
 Result<std::vector<FilterPlace>> DecodePlaces(std::string_view bytes) {
-  if (!bytes.starts_with(kMagic) || bytes.size() < kMagic.size() + 4) {
-    return Damaged("it does not begin as expected");
-  }
-  ByteReader checksum(bytes.substr(bytes.size() - 4));
-  bytes.remove_suffix(4);
-  if (checksum.U32() != Crc32c(std::as_bytes(std::span(bytes)))) {
-    return Damaged("the checksum does not match");
-  }
-  ByteReader reader(bytes.substr(kMagic.size()));
+  const Result<std::string_view> body = Unseal(kMagic, bytes, kName);
+  if (!body.ok()) return body.error();
+  ByteReader reader(body.value());
   const std::uint64_t count = reader.Varint();
   std::vector<FilterPlace> places;
   for (std::uint64_t i = 0; i < count && reader.ok(); ++i) {
@@ -115,7 +102,7 @@ Result<std::vector<FilterPlace>> DecodePlaces(std::string_view bytes) {
     one.filter = reader.String();
     places.push_back(std::move(one));
   }
-  if (!reader.ok() || !reader.AtEnd()) return Damaged("its length does not match");
+  if (!reader.ok() || !reader.AtEnd()) return DamagedSeal(kName, "its length does not match");
   return places;
 }
 
@@ -123,21 +110,18 @@ std::vector<PlannedSession> PlanSessions(const std::vector<WantedFilter>& wanted
                                          const std::vector<std::vector<KnownFilter>>& known) {
   std::vector<Draft> drafts(known.size());
   std::vector<bool> placed(wanted.size(), false);
+  // Where it is near, or, where that does not matter, in any session and at last in a new one.
   const auto place = [&](const WantedFilter& each, Nearness nearness) {
-    for (std::size_t i = 0; i < known.size(); ++i) {
-      if (IsNear(known[i], each, nearness) && PutInto(drafts[i], each)) return true;
+    for (std::size_t i = 0; i < drafts.size(); ++i) {
+      const bool near =
+          nearness == Nearness::kAny || (i < known.size() && IsNear(known[i], each, nearness));
+      if (near && PutInto(drafts[i], each)) return true;
     }
-    return false;
+    return nearness == Nearness::kAny && PutInto(drafts.emplace_back(), each);
   };
   for (const Nearness nearness : kAllNearness) {
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       if (!placed[i]) placed[i] = place(wanted[i], nearness);
-    }
-  }
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    for (std::size_t k = known.size(); !placed[i]; ++k) {
-      if (k == drafts.size()) drafts.emplace_back();
-      placed[i] = PutInto(drafts[k], wanted[i]);
     }
   }
   std::vector<PlannedSession> sessions;

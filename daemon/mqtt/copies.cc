@@ -12,7 +12,7 @@ bool Copies::IsCopy(std::string_view topic, std::string_view payload, bool retai
     come_.clear();
     return false;
   }
-  const std::uint64_t digest = Hash(topic) * 0x9e3779b97f4a7c15U ^ Hash(payload);
+  const std::uint64_t digest = Hash(payload, Hash(topic));
   const bool copy =
       !come_.empty() && digest == digest_ &&
       std::all_of(identifiers.begin(), identifiers.end(),

@@ -2,22 +2,17 @@
 
 #include <algorithm>
 #include <set>
-#include <span>
 
 #include "daemon/mqtt/copies.h"
 #include "daemon/posix/files.h"
-#include "pipelines/base/bytes.h"
-#include "pipelines/base/crc32c.h"
+#include "daemon/posix/sealed.h"
 
 namespace runnel {
 namespace {
 
 constexpr std::string_view kMagic = "runnel-subscriptions-1\n";
+constexpr std::string_view kName = "the list of subscriptions";
 constexpr std::uint32_t kIdentifierMax = 268'435'455;  // as MQTT has it
-
-Error Damaged(std::string_view what) {
-  return Error{ErrorKind::kGiveUp, "the list of subscriptions is damaged: " + std::string(what)};
-}
 
 const KnownSubscription* Find(const std::vector<KnownSubscription>& known,
                               std::string_view filter) {
@@ -42,8 +37,7 @@ std::uint32_t FreshGeneration(const std::vector<KnownSubscription>& known) {
 }  // namespace
 
 std::string EncodeSubscriptions(const std::vector<KnownSubscription>& known) {
-  ByteWriter writer;
-  writer.Raw(kMagic);
+  ByteWriter writer = BeginSealed(kMagic);
   writer.Varint(known.size());
   for (const KnownSubscription& one : known) {
     writer.U8(one.certain ? 1 : 0);
@@ -52,19 +46,13 @@ std::string EncodeSubscriptions(const std::vector<KnownSubscription>& known) {
     writer.U32(one.identifier);
     writer.String(one.subscription.filter);
   }
-  writer.U32(Crc32c(std::as_bytes(std::span(writer.bytes()))));
-  return writer.Take();
+  return Seal(std::move(writer));
 }
 
 Result<std::vector<KnownSubscription>> DecodeSubscriptions(std::string_view bytes) {
-  if (!bytes.starts_with(kMagic) || bytes.size() < kMagic.size() + 4) {
-    return Damaged("it does not begin as expected");
-  }
-  ByteReader checksum(bytes.substr(bytes.size() - 4));
-  bytes.remove_suffix(4);
-  if (checksum.U32() != Crc32c(std::as_bytes(std::span(bytes))))
-    return Damaged("the checksum does not match");
-  ByteReader reader(bytes.substr(kMagic.size()));
+  const Result<std::string_view> body = Unseal(kMagic, bytes, kName);
+  if (!body.ok()) return body.error();
+  ByteReader reader(body.value());
   const std::uint64_t count = reader.Varint();
   std::vector<KnownSubscription> known;
   for (std::uint64_t i = 0; i < count && reader.ok(); ++i) {
@@ -75,10 +63,10 @@ Result<std::vector<KnownSubscription>> DecodeSubscriptions(std::string_view byte
         reader.U8() == 0 ? RetainedMessages::kOncePerSession : RetainedMessages::kNever;
     one.identifier = reader.U32();
     one.subscription.filter = reader.String();
-    if (one.identifier > kIdentifierMax) return Damaged("an identifier is too large");
+    if (one.identifier > kIdentifierMax) return DamagedSeal(kName, "an identifier is too large");
     known.push_back(std::move(one));
   }
-  if (!reader.ok() || !reader.AtEnd()) return Damaged("its length does not match");
+  if (!reader.ok() || !reader.AtEnd()) return DamagedSeal(kName, "its length does not match");
   return known;
 }
 

@@ -88,17 +88,14 @@ std::string SubscriptionsFile(const DeviceConfig& device, const std::string& bro
   return device.state + "/subscriptions." + broker + "." + std::to_string(session + 1);
 }
 
+std::string PlacesName(const std::string& broker) { return "sessions." + broker; }
+
 std::string PlacesFile(const DeviceConfig& device, const std::string& broker) {
-  return device.state + "/sessions." + broker;
+  return device.state + "/" + PlacesName(broker);
 }
 
 bool IsKept(const DeviceConfig& device, const std::string& broker) {
   return device.FindBroker(broker)->session == Session::kPersistent;
-}
-
-Result<std::string> ReadPlaces(const DeviceConfig& device, const std::string& broker) {
-  constexpr std::size_t kFileMax = 64 << 20;
-  return ReadFile(PlacesFile(device, broker), kFileMax);
 }
 
 // How many sessions there may be from earlier on.
@@ -137,7 +134,8 @@ std::vector<KnownSession> KnownSessions(const DeviceConfig& device, const std::s
       know(i, one.subscription.filter, {});
     }
   }
-  const Result<std::string> bytes = ReadPlaces(device, broker);
+  constexpr std::size_t kFileMax = 64 << 20;
+  const Result<std::string> bytes = ReadFile(PlacesFile(device, broker), kFileMax);
   if (!bytes.ok()) return known;
   const Result<std::vector<FilterPlace>> places = DecodePlaces(bytes.value());
   if (!places.ok()) return known;
@@ -219,12 +217,9 @@ Status RememberSessions(const DeviceConfig& device, const TaskSet& tasks,
         places.push_back({wants.name(), filter.value().wire(), plan.number});
       }
     }
-    const std::string bytes = EncodePlaces(places);
-    const Result<std::string> before = ReadPlaces(device, broker);
-    if (before.ok() ? before.value() == bytes : places.empty()) continue;
-    if (Status saved = WriteFileAtomically(PlacesFile(device, broker), bytes); !saved.ok()) {
-      return saved;
-    }
+    if (places.empty() && ::access(PlacesFile(device, broker).c_str(), F_OK) != 0) continue;
+    Status saved = WriteFileIfOther(device.state, PlacesName(broker), EncodePlaces(places));
+    if (!saved.ok()) return saved;
   }
   return {};
 }

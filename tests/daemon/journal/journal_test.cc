@@ -1,6 +1,8 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -325,10 +327,12 @@ TEST_F(JournalTest, ALockThatADeadHolderLeftToItsChildIsWaitedFor) {
   ASSERT_GE(holder, 0);
   if (holder == 0) {
     Result<Fd> lock = LockFile(path);
-    if (!lock.ok()) _exit(1);
+    const Fd reads(inotify_init1(IN_CLOEXEC));
+    if (!lock.ok() || inotify_add_watch(reads.get(), path.c_str(), IN_ACCESS) < 0) _exit(1);
     if (fork() == 0) {
-      // For as long as it takes to begin.
-      for (int i = 0; i < 10; ++i) usleep(10'000);
+      // Until somebody has not got it, and looks who has.
+      char event[sizeof(inotify_event) + NAME_MAX + 1];
+      static_cast<void>(!read(reads.get(), event, sizeof event));
     }
     _exit(0);
   }
