@@ -66,14 +66,18 @@ inline RunningTask& Dispatcher::Pick(const Route& route, std::string_view topic)
   } else if (!route.by_topic) {
     key = levels_[route.key_levels[0]];
   }
-  if (route.key_levels.size() > 1) {
-    key_.assign(key);
-    for (std::size_t i = 1; i < route.key_levels.size(); ++i) {
-      key_.append(1, '/').append(levels_[route.key_levels[i]]);
-    }
-    key = key_;
-  }
+  if (route.key_levels.size() > 1) [[unlikely]]
+    key = JoinLevels(route);
   return *route.tasks[Remainder(Hash(key), route.tasks.size())];
+}
+
+// The key of several levels.
+std::string_view Dispatcher::JoinLevels(const Route& route) {
+  key_.assign(levels_[route.key_levels[0]]);
+  for (std::size_t i = 1; i < route.key_levels.size(); ++i) {
+    key_.append(1, '/').append(levels_[route.key_levels[i]]);
+  }
+  return key_;
 }
 
 inline bool Dispatcher::Append(const Route& route, RunningTask& task,
@@ -91,9 +95,18 @@ inline bool Dispatcher::Append(const Route& route, RunningTask& task,
   }
   const Appended appended =
       task.journal->AppendMessage(message.topic, message.payload, options_.now(), delivery);
-  if (appended == Appended::kDone) Notify(task);
-  if (appended != Appended::kFull) return true;
-  if (source.overload == Overload::kDropNewest) {
+  if (appended == Appended::kDone) [[likely]]
+    Notify(task);
+  if (appended != Appended::kFull) [[likely]]
+    return true;
+  return Overflow(route, task, message, delivery);
+}
+
+// There is no room for a message: it is dropped, or waits until there is. False if the daemon
+// stops before that.
+bool Dispatcher::Overflow(const Route& route, RunningTask& task, const IncomingMessage& message,
+                          const Delivery& delivery) {
+  if (route.source->overload == Overload::kDropNewest) {
     task.journal->CountOverloadDrop(options_.now());
     return true;
   }

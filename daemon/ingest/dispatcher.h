@@ -76,7 +76,10 @@ class Dispatcher final {
   bool IsOfAnother(const Route& route, const RunningTask& task, const IncomingMessage& message,
                    const Delivery& delivery);
   RunningTask& Pick(const Route& route, std::string_view topic);
+  std::string_view JoinLevels(const Route& route);
   bool Append(const Route& route, RunningTask& task, const IncomingMessage& message);
+  bool Overflow(const Route& route, RunningTask& task, const IncomingMessage& message,
+                const Delivery& delivery);
   bool WaitForRoom(RunningTask& task, const IncomingMessage& message, const Delivery& delivery);
   void Notify(const RunningTask& task);
 
@@ -88,7 +91,7 @@ class Dispatcher final {
   std::unique_ptr<TopicMatcher> matcher_;
   std::vector<std::uint32_t> matches_;  // scratch of Take
   TopicLevels levels_;                  // scratch of Take: of the message's topic
-  std::string key_;                     // scratch of Pick
+  std::string key_;                     // scratch of JoinLevels
   std::atomic<bool> stopped_{false};
   // So many messages of this connection may still be repeats of what another task has: as many as
   // a journal knows. A packet identifier that comes later is another's.

@@ -169,7 +169,7 @@ std::optional<TopicFilter::Around> TopicFilter::around() const {
 }
 
 // Without looking for the levels of the topic.
-inline bool TopicFilter::MatchAround(std::string_view topic) const {
+[[gnu::always_inline]] inline bool TopicFilter::MatchAround(std::string_view topic) const {
   const std::size_t begin = before_.size();
   if (topic.size() < begin + behind_.size() || topic.empty()) return false;
   const char* const text = topic.data();
@@ -312,7 +312,10 @@ std::span<std::uint32_t> TopicMatcher::Match(const TopicLevels& topic,
   if (nodes_.empty()) {
     std::size_t found = 0;
     for (std::uint32_t i = 0; i < few_.size(); ++i) {
-      if (few_[i].Match(topic)) room[found++] = i;
+      const TopicFilter& filter = few_[i];
+      const bool matches =
+          filter.one_wild_ ? filter.MatchAround(topic.topic()) : filter.MatchLevels(topic);
+      if (matches) room[found++] = i;
     }
     return room.first(found);
   }

@@ -1,6 +1,25 @@
 #include "daemon/journal/redelivery.h"
 
+#include "pipelines/base/scan.h"
+
 namespace runnel {
+namespace {
+
+constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;
+constexpr std::size_t kStep = 16;
+
+// The bytes into `state`, 16 at a time; the last 16 may be some of those before them.
+inline std::uint64_t Fold(std::string_view bytes, std::uint64_t state) {
+  state ^= bytes.size() * kOdd;
+  if (bytes.size() < kStep) return Hash(bytes, state);
+  const char* const last = bytes.data() + bytes.size() - kStep;
+  for (const char* at = bytes.data(); at < last; at += kStep) {
+    state = Mix(scan::Load8(at) ^ state, scan::Load8(at + 8) ^ kOdd);
+  }
+  return Mix(scan::Load8(last) ^ state, scan::Load8(last + 8) ^ kOdd);
+}
+
+}  // namespace
 
 Redelivery::Redelivery(std::span<RedeliveryEntry> entries, std::uint64_t& next, std::uint64_t head)
     : entries_(entries), next_(&next) {
@@ -57,7 +76,8 @@ std::uint16_t SessionNumber(std::string_view client_id) {
 }
 
 std::uint32_t DigestOf(std::string_view topic, std::string_view payload) {
-  return static_cast<std::uint32_t>(Hash(payload, Hash(topic)));
+  const std::uint64_t folded = Fold(payload, Fold(topic, kOdd));
+  return static_cast<std::uint32_t>(folded ^ folded >> 32);
 }
 
 }  // namespace runnel

@@ -9,30 +9,6 @@ namespace {
 constexpr std::uint64_t kSecret[4] = {0x2d358dccaa6c78a5, 0x8bb84b93962eacc9, 0x4b33a62ed433d4a3,
                                       0x4d5a2da51de1aa47};
 
-struct Product {
-  std::uint64_t low;
-  std::uint64_t high;
-};
-
-inline Product Multiply(std::uint64_t a, std::uint64_t b) {
-#ifdef __SIZEOF_INT128__
-  __extension__ using Wide = unsigned __int128;
-  const Wide product = static_cast<Wide>(a) * b;
-  return {static_cast<std::uint64_t>(product), static_cast<std::uint64_t>(product >> 64)};
-#else
-  const std::uint64_t a0 = a & 0xffffffff, a1 = a >> 32;
-  const std::uint64_t b0 = b & 0xffffffff, b1 = b >> 32;
-  const std::uint64_t low = a0 * b0, middle1 = a1 * b0, middle2 = a0 * b1, high = a1 * b1;
-  const std::uint64_t carry = (low >> 32) + (middle1 & 0xffffffff) + (middle2 & 0xffffffff);
-  return {a * b, high + (middle1 >> 32) + (middle2 >> 32) + (carry >> 32)};
-#endif
-}
-
-inline std::uint64_t Mix(std::uint64_t a, std::uint64_t b) {
-  const Product product = Multiply(a, b);
-  return product.low ^ product.high;
-}
-
 inline std::uint64_t Word4(const char* at) { return scan::Load4(at); }
 
 inline std::uint64_t Byte(const char* at) { return static_cast<unsigned char>(*at); }
