@@ -22,7 +22,7 @@ const KnownSubscription* Find(const std::vector<KnownSubscription>& known,
   return found == known.end() ? nullptr : &*found;
 }
 
-// One that no message comes with yet.
+// One that no message comes with yet; 0: there is none left.
 std::uint32_t FreshGeneration(const std::vector<KnownSubscription>& known) {
   std::set<std::uint32_t> used{0};
   for (const KnownSubscription& one : known) used.insert(ChangeMark::Of(one.identifier).generation);
@@ -64,6 +64,7 @@ Result<std::vector<KnownSubscription>> DecodeSubscriptions(std::string_view byte
     one.identifier = reader.U32();
     one.subscription.filter = reader.String();
     if (one.identifier > kIdentifierMax) return DamagedSeal(kName, "an identifier is too large");
+    if (one.subscription.qos > 2) return DamagedSeal(kName, "a QoS is too large");
     known.push_back(std::move(one));
   }
   if (!reader.ok() || !reader.AtEnd()) return DamagedSeal(kName, "its length does not match");
@@ -96,10 +97,11 @@ SubscriptionPlan PlanSubscriptions(MqttVersion version, Identifiers identifiers,
   const auto is_new = [&](const MqttSubscription& want) {
     return Find(known, want.filter) == nullptr;
   };
-  const bool told = identifiers == Identifiers::kAvailable &&
-                    !std::all_of(known.begin(), known.end(), is_wanted) &&
-                    std::any_of(wanted.begin(), wanted.end(), is_new);
-  ChangeMark mark{told ? FreshGeneration(known) : 0, 0};
+  const bool changes = !std::all_of(known.begin(), known.end(), is_wanted) &&
+                       std::any_of(wanted.begin(), wanted.end(), is_new);
+  ChangeMark mark;
+  if (changes && identifiers == Identifiers::kAvailable) mark.generation = FreshGeneration(known);
+  const bool told = mark.generation != 0;
   for (const MqttSubscription& want : wanted) {
     const KnownSubscription* one = Find(known, want.filter);
     const bool has = one != nullptr && one->certain && one->subscription.qos == want.qos;

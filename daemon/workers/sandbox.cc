@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <fstream>
 #include <vector>
@@ -75,7 +76,10 @@ Status InstallFilter() {
   program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
   const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
   if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) {
-    return Errno("installing the system call filter");
+    return Errno(errno == EINVAL
+                     ? "installing the system call filter, which this kernel seems to lack "
+                       "(CONFIG_SECCOMP_FILTER; `workers: 0` does without)"
+                     : "installing the system call filter");
   }
   return {};
 }
