@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -29,6 +30,16 @@ source: { mqtt: { topic: "in/{device}" } }
 decode: json
 partitions: 8
 steps:
+  - window: { tumbling: 1h, key: device, aggregate: { n: count() } }
+sink: { mqtt: { topic: "out/{device}" } }
+)";
+// A message may take long.
+constexpr char kSlow[] = R"(
+source: { mqtt: { topic: "in/{device}" } }
+decode: json
+partitions: 8
+steps:
+  - filter: v.all(x, x >= 0)
   - window: { tumbling: 1h, key: device, aggregate: { n: count() } }
 sink: { mqtt: { topic: "out/{device}" } }
 )";
@@ -193,6 +204,35 @@ TEST_F(Hosting, ATaskThatIsBlockedHasCheckpointedWhatItDid) {
   EXPECT_GT(journal.consumed(), 0U);
   EXPECT_LT(journal.consumed(), journal.end());
   EXPECT_EQ(journal.checkpoint().in_position, journal.consumed());
+}
+
+// Others that always have something to do keep the host from its sleep, where it says so otherwise.
+// What they have lasts for longer than the thread that brings it may have to wait for its turn.
+TEST_F(Hosting, ATaskSaysWhenItWantsTimeAlsoWhereTheHostNeverSleeps) {
+  Start(kTasks, kSlow);
+  std::string slow = R"({"v":[0)";
+  for (int i = 0; i < 1'000; ++i) slow += ",1";
+  slow += "]}";
+  std::atomic<int> rounds{0};
+  std::atomic<bool> enough{false};
+  std::thread busy([&] {
+    for (; !enough; ++rounds) {
+      for (std::uint32_t task = 0; task + 1 < kTasks; ++task) {
+        InJournal& journal = *tasks_->at(0, 0, task).journal;
+        while (journal.AppendMessage("in/d", slow, Time{}, {}) == Appended::kDone) continue;
+      }
+      board_->worker_ringer(0).Notify({});
+    }
+  });
+  const InJournal& other = *tasks_->at(0, 0, kTasks - 1).journal;
+  EXPECT_FALSE(other.Deadline().has_value());
+  EXPECT_TRUE(Await([&] { return rounds > 2 && !board_->WorkerSleeps(0); }));
+  EXPECT_EQ(tasks_->at(0, 0, kTasks - 1).journal->AppendMessage("in/d", R"({"v":[1]})", Time{}, {}),
+            Appended::kDone);
+  board_->worker_ringer(0).Notify({});
+  EXPECT_TRUE(Await([&] { return other.Deadline().has_value(); }));
+  enough = true;
+  busy.join();
 }
 
 // Also where the host has freed it in the middle of its turns, up to the last record.
