@@ -197,7 +197,8 @@ inline void InJournal::LookForAbsence(std::int64_t now) {
 void InJournal::NoteUp(Time now) {
   const std::lock_guard lock(mutex_);
   LookForAbsence(Microseconds(now));
-  in_->up_until = Microseconds(now);
+  // Never back: a clock that is behind for a moment must not make a standstill of the time before.
+  in_->up_until = std::max(in_->up_until, Microseconds(now));
 }
 
 Appended InJournal::AppendExchange(InputKind kind, const ExchangeOrigin& origin, Time arrival,
@@ -267,7 +268,10 @@ void InJournal::AccountForTheRest() {
 
 Appended InJournal::AppendPlan(std::uint64_t fingerprint, std::string_view encoded, Time arrival) {
   const std::lock_guard lock(mutex_);
-  if (in_->plan_fingerprint == fingerprint) return Appended::kRedelivered;
+  if (in_->plan_fingerprint == fingerprint) {
+    plan_room_ = 0;  // another one that waited has been taken back
+    return Appended::kRedelivered;
+  }
   const std::uint64_t room = RingBytes(0, encoded.size());
   // Time has its room all the same.
   if (!writer_->HasRoom(room + kTimeReserve + RoomOfUntold())) {

@@ -23,6 +23,7 @@ constexpr int kSuspicious = 3;
 constexpr milliseconds kDiagnoseTimeout{2'000};
 // Beyond the connect timeout, which Paho looks at every three seconds.
 constexpr std::chrono::seconds kAttemptGrace{15};
+constexpr std::chrono::seconds kSaveAgainAfter{30};
 
 // Tags of requests: a round and an index, or one of these.
 constexpr std::uint32_t kGoodbyeTag = 1;
@@ -240,14 +241,16 @@ void MqttClient::Impl::RetryAfter(milliseconds delay) {
 
 void MqttClient::Impl::LoadSubscriptions() {
   if (options_.subscriptions_file.empty() || !saved_.empty()) return;
-  if (::access(options_.subscriptions_file.c_str(), F_OK) != 0) return;
+  const bool exists = ::access(options_.subscriptions_file.c_str(), F_OK) == 0;
   Result<std::vector<KnownSubscription>> known = ReadSubscriptions(options_.subscriptions_file);
-  if (!known.ok()) {
+  known_.clear();
+  if (known.ok()) {
+    known_ = std::move(known).value();
+    saved_ = EncodeSubscriptions(known_);
+  } else if (exists) {
     Emit(MqttWarning{known.error().message});
-    return;
   }
-  known_ = std::move(known).value();
-  saved_ = EncodeSubscriptions(known_);
+  for (const std::string& filter : options_.filters_before) known_.push_back({{filter}, 0, false});
   has_copies_ = HaveCopies(known_);  // before what the broker has kept
 }
 
@@ -255,11 +258,21 @@ void MqttClient::Impl::SaveSubscriptions() {
   if (options_.subscriptions_file.empty()) return;
   std::string bytes = EncodeSubscriptions(known_);
   if (bytes == saved_) return;
-  if (Status saved = WriteFileAtomically(options_.subscriptions_file, bytes); !saved.ok()) {
-    Emit(MqttWarning{saved.error().message});
+  Status saved = WriteFileAtomically(options_.subscriptions_file, bytes);
+  const bool failed_before = std::exchange(save_failed_, !saved.ok());
+  if (saved.ok()) {
+    saved_ = std::move(bytes);
     return;
   }
-  saved_ = std::move(bytes);
+  // The next start needs it to give up what nobody wants any more: until then, again and again.
+  if (!failed_before) Emit(MqttWarning{saved.error().message + "; it is tried again"});
+  if (std::exchange(save_is_due_, true)) return;
+  control_.PostAfter(kSaveAgainAfter, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->save_is_due_ = false;
+    self->SaveSubscriptions();
+  });
 }
 
 void MqttClient::Impl::BeginRound() {

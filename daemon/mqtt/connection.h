@@ -115,7 +115,9 @@ class MqttClient::Impl final : public std::enable_shared_from_this<Impl> {
   std::vector<MqttSubscription> wanted_;
   std::vector<KnownSubscription> known_;  // what the broker's session may have
   std::string saved_;                     // the file's content
-  std::vector<Request> requests_;         // of the current round
+  bool save_failed_ = false;
+  bool save_is_due_ = false;
+  std::vector<Request> requests_;  // of the current round
   std::uint32_t round_ = 0;
   std::size_t unanswered_ = 0;
 

@@ -66,6 +66,8 @@ struct MqttOptions {
   // Where the filters of the broker's session are remembered, so that those nobody wants
   // any more are unsubscribed after a restart; empty: only while this process lives.
   std::string subscriptions_file;
+  // What the session may have beside what that file says, or where it is missing or damaged.
+  std::vector<std::string> filters_before = {};
   // The most publications that are ever unfinished at the same time.
   std::uint32_t publications_max = 10'000;
   Backoff::Options backoff;

@@ -95,7 +95,8 @@ SubscriptionPlan PlanSubscriptions(MqttVersion version, Identifiers identifiers,
     });
   };
   const auto is_new = [&](const MqttSubscription& want) {
-    return Find(known, want.filter) == nullptr;
+    const KnownSubscription* one = Find(known, want.filter);
+    return one == nullptr || (!one->certain && one->identifier == 0);  // perhaps
   };
   const bool changes = !std::all_of(known.begin(), known.end(), is_wanted) &&
                        std::any_of(wanted.begin(), wanted.end(), is_new);

@@ -180,8 +180,10 @@ Status App::Prepare() {
   Retirement::Options retirement;
   retirement.now = [this] { return Now(); };
   retirement.may_remove = [this] {
-    return std::all_of(sources_.begin(), sources_.end(),
-                       [](const auto& source) { return source->connected(); });
+    // A session that nobody needs brings nothing.
+    return std::all_of(sources_.begin(), sources_.end(), [](const auto& source) {
+      return source->connected() || source->options().session.pipelines.empty();
+    });
   };
   retirement_ =
       std::make_unique<Retirement>(loop_, *tasks_, Ringers(), *log_, std::move(retirement));
@@ -229,8 +231,12 @@ Status App::MakeSources() {
   stalls_ = std::make_unique<StallWatch>(loop_, *tasks_, *log_, std::move(stalls));
   control_ = std::make_unique<PahoControl>();
   std::vector<SourcePlan> plans = PlanSources(options_.device, *tasks_);
-  if (Status remembered = RememberSessions(options_.device, *tasks_, plans); !remembered.ok()) {
-    log_->Warn(remembered.error().message);
+  places_ = PlacesOf(options_.device, *tasks_, plans);
+  for (const auto& places : places_) {
+    const std::string& broker = places.first;
+    const bool asks = std::any_of(plans.begin(), plans.end(),
+                                  [&](const SourcePlan& plan) { return plan.broker == broker; });
+    RememberPlaces(broker, asks ? Remember::kBesideOthers : Remember::kAlone);
   }
   for (SourcePlan& plan : plans) {
     Source::Options options;
@@ -249,12 +255,25 @@ Status App::MakeSources() {
     options.dispatcher.on_activity = [this] {
       asio::post(loop_, [this] { supervisor_->Watch(); });
     };
+    options.on_subscribed = [this, broker = plan.broker] {
+      const bool all = std::all_of(sources_.begin(), sources_.end(), [&](const auto& source) {
+        return source->subscribed() || source->options().broker != broker;
+      });
+      if (all) RememberPlaces(broker, Remember::kAlone);
+    };
     Result<std::unique_ptr<Source>> source =
         Source::Create(loop_, *control_, *tasks_, Ringers(), *log_, std::move(options));
     if (!source.ok()) return source.error();
     sources_.push_back(std::move(source).value());
   }
   return {};
+}
+
+void App::RememberPlaces(const std::string& broker, Remember how) {
+  const auto found = places_.find(broker);
+  if (found == places_.end()) return;
+  Status remembered = RememberSessions(options_.device, broker, found->second, how);
+  if (!remembered.ok()) log_->Warn(remembered.error().message);
 }
 
 void App::OnReady() {

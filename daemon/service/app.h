@@ -17,6 +17,7 @@
 #include "daemon/service/folder_watch.h"
 #include "daemon/service/log.h"
 #include "daemon/service/lookup_reload.h"
+#include "daemon/service/mqtt_setup.h"
 #include "daemon/service/notify.h"
 #include "daemon/service/plan_sender.h"
 #include "daemon/service/retirement.h"
@@ -61,6 +62,7 @@ class App final {
   void WaitFor(asio::posix::stream_descriptor& bell);
   void OnBell();
   void OnReady();
+  void RememberPlaces(const std::string& broker, Remember how);
   void OnUplink(std::string_view line);
   void FeedWatchdog();
   void Save();
@@ -96,6 +98,7 @@ class App final {
   std::unique_ptr<Supervisor> supervisor_;
   std::unique_ptr<StallWatch> stalls_;
   std::unique_ptr<PahoControl> control_;
+  SessionPlaces places_;
   std::vector<std::unique_ptr<Source>> sources_;
   std::vector<std::unique_ptr<asio::posix::stream_descriptor>> bell_;  // event and timer
   std::chrono::steady_clock::time_point stop_deadline_{};

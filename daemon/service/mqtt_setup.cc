@@ -19,7 +19,8 @@ constexpr std::uint64_t kWorkerMemory = 16 << 20;  // what a worker may need wit
 // MQTT 3.1.1 has no Receive Maximum. mosquitto 2.0.11 never answers what is sent above its
 // `max_inflight_messages` with QoS 2; this is its default.
 constexpr std::uint32_t kExactlyOnceWindow311 = 20;
-constexpr std::size_t kGapsMax = 100;  // files of sessions that are missing before others
+constexpr std::size_t kGapsMax = 100;           // files of sessions that are missing before others
+constexpr std::uint32_t kSessionsMax = 10'000;  // of a broker; a pipeline needs one at most
 constexpr const char* kClientPlaceholder = "{client_id}";
 
 std::string HostName() {
@@ -107,12 +108,32 @@ std::size_t CountSessions(const DeviceConfig& device, const std::string& broker)
   return count;
 }
 
+Result<std::vector<FilterPlace>> ReadPlaces(const DeviceConfig& device, const std::string& broker) {
+  constexpr std::size_t kFileMax = 64 << 20;
+  const Result<std::string> bytes = ReadFile(PlacesFile(device, broker), kFileMax);
+  if (!bytes.ok()) return bytes.error();
+  return DecodePlaces(bytes.value());
+}
+
 // What a session may have from earlier on, and for which pipelines.
 struct KnownSession {
   std::vector<KnownFilter> filters;
   bool has_subscriptions = false;
-  bool is_damaged = false;  // the file: it is not known what the session has
+  bool has_exactly_once = false;  // a subscription of QoS 2
+  // The file is damaged or missing: what the session has is known from its places alone, if at all.
+  bool is_damaged = false;
+  std::vector<std::string> filters_before = {};  // what it may have that no file says
 };
+
+// Whether it has a subscription, as far as its file says, that brings all that `text` wants.
+bool IsCovered(const KnownSession& session, const std::string& text) {
+  const Result<TopicFilter> filter = TopicFilter::Parse(text);
+  if (!filter.ok()) return true;  // no broker has it
+  return std::any_of(session.filters.begin(), session.filters.end(), [&](const KnownFilter& one) {
+    return one.pipeline.empty() && Covers(one.filter, filter.value()) &&
+           one.filter.share_group() == filter.value().share_group();
+  });
+}
 
 std::vector<KnownSession> KnownSessions(const DeviceConfig& device, const std::string& broker) {
   std::vector<KnownSession> known;
@@ -123,36 +144,48 @@ std::vector<KnownSession> KnownSessions(const DeviceConfig& device, const std::s
     if (!filter.ok()) return;
     known[session].filters.push_back({std::move(filter).value(), std::move(pipeline)});
   };
+  std::vector<bool> has_file(known.size(), false);  // one that can be read
   for (std::size_t i = 0; i < known.size(); ++i) {
     const std::string path = SubscriptionsFile(device, broker, i);
     if (::access(path.c_str(), F_OK) != 0) continue;
     const Result<std::vector<KnownSubscription>> subscriptions = ReadSubscriptions(path);
     known[i].is_damaged = !subscriptions.ok();
     if (!subscriptions.ok()) continue;
+    has_file[i] = true;
     known[i].has_subscriptions = !subscriptions.value().empty();
     for (const KnownSubscription& one : subscriptions.value()) {
+      known[i].has_exactly_once |= one.subscription.qos == 2;
       know(i, one.subscription.filter, {});
     }
   }
-  constexpr std::size_t kFileMax = 64 << 20;
-  const Result<std::string> bytes = ReadFile(PlacesFile(device, broker), kFileMax);
-  if (!bytes.ok()) return known;
-  const Result<std::vector<FilterPlace>> places = DecodePlaces(bytes.value());
+  const Result<std::vector<FilterPlace>> places = ReadPlaces(device, broker);
   if (!places.ok()) return known;
   for (const FilterPlace& one : places.value()) {
-    // Of one without subscriptions nothing can wait.
-    if (one.session < known.size()) know(one.session, one.filter, one.pipeline);
+    if (one.session >= kSessionsMax) continue;
+    if (one.session >= known.size()) known.resize(one.session + 1);
+    KnownSession& session = known[one.session];
+    const bool is_told = one.session < has_file.size() && has_file[one.session];
+    // Whatever it has was the filter of a pipeline; one that rides on another is none of them.
+    const bool rides = is_told && IsCovered(session, one.filter);
+    know(one.session, one.filter, one.pipeline);
+    session.is_damaged |= !is_told;
+    std::vector<std::string>& before = session.filters_before;
+    const bool is_there = std::find(before.begin(), before.end(), one.filter) != before.end();
+    if (!rides && !is_there) before.push_back(one.filter);
   }
   return known;
 }
 
 MqttOptions SessionOptions(const DeviceConfig& device, const std::string& broker,
-                           std::size_t number, const PlannedSession& session) {
+                           std::size_t number, const PlannedSession& session,
+                           const KnownSession& known) {
   const BrokerConfig& config = *device.FindBroker(broker);
   MqttOptions options = OptionsOf(config, ClientId(config, broker, "", number));
   options.subscriptions_file = SubscriptionsFile(device, broker, number);
-  // Of one that is not needed any more it is not known what waits.
-  const bool exactly_once = session.pipelines.empty() ||
+  // What waits came for what the session had; of one that is not needed any more, or whose file is
+  // damaged, it is not known what that was.
+  const bool exactly_once = session.pipelines.empty() || known.has_exactly_once ||
+                            known.is_damaged ||
                             std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
                                         [](const PlannedSubscription& s) { return s.qos == 2; });
   if (options.version == MqttVersion::k311 && exactly_once)
@@ -193,7 +226,8 @@ std::vector<SourcePlan> PlanSources(const DeviceConfig& device, const TaskSet& t
       // One that is not needed any more has to give up what it has; where nobody knows what that
       // is, it begins anew. The status is the first one's.
       const bool is_needed = !sessions[i].pipelines.empty();
-      MqttOptions options = SessionOptions(device, broker, i, sessions[i]);
+      MqttOptions options = SessionOptions(device, broker, i, sessions[i], known[i]);
+      options.filters_before = std::move(known[i].filters_before);
       if (known[i].is_damaged && !is_needed) options.session = MqttSession::kClean;
       const bool tells = options.status.has_value() && !filters.empty();
       if (!is_needed && !known[i].has_subscriptions && !known[i].is_damaged && !tells) continue;
@@ -204,24 +238,34 @@ std::vector<SourcePlan> PlanSources(const DeviceConfig& device, const TaskSet& t
   return plans;
 }
 
-Status RememberSessions(const DeviceConfig& device, const TaskSet& tasks,
-                        const std::vector<SourcePlan>& plans) {
+SessionPlaces PlacesOf(const DeviceConfig& device, const TaskSet& tasks,
+                       const std::vector<SourcePlan>& plans) {
+  SessionPlaces places;
   for (const auto& [broker, config] : device.brokers) {
-    if (!IsKept(device, broker)) continue;
-    std::vector<FilterPlace> places;
-    for (const SourcePlan& plan : plans) {
-      if (plan.broker != broker) continue;
-      for (const std::size_t pipeline : plan.session.pipelines) {
-        const Plan& wants = *tasks.pipelines()[pipeline].plan;
-        const Result<TopicFilter> filter = TopicFilter::Parse(wants.source().topic);
-        places.push_back({wants.name(), filter.value().wire(), plan.number});
-      }
-    }
-    if (places.empty() && ::access(PlacesFile(device, broker).c_str(), F_OK) != 0) continue;
-    Status saved = WriteFileIfOther(device.state, PlacesName(broker), EncodePlaces(places));
-    if (!saved.ok()) return saved;
+    if (IsKept(device, broker)) places[broker];
   }
-  return {};
+  for (const SourcePlan& plan : plans) {
+    const auto found = places.find(plan.broker);
+    if (found == places.end()) continue;
+    for (const std::size_t pipeline : plan.session.pipelines) {
+      const Plan& wants = *tasks.pipelines()[pipeline].plan;
+      const Result<TopicFilter> filter = TopicFilter::Parse(wants.source().topic);
+      found->second.push_back({wants.name(), filter.value().wire(), plan.number});
+    }
+  }
+  return places;
+}
+
+Status RememberSessions(const DeviceConfig& device, const std::string& broker,
+                        std::vector<FilterPlace> places, Remember how) {
+  const Result<std::vector<FilterPlace>> before = ReadPlaces(device, broker);
+  if (before.ok() && how == Remember::kBesideOthers) {
+    for (const FilterPlace& one : before.value()) {
+      if (std::find(places.begin(), places.end(), one) == places.end()) places.push_back(one);
+    }
+  }
+  if (places.empty() && ::access(PlacesFile(device, broker).c_str(), F_OK) != 0) return {};
+  return WriteFileIfOther(device.state, PlacesName(broker), EncodePlaces(places));
 }
 
 std::string UpstreamOf(const DeviceConfig& device, const MqttSink& sink, const Plan* now) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -29,9 +30,15 @@ struct SourcePlan {
   std::uint32_t number = 0;  // of the session, from 0
 };
 std::vector<SourcePlan> PlanSources(const DeviceConfig& device, const TaskSet& tasks);
-// Writes which session each pipeline has, for the next PlanSources.
-Status RememberSessions(const DeviceConfig& device, const TaskSet& tasks,
-                        const std::vector<SourcePlan>& plans);
+// Which session each pipeline has, of each broker that keeps them.
+using SessionPlaces = std::map<std::string, std::vector<FilterPlace>>;
+SessionPlaces PlacesOf(const DeviceConfig& device, const TaskSet& tasks,
+                       const std::vector<SourcePlan>& plans);
+// Writes that for the next PlanSources. Until the broker has granted it all, what was there before
+// stays beside it: a start that does not come so far changes nothing.
+enum class Remember { kBesideOthers, kAlone };
+Status RememberSessions(const DeviceConfig& device, const std::string& broker,
+                        std::vector<FilterPlace> places, Remember how);
 
 // The broker that results of a sink go to, by name. Where an earlier plan of a pipeline has one
 // that is not in the configuration any more: that of the sink of the same name in the plan of `now`

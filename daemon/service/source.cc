@@ -173,6 +173,8 @@ void Source::Handle(const MqttEvent& event) {
     last_failure_ = failed->error.message;
   } else if (const auto* subscribed = std::get_if<MqttSubscribed>(&event)) {
     LogSubscriptions(*subscribed);
+    subscribed_ = true;
+    options_.on_subscribed();
   } else if (const auto* warning = std::get_if<MqttWarning>(&event)) {
     log_->Warn(name + ": " + warning->message);
   }

@@ -25,6 +25,8 @@ class Source final {
     MqttOptions mqtt;
     PlannedSession session;
     Dispatcher::Options dispatcher;
+    // The broker has answered to everything that the session wants and gives up. The loop.
+    std::function<void()> on_subscribed;
   };
 
   // All are borrowed and outlive the source. Does not connect yet, and tells its tasks so.
@@ -45,6 +47,8 @@ class Source final {
   // Work is done: tell of the next that begins.
   void ReArm() { dispatcher_->ReArm(); }
   bool connected() const { return connected_; }
+  // Whether it was so since the start.
+  bool subscribed() const { return subscribed_; }
   const Options& options() const { return options_; }
 
  private:
@@ -82,6 +86,7 @@ class Source final {
   asio::steady_timer retry_;  // the loop
   std::string last_failure_;  // the loop: not logged twice in a row
   bool connected_ = false;    // the loop
+  bool subscribed_ = false;   // the loop
 };
 
 }  // namespace runnel

@@ -101,6 +101,10 @@ bool Host::Round() {
     // One that is blocked now may have worked before.
     hosted.moved |= progress.value() != Task::Progress::kIdle;
     hosted.announced &= progress.value() == Task::Progress::kIdle;
+    // One that is not counted never rests.
+    if (progress.value() == Task::Progress::kIdle && !counted && !hosted.announced) {
+      Announce(hosted);
+    }
     if (hosted.task->TakePublished()) {
       if (hosted.last_stage) {
         uplink_->Notify(ResultDelay(max_delay_));

@@ -37,6 +37,22 @@ def whole(collector, count, field="room"):
     assert all(r["partial"] is True for r in results), results
 
 
+def a_removed_pipeline_ends_without_its_broker(programs):
+    """Its broker is gone for good and still in the configuration."""
+    with harness.Bed(programs) as bed, harness.Bed(programs) as gone_one:
+        bed.configure(workers=1, extra=f'old: {{ url: "mqtt://127.0.0.1:{gone_one.port}" }}')
+        other = bed.write("other.yaml", OTHER)
+        rooms = bed.write("rooms.yaml", by_room().replace("mqtt: {", "mqtt: { broker: old,", 1))
+        bed.start_daemon(other, rooms)
+        bed.wait_connected()
+        bed.wait_connected(broker=gone_one)
+        stop(bed)
+        gone_one.stop_broker()
+        bed.start_daemon(other)
+        gone(bed, "rooms")
+        stop(bed)
+
+
 def a_removed_pipeline_works_off_what_it_has(programs):
     """Killed with work in its journals, started without the pipeline."""
     with harness.Bed(programs) as bed:
@@ -290,6 +306,7 @@ def kept_where_it_cannot_end(programs):
 
 
 if __name__ == "__main__":
-    harness.main(a_removed_pipeline_works_off_what_it_has, a_pipeline_removed_over_a_reboot,
+    harness.main(a_removed_pipeline_works_off_what_it_has, a_removed_pipeline_ends_without_its_broker,
+                 a_pipeline_removed_over_a_reboot,
                  fewer_partitions, more_partitions, fewer_and_more_partitions, killed_under_load,
                  a_pipeline_that_comes_back, killed_while_they_end, kept_where_it_cannot_end)

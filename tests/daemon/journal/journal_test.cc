@@ -245,6 +245,40 @@ TEST_F(JournalTest, APlanThatWaitsGetsItsRoom) {
   FAIL() << "the plan found no room";
 }
 
+// A lookup table that changed and changed back while the journal was full.
+TEST_F(JournalTest, APlanThatIsTakenBackGivesItsRoomBack) {
+  const std::unique_ptr<InJournal> journal = Open();
+  ASSERT_EQ(journal->AppendPlan(1, "plan", {}), Appended::kDone);
+  const auto fill = [&] {
+    int count = 0;
+    while (journal->AppendMessage("t", "x", {}, {}) == Appended::kDone) ++count;
+    return count;
+  };
+  const int before = fill();
+  ASSERT_EQ(journal->AppendPlan(2, std::string(15'000, 'p'), {}), Appended::kFull);
+  ASSERT_EQ(journal->AppendPlan(1, "plan", {}), Appended::kRedelivered);
+  work_->reclaim.store(journal->end());
+  EXPECT_GE(fill(), before);
+}
+
+// A board without a clock of its own, until it has the time from the network.
+TEST_F(JournalTest, AClockThatIsBehindForAMomentMakesNoStandstillOfTheTimeBefore) {
+  const std::unique_ptr<InJournal> journal = Open();
+  RingReader reader = Reader();
+  const auto at = [](std::int64_t seconds) { return TimeFromMicroseconds(seconds * 1'000'000); };
+  journal->NoteUp(at(1'000));
+  journal->NoteUp(at(500));
+  journal->Arm(at(560));
+  ASSERT_EQ(journal->AppendMessage("t", "x", at(2'000), {}), Appended::kDone);
+  RecordView record;
+  ASSERT_EQ(reader.Peek(record), RingReader::Found::kRecord);
+  ASSERT_EQ(record.header.kind, static_cast<std::uint8_t>(InputKind::kStood));
+  std::array<std::int64_t, 2> said{};
+  std::memcpy(said.data(), record.payload.data(), sizeof said);
+  EXPECT_EQ(said[0], Microseconds(at(1'000)));
+  EXPECT_EQ(said[1], Microseconds(at(2'000)));
+}
+
 TEST_F(JournalTest, ASourceThatWasMadeAnewIsNotItsPredecessor) {
   std::unique_ptr<InJournal> journal = Open();
   for (std::uint64_t incarnation = 7; incarnation < 9; ++incarnation) {

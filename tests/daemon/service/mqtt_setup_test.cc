@@ -77,6 +77,12 @@ class Sources : public TaskSets {
     const std::string path = device_.state + "/subscriptions." + session;
     ASSERT_TRUE(WriteFileAtomically(path, EncodeSubscriptions(known)).ok());
   }
+  std::vector<FilterPlace> Places(const std::vector<SourcePlan>& plans) {
+    return PlacesOf(device_, *tasks_, plans).at("local");
+  }
+  void RememberPlaces(const std::vector<SourcePlan>& plans, Remember how) {
+    ASSERT_TRUE(RememberSessions(device_, "local", Places(plans), how).ok());
+  }
   // `client id: filters` for each, and whether it tells the status.
   std::string Planned() {
     std::string text;
@@ -119,8 +125,17 @@ TEST_F(Sources, WhatIsRememberedIsKnownTheNextTime) {
   EXPECT_EQ(Planned(), "local!: in/+\nlocal-2:\n");
   std::vector<SourcePlan> plans = PlanSources(device_, *tasks_);
   plans[0].number = 1;
-  ASSERT_TRUE(RememberSessions(device_, *tasks_, plans).ok());
+  RememberPlaces(plans, Remember::kAlone);
   EXPECT_EQ(Planned(), "local!:\nlocal-2: in/+\n");
+  // What comes beside it takes nothing of it away.
+  plans[0].number = 0;
+  std::vector<FilterPlace> places = Places(plans);
+  places[0].filter = "other/+";
+  ASSERT_TRUE(RememberSessions(device_, "local", places, Remember::kBesideOthers).ok());
+  EXPECT_EQ(Planned(), "local!:\nlocal-2: in/+\n");
+  places[0].filter = "in/+";
+  ASSERT_TRUE(RememberSessions(device_, "local", places, Remember::kAlone).ok());
+  EXPECT_EQ(Planned(), "local!: in/+\nlocal-2:\n");
   // And nothing of what nobody knows.
   ASSERT_TRUE(WriteFileAtomically(device_.state + "/sessions.local", "nonsense").ok());
   EXPECT_EQ(Planned(), "local!: in/+\nlocal-2:\n");
@@ -137,6 +152,35 @@ TEST_F(Sources, SessionsOfDamagedAndMissingFilesAreSeenAllTheSame) {
   EXPECT_EQ(plans[0].mqtt.session, MqttSession::kPersistent);
   EXPECT_EQ(plans[1].mqtt.session, MqttSession::kClean);
   EXPECT_EQ(plans[3].mqtt.session, MqttSession::kPersistent);
+}
+
+// Whatever a session has was a pipeline's filter: where its file does not tell, the places do.
+TEST_F(Sources, PlacesTellWhatASessionWithoutItsFileHas) {
+  const std::vector<FilterPlace> places = {{"p", "a/#", 0},
+                                           {"p", "in/+", 1},
+                                           {"gone", "x/+", 2},
+                                           {"rides", "in/a", 1},
+                                           {"unsaved", "y", 1}};
+  ASSERT_TRUE(RememberSessions(device_, "local", places, Remember::kAlone).ok());
+  Known("local.2", {"in/+"});
+  const std::vector<SourcePlan> plans = PlanSources(device_, *tasks_);
+  ASSERT_EQ(Planned(), "local!:\nlocal-2: in/+\nlocal-3:\n");
+  using Filters = std::vector<std::string>;
+  EXPECT_EQ(plans[0].mqtt.filters_before, Filters{"a/#"});
+  EXPECT_EQ(plans[1].mqtt.filters_before, Filters{"y"});
+  EXPECT_EQ(plans[2].mqtt.filters_before, Filters{"x/+"});
+  EXPECT_EQ(plans[1].mqtt.session, MqttSession::kPersistent);
+  EXPECT_EQ(plans[2].mqtt.session, MqttSession::kClean);
+}
+
+// What waits in it came for what it had.
+TEST_F(Sources, ASessionOfMqtt311ThatHadQualityTwoIsReadyForIt) {
+  device_.brokers[0].second.version = ProtocolVersion::k311;
+  Known("local.1", {"in/+"});
+  EXPECT_TRUE(PlanSources(device_, *tasks_)[0].mqtt.inbound_store.empty());
+  const std::string path = device_.state + "/subscriptions.local.1";
+  ASSERT_TRUE(WriteFileAtomically(path, EncodeSubscriptions({{{"in/#", 2}, 0, true}})).ok());
+  EXPECT_FALSE(PlanSources(device_, *tasks_)[0].mqtt.inbound_store.empty());
 }
 
 // What the broker still sends over it is not known.
