@@ -7,6 +7,7 @@
 #include "pipelines/base/hash.h"
 #include "pipelines/base/same_bytes.h"
 #include "pipelines/base/scan.h"
+#include "pipelines/base/utf8.h"
 
 namespace runnel {
 namespace {
@@ -76,6 +77,9 @@ Result<TopicFilter> TopicFilter::Parse(std::string_view text) {
   if (!IsUtf8(text)) return Fix("the topic filter " + Quoted(text) + " is not valid UTF-8");
   if (text.find('\0') != std::string_view::npos) {
     return Fix("the topic filter " + Quoted(text) + " has a NUL character");
+  }
+  if (IsUnfitTopic(text)) {
+    return Fix("the topic filter " + Quoted(text) + " has a control character or a non-character");
   }
   TopicFilter filter;
   filter.text_ = text;

@@ -4,6 +4,7 @@
 
 #include "daemon/mqtt/connection.h"
 #include "daemon/mqtt/reasons.h"
+#include "pipelines/base/utf8.h"
 
 namespace runnel {
 namespace {
@@ -42,6 +43,10 @@ std::optional<MqttPublishFailure> MqttClient::Impl::Refuse(
   }
   if (publication.topic.find_first_of(std::string_view("+#\0", 3)) != std::string_view::npos) {
     return Rejected("the topic has `+`, `#` or a NUL character");
+  }
+  if (IsUnfitTopic(publication.topic)) {
+    return Rejected(
+        "the topic has a control character, a non-character or bytes that are no UTF-8");
   }
   if (publication.qos < 0 || publication.qos > maximum_qos_) {
     return Rejected("the broker takes at most QoS " + std::to_string(maximum_qos_));

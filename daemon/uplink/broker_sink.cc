@@ -8,12 +8,18 @@
 namespace runnel {
 namespace {
 
+constexpr std::chrono::milliseconds kShortestPause{100};
+constexpr std::chrono::milliseconds kLongestPause{10'000};
+
+bool IsForLater(const MqttPublishFailure& failure) {
+  return failure.kind == MqttFailure::kRetry || failure.kind == MqttFailure::kReconnect;
+}
+
 Completion ToCompletion(std::uint64_t context, const MqttPublishFailure& failure) {
   Completion completion;
   completion.context = context;
   completion.reason = failure.reason;
-  const bool again = failure.kind == MqttFailure::kRetry || failure.kind == MqttFailure::kReconnect;
-  completion.delivered = again ? Delivered::kRetry : Delivered::kRejected;
+  completion.delivered = IsForLater(failure) ? Delivered::kRetry : Delivered::kRejected;
   return completion;
 }
 
@@ -36,6 +42,8 @@ Result<std::unique_ptr<BrokerSink>> BrokerSink::Connect(PahoControl& control, Up
                                                         Report report) {
   std::unique_ptr<BrokerSink> sink(
       new BrokerSink(std::move(broker), completions, std::move(report)));
+  sink->control_ = &control;
+  sink->pause_->completions = &completions;
   MqttHandlers handlers;
   handlers.on_message = [](const MqttMessage&) { return MessageOutcome::kTaken; };
   handlers.on_event = [raw = sink.get()](const MqttEvent& event) { raw->OnEvent(event); };
@@ -54,6 +62,7 @@ Result<std::unique_ptr<BrokerSink>> BrokerSink::Connect(PahoControl& control, Up
 }
 
 std::size_t BrokerSink::Room() const {
+  if (pause_->lasts.load(std::memory_order_acquire)) return 0;
   const std::uint32_t window = window_.load(std::memory_order_acquire);
   const std::uint32_t in_flight = in_flight_.load(std::memory_order_acquire);
   return window > in_flight ? window - in_flight : 0;
@@ -72,13 +81,38 @@ void BrokerSink::Publish(const SinkRecord& record, std::uint64_t context) {
   const std::optional<MqttPublishFailure> refused = client_->Publish(publication);
   if (!refused.has_value()) return;
   in_flight_.fetch_sub(1, std::memory_order_acq_rel);
+  HoldBack(*refused);
   completions_->Push(ToCompletion(context, *refused));
+}
+
+void BrokerSink::HoldBack(const MqttPublishFailure& failure) {
+  if (!IsForLater(failure) || pause_->lasts.exchange(true)) return;
+  std::chrono::milliseconds pause = kShortestPause;
+  // What a connection takes with it is no refusal.
+  if (failure.kind == MqttFailure::kRetry) {
+    const std::uint32_t before = refusals_.fetch_add(1);
+    if (before == 0 && failure.reason_code != 0) {
+      report_("warn " + broker_.name + " the broker refuses results for now: " + failure.reason +
+              "; they are tried again");
+    }
+    pause = std::min(kLongestPause, kShortestPause * (1U << std::min(before, 10U)));
+  }
+  control_->PostAfter(pause, [weak = std::weak_ptr(pause_)] {
+    const auto held = weak.lock();
+    if (held == nullptr) return;
+    held->lasts.store(false, std::memory_order_release);
+    held->completions->Wake();
+  });
 }
 
 void BrokerSink::OnPublished(const MqttPublishResult& result) {
   in_flight_.fetch_sub(1, std::memory_order_acq_rel);
-  completions_->Push(result.failure.has_value() ? ToCompletion(result.context, *result.failure)
-                                                : Completion{result.context, {}, {}});
+  if (!result.failure.has_value()) {
+    if (refusals_.load(std::memory_order_relaxed) != 0) refusals_.store(0);
+    return completions_->Push({result.context, {}, {}});
+  }
+  HoldBack(*result.failure);
+  completions_->Push(ToCompletion(result.context, *result.failure));
 }
 
 void BrokerSink::OnEvent(const MqttEvent& event) {

@@ -35,12 +35,22 @@ class BrokerSink final : public Sink {
   BrokerSink(UplinkBroker broker, CompletionQueue& completions, Report report);
   void OnEvent(const MqttEvent& event);
   void OnPublished(const MqttPublishResult& result);
+  // Nothing is published for a moment, longer each time in a row.
+  void HoldBack(const MqttPublishFailure& failure);
+  // Ends by itself on the control thread, unless the sink has gone.
+  struct Pause {
+    std::atomic<bool> lasts{false};
+    CompletionQueue* completions = nullptr;
+  };
 
+  PahoControl* control_ = nullptr;
   UplinkBroker broker_;
   CompletionQueue* completions_;
   Report report_;
   std::atomic<std::uint32_t> window_{0};  // 0: not connected
   std::atomic<std::uint32_t> in_flight_{0};
+  std::shared_ptr<Pause> pause_ = std::make_shared<Pause>();
+  std::atomic<std::uint32_t> refusals_{0};  // in a row
   std::unique_ptr<MqttClient> client_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "pipelines/base/utf8.h"
 #include "pipelines/codecs/json.h"
 
 namespace runnel {
@@ -9,16 +10,30 @@ namespace {
 
 constexpr std::size_t kTopicMax = 65'535;
 
-void AppendEncoded(std::string_view text, std::string& topic) {
+void AppendPercent(std::string_view bytes, std::string& topic) {
   static constexpr char kHex[] = "0123456789ABCDEF";
-  for (const char c : text) {
+  for (const char c : bytes) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f || c == '/' || c == '+' || c == '#' || c == '%') {
-      topic += '%';
-      topic += kHex[byte >> 4];
-      topic += kHex[byte & 15];
-    } else {
+    topic += '%';
+    topic += kHex[byte >> 4];
+    topic += kHex[byte & 15];
+  }
+}
+
+// What has a meaning in topics, or would make a broker end the connection, byte by byte.
+void AppendEncoded(std::string_view text, std::string& topic) {
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    const bool has_meaning = c == '/' || c == '+' || c == '#' || c == '%';
+    const std::size_t unfit = has_meaning ? 1 : UnfitForTopic(text.substr(at));
+    if (unfit == 0) {
       topic += c;
+      ++at;
+      // The rest of a longer character.
+      for (; at < text.size() && (text[at] & 0xc0) == 0x80; ++at) topic += text[at];
+    } else {
+      AppendPercent(text.substr(at, unfit), topic);
+      at += unfit;
     }
   }
 }
@@ -67,6 +82,9 @@ std::optional<TopicTemplate> TopicTemplate::Compile(std::string_view text, const
     if (const std::size_t bad = literal.find_first_of("+#}"); bad != std::string_view::npos) {
       return fail(at + bad,
                   "`" + std::string(1, literal[bad]) + "` cannot stand in the topic of a sink");
+    }
+    if (IsUnfitTopic(literal)) {
+      return fail(at, "a topic has no control characters and only characters of Unicode");
     }
     if (!literal.empty()) result.parts_.push_back({std::string(literal), -1});
     if (open == std::string_view::npos) break;
