@@ -77,7 +77,7 @@ class Run final {
   StopSignals stop_;
   Registry registry_;
   std::optional<Prepared> prepared_;
-  StandardInput standard_;
+  Streams streams_;
   std::optional<BatchState> state_;
   std::optional<WorkPool> pool_;
   Fd lock_;
@@ -155,7 +155,7 @@ Status Run::MakeState() {
   const std::uint64_t fixed = (options_.workers + 1) * slot_bytes_ + options_.workers * (16 << 20);
   const std::uint64_t spool_memory =
       std::max<std::uint64_t>(options_.memory > fixed ? options_.memory - fixed : 0, 4 << 20);
-  state_.emplace(Chunker(prepared_->inputs, prepared_->chunks, standard_),
+  state_.emplace(Chunker(prepared_->inputs, prepared_->chunks, streams_),
                  Spool(Beside("spool"), spool_memory), OutputFile(output, Beside("part")),
                  Rejects(rejects, rejects_part));
   state_->errors_max = options_.errors_max;
@@ -192,9 +192,10 @@ Status Run::Probe() {
   spread_ = groups && reply.counts.rows >= kSpreadRows && 2 * reply.groups > reply.counts.rows;
   if (!prepared_->needs_columns) return {};
   std::vector<std::string> fields = reply.fields;
-  // Where the rows say, each file may have some of its own.
+  // Where the rows say, each file may have some of its own. One stream at a time: who writes the
+  // next one may wait until this one is read.
   for (std::size_t file = 1; file < prepared_->inputs.size(); ++file) {
-    if (prepared_->inputs[file].IsStdin()) continue;
+    if (prepared_->inputs[file].is_stream) continue;
     if (Status other = ProbeFile(file, reply); !other.ok() || pool_->stopped()) return other;
     for (const std::string& field : reply.fields) {
       if (std::find(fields.begin(), fields.end(), field) == fields.end()) fields.push_back(field);
@@ -215,11 +216,11 @@ Status Run::TakeColumns(const std::vector<std::string>& fields) {
 // What the first chunk has, from that file on.
 Status Run::ProbeFile(std::size_t file, batch::Reply& reply) {
   const auto from = prepared_->inputs.begin() + static_cast<std::ptrdiff_t>(file);
-  standard_.looking = true;
-  Chunker chunker({from, prepared_->inputs.end()}, prepared_->chunks, standard_);
+  streams_.looking = true;
+  Chunker chunker({from, prepared_->inputs.end()}, prepared_->chunks, streams_);
   ProbePhase probe(chunker);
   const Status run = pool_->Run(probe);
-  standard_.looking = false;
+  streams_.looking = false;
   reply = probe.reply();
   return run;
 }

@@ -1,6 +1,7 @@
 #include "daemon/batch/byte_source.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -11,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/posix/files.h"
+
 namespace runnel {
 namespace {
 
@@ -19,15 +22,7 @@ constexpr std::size_t kPackedBytes = 256 * 1024;
 // A file with its first bytes given back.
 class File final {
  public:
-  File(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
-  File(Fd fd, StandardInput& standard) : File(std::move(fd), "standard input") {
-    if (standard.looking) {
-      seen_ = &standard.seen;
-    } else {
-      head_ = std::exchange(standard.seen, {});
-      consumed_ = head_.size();
-    }
-  }
+  static Result<File> Open(const std::string& path, Streams& streams);
   const std::string& path() const { return path_; }
   std::uint64_t consumed() const { return consumed_; }
 
@@ -52,23 +47,58 @@ class File final {
   }
 
  private:
+  File(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+
+  // What a fifo or a terminal gives behind its end is not of this input any more.
   Result<std::size_t> ReadFresh(char* to, std::size_t size) {
+    if (ended_) return std::size_t{0};
     ssize_t got;
     while ((got = read(fd_.get(), to, size)) < 0 && errno == EINTR) {
     }
     if (got < 0) return Errno("reading `" + path_ + "`");
     consumed_ += static_cast<std::uint64_t>(got);
-    if (seen_ != nullptr) seen_->append(to, static_cast<std::size_t>(got));
+    ended_ = got == 0;
+    if (kept_ != nullptr) {
+      kept_->seen.append(to, static_cast<std::size_t>(got));
+      kept_->ended = ended_;
+    }
     return static_cast<std::size_t>(got);
   }
 
   Fd fd_;
   std::string path_;
-  std::string head_;             // read again
-  std::size_t taken_ = 0;        // of head_
-  std::string* seen_ = nullptr;  // where all that is read is kept
+  std::string head_;               // read again
+  std::size_t taken_ = 0;          // of head_
+  Streams::Kept* kept_ = nullptr;  // gets all that is read
   std::uint64_t consumed_ = 0;
+  bool ended_ = false;
 };
+
+Result<File> File::Open(const std::string& path, Streams& streams) {
+  const bool is_standard = path == "-";
+  const std::string name = is_standard ? "standard input" : path;
+  if (const auto kept = streams.kept.find(path); kept != streams.kept.end() && !streams.looking) {
+    File file(std::move(kept->second.fd), name);
+    file.head_ = std::move(kept->second.seen);
+    file.consumed_ = file.head_.size();
+    file.ended_ = kept->second.ended;
+    streams.kept.erase(kept);
+    return file;
+  }
+  Fd fd(is_standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                    : open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat about {};
+  if (!fd.valid() || fstat(fd.get(), &about) != 0) return Errno("opening `" + path + "`");
+  posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+  File file(std::move(fd), name);
+  if (!streams.looking || (S_ISREG(about.st_mode) && !is_standard)) return file;
+  // Whoever opens it again would get what comes next.
+  Result<Fd> same = Duplicate(file.fd_.get());
+  if (!same.ok()) return same.error();
+  file.kept_ = &streams.kept[path];
+  *file.kept_ = {std::move(same).value(), {}, false};
+  return file;
+}
 
 class Plain final : public ByteSource {
  public:
@@ -172,14 +202,10 @@ class Zstd final : public ByteSource {
 
 }  // namespace
 
-Result<std::unique_ptr<ByteSource>> ByteSource::Open(const std::string& path,
-                                                     StandardInput& standard) {
-  const bool is_standard = path == "-";
-  Fd fd(is_standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
-                    : open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return Errno("opening `" + path + "`");
-  posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
-  File file = is_standard ? File(std::move(fd), standard) : File(std::move(fd), path);
+Result<std::unique_ptr<ByteSource>> ByteSource::Open(const std::string& path, Streams& streams) {
+  Result<File> opened = File::Open(path, streams);
+  if (!opened.ok()) return opened.error();
+  File file = std::move(opened).value();
   const Result<std::string> first = file.Peek();
   if (!first.ok()) return first.error();
   if (first.value().starts_with("\x1f\x8b")) {

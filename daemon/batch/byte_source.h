@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -13,10 +14,16 @@
 
 namespace runnel {
 
-// Standard input, which is there once, for who looks at its beginning before it is worked on.
-struct StandardInput {
+// Inputs that are there once (standard input, a fifo), for who looks at their beginning before they
+// are worked on.
+struct Streams {
+  struct Kept {
+    Fd fd;
+    std::string seen;  // what was read while looking, packed as it was; read again afterwards
+    bool ended = false;
+  };
   bool looking = false;
-  std::string seen;  // what was read while looking, packed as it was; read again afterwards
+  std::map<std::string, Kept> kept;  // by path
 };
 
 class ByteSource {
@@ -27,8 +34,8 @@ class ByteSource {
   // Bytes of the file itself that have been read, for progress.
   virtual std::uint64_t consumed() const = 0;
 
-  // `-` is standard input; `standard` outlives the source.
-  static Result<std::unique_ptr<ByteSource>> Open(const std::string& path, StandardInput& standard);
+  // `-` is standard input; `streams` outlives the source.
+  static Result<std::unique_ptr<ByteSource>> Open(const std::string& path, Streams& streams);
 };
 
 }  // namespace runnel

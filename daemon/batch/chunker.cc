@@ -58,7 +58,7 @@ Error Chunker::TooLong() const {
 
 // Opens the next file and reads its first block to `slot`.
 Status Chunker::OpenNext(char* slot, std::size_t& size) {
-  Result<std::unique_ptr<ByteSource>> source = ByteSource::Open(inputs_[file_].path, *standard_);
+  Result<std::unique_ptr<ByteSource>> source = ByteSource::Open(inputs_[file_].path, *streams_);
   if (!source.ok()) return source.error();
   source_ = std::move(source).value();
   ended_ = false;

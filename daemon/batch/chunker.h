@@ -35,9 +35,9 @@ struct Chunk {
 
 class Chunker final {
  public:
-  // `standard` outlives the chunker.
-  Chunker(std::vector<InputFile> inputs, const ChunkOptions& options, StandardInput& standard)
-      : inputs_(std::move(inputs)), options_(options), standard_(&standard) {}
+  // `streams` outlives the chunker.
+  Chunker(std::vector<InputFile> inputs, const ChunkOptions& options, Streams& streams)
+      : inputs_(std::move(inputs)), options_(options), streams_(&streams) {}
 
   // Bytes that a slot must have.
   static std::size_t SlotBytes(const ChunkOptions& options);
@@ -58,7 +58,7 @@ class Chunker final {
 
   std::vector<InputFile> inputs_;
   ChunkOptions options_;
-  StandardInput* standard_;
+  Streams* streams_;
   std::unique_ptr<ByteSource> source_;
   std::size_t file_ = 0;      // of source_, or the next one
   std::uint64_t number_ = 0;  // of the next chunk

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <set>
 #include <string_view>
 
 #include "daemon/posix/fd.h"
@@ -21,7 +22,8 @@ Result<InputFile> Describe(const std::string& path) {
   if (S_ISDIR(about.st_mode)) return Error{ErrorKind::kFix, "`" + path + "` is a folder"};
   InputFile file;
   file.path = path;
-  file.size = S_ISREG(about.st_mode) ? static_cast<std::uint64_t>(about.st_size) : 0;
+  file.is_stream = !S_ISREG(about.st_mode);
+  file.size = file.is_stream ? 0 : static_cast<std::uint64_t>(about.st_size);
   file.modified = about.st_mtim.tv_sec * 1'000'000'000 + about.st_mtim.tv_nsec;
   return file;
 }
@@ -71,7 +73,7 @@ Result<std::vector<InputFile>> ListInputs(const std::vector<std::string>& words)
     Status added;
     std::error_code error;
     if (word == "-") {
-      files.push_back({word, 0, 0});
+      files.push_back({word, 0, 0, true});
     } else if (fs::is_directory(word, error)) {
       added = AddFolder(word, files);
     } else if (fs::exists(word, error) || word.find_first_of("*?[") == std::string::npos) {
@@ -83,9 +85,12 @@ Result<std::vector<InputFile>> ListInputs(const std::vector<std::string>& words)
     }
     if (!added.ok()) return added.error();
   }
-  const auto is_stdin = [](const InputFile& file) { return file.IsStdin(); };
-  if (std::count_if(files.begin(), files.end(), is_stdin) > 1) {
-    return Error{ErrorKind::kFix, "standard input (`-`) can be read once"};
+  std::set<std::string_view> streams;
+  for (const InputFile& file : files) {
+    if (!file.is_stream || streams.insert(file.path).second) continue;
+    return Error{
+        ErrorKind::kFix,
+        (file.IsStdin() ? "standard input (`-`)" : "`" + file.path + "`") + " can be read once"};
   }
   return files;
 }

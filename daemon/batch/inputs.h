@@ -14,6 +14,7 @@ struct InputFile {
   std::string path;  // `-` is standard input
   std::uint64_t size = 0;
   std::int64_t modified = 0;  // nanoseconds since 1970
+  bool is_stream = false;     // no regular file: standard input, a fifo, `<(...)`; there once
 
   bool IsStdin() const { return path == "-"; }
 };

@@ -101,11 +101,11 @@ std::string WrongPlace(const BatchOptions& options, const std::vector<InputFile>
   }
   if (!options.resume) return {};
   if (options.output == "-") return "`--resume` needs an output file";
-  if (std::any_of(inputs.begin(), inputs.end(),
-                  [](const auto& input) { return input.IsStdin(); })) {
-    return "`--resume` needs files: standard input is gone";
-  }
-  return {};
+  const auto stream =
+      std::find_if(inputs.begin(), inputs.end(), [](const auto& input) { return input.is_stream; });
+  if (stream == inputs.end()) return {};
+  return "`--resume` needs files: " +
+         (stream->IsStdin() ? "standard input" : "`" + stream->path + "`") + " is gone";
 }
 
 }  // namespace runnel
