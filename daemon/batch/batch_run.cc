@@ -52,6 +52,8 @@ class Run final {
   }
   int Fail(const Error& error);
   int Stop();
+  Status Lock(const std::string& output);
+  void Unlock();
   Status MakeState();
   Status MakePool();
   Status Probe();
@@ -80,7 +82,7 @@ class Run final {
   Streams streams_;
   std::optional<BatchState> state_;
   std::optional<WorkPool> pool_;
-  Fd lock_;
+  std::vector<std::pair<std::string, Fd>> locks_;  // with their paths
   Fd manifest_;
   std::string manifest_pending_;
   std::size_t entries_pending_ = 0;
@@ -127,7 +129,8 @@ void Run::RemoveParts() {
   if (!state_.has_value()) return;
   state_->output.Discard();
   state_->rejects.Discard();
-  Remove({"manifest", "spool", "part", "rejects", "lock"});
+  Remove({"manifest", "spool", "part", "rejects"});
+  Unlock();
 }
 
 void Run::Tick() {
@@ -141,23 +144,39 @@ void Run::Tick() {
                  state_->counts.rows, pool_->pids());
 }
 
+// Two runs have no file in common.
+Status Run::Lock(const std::string& output) {
+  const std::string path = output + ".runnel-lock";
+  Fd lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock.valid()) return Errno("making `" + path + "`");
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    return Error{ErrorKind::kRetry, "another run writes `" + output + "`"};
+  }
+  locks_.emplace_back(path, std::move(lock));
+  return {};
+}
+
+// With their names: they are of this run while it is there.
+void Run::Unlock() {
+  for (const auto& [path, lock] : locks_) unlink(path.c_str());
+  locks_.clear();
+}
+
 Status Run::MakeState() {
   const std::string output = options_.output;
-  if (!Beside("lock").empty()) {
-    lock_ = Fd(open(Beside("lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (!lock_.valid()) return Errno("making `" + Beside("lock") + "`");
-    if (flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-      return Error{ErrorKind::kRetry, "another run writes `" + output + "`"};
+  for (const std::string& path : {output, options_.rejects}) {
+    if (path.empty() || path == "-") continue;
+    if (Status locked = Lock(path); !locked.ok()) {
+      Unlock();
+      return locked;
     }
   }
-  const std::string rejects = RejectsPath(options_);
-  const std::string rejects_part = output == "-" ? rejects + ".runnel-rejects" : Beside("rejects");
   const std::uint64_t fixed = (options_.workers + 1) * slot_bytes_ + options_.workers * (16 << 20);
   const std::uint64_t spool_memory =
       std::max<std::uint64_t>(options_.memory > fixed ? options_.memory - fixed : 0, 4 << 20);
   state_.emplace(Chunker(prepared_->inputs, prepared_->chunks, streams_),
                  Spool(Beside("spool"), spool_memory), OutputFile(output, Beside("part")),
-                 Rejects(rejects, rejects_part));
+                 Rejects(RejectsPath(options_), RejectsPart(options_)));
   state_->errors_max = options_.errors_max;
   return {};
 }
@@ -396,7 +415,9 @@ Status Run::Commit() {
   Remove({"manifest"});
   if (Status done = state_->rejects.Commit(); !done.ok()) return done;
   if (Status done = state_->output.Commit(); !done.ok()) return done;
-  Remove({"spool", "lock"});
+  // An earlier run may have had rejects.
+  Remove({"spool", "rejects"});
+  Unlock();
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <iterator>
 #include <set>
 #include <string_view>
 
@@ -28,12 +29,19 @@ Result<InputFile> Describe(const std::string& path) {
   return file;
 }
 
+// A run that was killed leaves them; the next one would read what it writes.
+bool IsOfRun(std::string_view path) {
+  return std::any_of(std::begin(kRunEnds), std::end(kRunEnds),
+                     [&](std::string_view end) { return path.ends_with(end); });
+}
+
 Status AddFolder(const std::string& path, std::vector<InputFile>& files) {
   std::vector<std::string> names;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(path, error)) {
     const std::string name = entry.path().filename();
-    if (!name.starts_with('.') && entry.is_regular_file(error)) names.push_back(entry.path());
+    if (name.starts_with('.') || IsOfRun(name)) continue;
+    if (entry.is_regular_file(error)) names.push_back(entry.path());
   }
   if (error) return Error{ErrorKind::kFix, "`" + path + "`: " + error.message()};
   if (names.empty()) return Error{ErrorKind::kFix, "there is no file in the folder `" + path + "`"};
@@ -50,19 +58,19 @@ Status AddPattern(const std::string& pattern, std::vector<InputFile>& files) {
   glob_t found{};
   const int result = glob(pattern.c_str(), 0, nullptr, &found);
   Status status;
-  if (result == GLOB_NOMATCH) {
-    status = Error{ErrorKind::kFix, "there is no file `" + pattern + "`"};
-  } else if (result != 0) {
+  if (result != 0 && result != GLOB_NOMATCH) {
     status = Error{ErrorKind::kFix, "`" + pattern + "` cannot be looked up"};
   }
+  const std::size_t before = files.size();
   for (std::size_t i = 0; i < found.gl_pathc && status.ok(); ++i) {
-    if (fs::is_directory(found.gl_pathv[i])) continue;
+    if (fs::is_directory(found.gl_pathv[i]) || IsOfRun(found.gl_pathv[i])) continue;
     Result<InputFile> file = Describe(found.gl_pathv[i]);
     if (!file.ok()) status = file.error();
     if (file.ok()) files.push_back(std::move(file).value());
   }
   globfree(&found);
-  return status;
+  if (!status.ok() || files.size() > before) return status;
+  return Error{ErrorKind::kFix, "there is no file `" + pattern + "`"};
 }
 
 }  // namespace

@@ -19,8 +19,14 @@ struct InputFile {
   bool IsStdin() const { return path == "-"; }
 };
 
+// What a run has beside its output until it is done: each is the name of the output with one of
+// these behind it.
+constexpr std::string_view kRunEnds[] = {".runnel-part", ".runnel-rejects", ".runnel-spool",
+                                         ".runnel-manifest", ".runnel-lock"};
+
 // Files as they are, folders as the files in them by name without hidden ones, patterns
-// (`*`, `?`, `[…]`) as what they match by name. Each must give a file at least.
+// (`*`, `?`, `[…]`) as what they match by name, both without what runs have beside their outputs.
+// Each must give a file at least.
 Result<std::vector<InputFile>> ListInputs(const std::vector<std::string>& words);
 
 // `csv`, `ndjson` or `line` by the end of a name, also in front of `.gz` and `.zst`; empty

@@ -62,6 +62,10 @@ Status OutputFile::Commit() {
   return {};
 }
 
+void OutputFile::RemovePart() const {
+  if (!IsStdout()) unlink(part_.c_str());
+}
+
 void OutputFile::Discard() {
   if (fd_.valid() && !IsStdout()) unlink(part_.c_str());
   fd_.Close();

@@ -32,6 +32,8 @@ class OutputFile final {
   Status Sync();
   // Makes it what `path` is. REQUIRES: Sync().
   Status Commit();
+  // Of a run before, where this one has not opened it.
+  void RemovePart() const;
   // As if there had been nothing.
   void Discard();
 

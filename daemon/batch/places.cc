@@ -66,7 +66,31 @@ std::string WrongOutput(const char* name, const std::string& path, const BatchOp
   return {};
 }
 
+// Where an input is what the run writes beside its outputs.
+std::string WrongInput(const BatchOptions& options, const std::vector<InputFile>& inputs) {
+  std::error_code error;
+  for (const std::string& output : {options.output, options.rejects}) {
+    if (output.empty() || output == "-") continue;
+    for (const std::string_view end : kRunEnds) {
+      const std::string path = output + std::string(end);
+      if (!fs::exists(path, error)) continue;
+      for (const InputFile& input : inputs) {
+        if (input.IsStdin() || !AreTheSame(path, input.path)) continue;
+        return "`" + input.path + "` is an input, and the run to `" + output +
+               "` would write to it\n  hint: it is what a run that was killed has left; `--resume` "
+               "goes on with that";
+      }
+    }
+  }
+  return {};
+}
+
 }  // namespace
+
+std::string RejectsPart(const BatchOptions& options) {
+  const std::string& beside = options.rejects.empty() ? options.output : options.rejects;
+  return beside + ".runnel-rejects";
+}
 
 std::string RejectsPath(const BatchOptions& options) {
   if (!options.rejects.empty() || options.output == "-") return options.rejects;
@@ -99,6 +123,7 @@ std::string WrongPlace(const BatchOptions& options, const std::vector<InputFile>
   if (options.output != "-" && !rejects.empty() && AreTheSame(options.output, rejects)) {
     return "`" + rejects + "` cannot have both, the output and `--rejects`";
   }
+  if (std::string wrong = WrongInput(options, inputs); !wrong.empty()) return wrong;
   if (!options.resume) return {};
   if (options.output == "-") return "`--resume` needs an output file";
   const auto stream =

@@ -51,8 +51,15 @@ Status Rejects::Resume(std::uint64_t size) {
 
 Status Rejects::Commit() {
   if (file_.is_open()) return file_.Commit();
-  if (!path_.empty() && path_ != "-") unlink(path_.c_str());
+  if (path_.empty() || file_.IsStdout()) return {};
+  unlink(path_.c_str());
+  file_.RemovePart();
   return {};
+}
+
+void Rejects::Discard() {
+  file_.Discard();
+  if (!path_.empty()) file_.RemovePart();
 }
 
 }  // namespace runnel

@@ -23,7 +23,7 @@ class Rejects final {
   Status Sync() { return file_.is_open() ? file_.Sync() : Status(); }
   // Makes the file what `path` is; without rejects there is none, not even one of before.
   Status Commit();
-  void Discard() { file_.Discard(); }
+  void Discard();
 
   std::uint64_t size() const { return file_.is_open() ? file_.size() : 0; }
   const std::string& path() const { return path_; }

@@ -3,11 +3,13 @@
 batch_faults_test.py PROGRAMS [TEST]
 """
 import csv
+import fcntl
 import gzip
 import io
 import json
 import os
 import signal
+import tempfile
 
 import harness
 from desk import BEGIN, MINUTE, WINDOW, Desk, as_csv, rows_of
@@ -193,5 +195,55 @@ def deadly_rows(programs):
                 assert desk.read("out.csv") == desk.read("wanted.csv"), way
 
 
+def left_overs_are_no_input(programs):
+    """What a killed run has left in the folder of the inputs; it would be read and written without end."""
+    with Desk(programs) as desk:
+        desk.write("f.yaml", "steps:\n  - filter: a >= 0\n")
+        desk.write("d/in.ndjson", "".join(json.dumps({"a": i}) + "\n" for i in range(100)))
+        parts = [f"d/z.ndjson.runnel-{end}" for end in ("part", "rejects", "spool", "manifest", "lock")]
+        for words in (("-i", "d"), ("-i", "d/*")):
+            for part in parts:
+                desk.write(part, '{"a":7}\n')
+            assert desk.ledger("f.yaml", *words, "-o", "d/z.ndjson")["rows"] == 100
+            assert sorted(os.listdir(desk.path("d"))) == ["in.ndjson", "z.ndjson"]
+            os.unlink(desk.path("d/z.ndjson"))
+        desk.write("e/x.csv.runnel-part", "")
+        for word, text in (("e", "there is no file in the folder `e`"), ("e/*", "there is no file `e/*`")):
+            assert desk.run("f.yaml", "-i", word, "-o", "o.csv", code=2).err == f"error: {text}\n"
+        for part in parts:
+            desk.write(part, '{"a":7}\n')
+            done = desk.run("f.yaml", "-i", "d/in.ndjson", part, "-o", "./d/z.ndjson", "--input-format", "ndjson", code=2)
+            assert done.err == (f"error: `{part}` is an input, and the run to `./d/z.ndjson` would write to it\n"
+                                "  hint: it is what a run that was killed has left; `--resume` goes on with that\n"), done.err
+            # That of another output is as good as any file that is named.
+            assert desk.ledger("f.yaml", "-i", part, "-o", "o.csv", "--input-format", "ndjson")["rows"] == 1
+
+
+def rejects_elsewhere(programs):
+    """On another file system than the output, and never two runs to the same."""
+    with Desk(programs) as desk, tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        if os.stat(other).st_dev == os.stat(desk.folder).st_dev:
+            print("one file system: left out")
+            return
+        desk.write("in.csv", as_csv([(BEGIN, "a", "1", "2"), ("then", "a", "1", "2")]))
+        bad = os.path.join(other, "bad.csv")
+        desk.run("p.yaml", "-i", "in.csv", "-o", "out.csv", "--rejects", bad)
+        assert desk.read("out.csv").count(b"\n") == 2 and desk.left() == []
+        assert os.listdir(other) == ["bad.csv"] and desk.read(bad).count(b"\n") == 2
+        # No rejects: the file of before goes, and what a killed run has left.
+        desk.write("in.csv", as_csv([(BEGIN, "a", "1", "2")]))
+        for more in (("--rejects", bad), ()):
+            for part in (bad, "out.csv"):
+                desk.write(part + ".runnel-rejects", "input,line,step,reason,row\n")
+            desk.run("p.yaml", "-i", "in.csv", "-o", "out.csv", *more)
+            assert desk.left() == [] and os.listdir(other) == ([] if more else ["bad.csv.runnel-rejects"])
+        with open(desk.path("bad.csv.runnel-lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            done = desk.run("p.yaml", "-i", "in.csv", "-o", "other.csv", "--rejects", "bad.csv", code=1)
+            assert done.err == "error: another run writes `bad.csv`\n", done.err
+        assert desk.left() == ["bad.csv.runnel-lock"] and not os.path.exists(desk.path("other.csv"))
+
+
 if __name__ == "__main__":
-    harness.main(broken_archives, rejects, nothing_but_rejects, rejected_results, kills, resumes, interrupts, deadly_rows)
+    harness.main(broken_archives, rejects, nothing_but_rejects, rejected_results, left_overs_are_no_input,
+                 rejects_elsewhere, kills, resumes, interrupts, deadly_rows)
