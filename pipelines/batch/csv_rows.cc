@@ -25,7 +25,9 @@ class CsvRows final : public RowReader {
   }
 
   const char* Start(std::string_view header, std::string_view chunk) override {
-    if (csv_->has_header && csv_->options.columns.empty()) {
+    // A file without a row has no names, and others may have left theirs here.
+    const bool is_blank = header.empty() && chunk.find_first_not_of("\r\n") == chunk.npos;
+    if (csv_->has_header && csv_->options.columns.empty() && !is_blank) {
       if (const char* reason = ReadHeader(header)) return reason;
     }
     end_ = chunk.data() + chunk.size();

@@ -262,6 +262,25 @@ TEST(Mapper, AKeyThatIsTooLongIsRejectedAlone) {
   }
 }
 
+TEST(Mapper, AFileWithoutARowHasNoNames) {
+  const auto plan = PlanOf(kMinutes);
+  StateRegion region = StateRegion::InMemory(16 << 20);
+  Keep keep;
+  auto mapper = ChunkMapper::Create(*plan, region, keep, [](std::uint64_t) {});
+  const std::string padding(64, ' ');
+  const std::string row = "60000,d,1\n" + padding;
+  const std::string blank = "\r\n\n" + padding;
+  for (int turn = 0; turn < 2; ++turn) {
+    for (const std::size_t size : {0U, 3U}) {
+      EXPECT_EQ(mapper.value()->Map({0, "", {blank.data(), size}}, {}), nullptr);
+      EXPECT_EQ(mapper.value()->counts().rows, 0U);
+    }
+    EXPECT_EQ(mapper.value()->Map({0, "ts,device,temp\n", {row.data(), 10}}, {}), nullptr);
+    EXPECT_EQ(mapper.value()->counts().absorbed, 1U);
+  }
+  EXPECT_STREQ(mapper.value()->Map({0, "", {row.data(), 10}}, {}), "csv_empty_name");
+}
+
 TEST(Mapper, TheChunksDoNotMatter) {
   std::mt19937_64 source = Source();
   const auto plan = PlanOf(kMinutes);
