@@ -87,10 +87,11 @@ class Run final {
   std::string manifest_pending_;
   std::size_t entries_pending_ = 0;
   bool spread_ = false;
-  bool columns_are_unknown_ = false;  // of rows that pass: none was seen
+  OutputColumns columns_ = OutputColumns::kKnown;
   bool resumed_ = false;
   std::size_t slot_bytes_ = 0;
   std::uint64_t handed_ = 0;  // rows to partitions
+  std::string failure_;       // why there is no output although all was read
   const char* phase_ = "reading";
   MergePhase* merging_ = nullptr;
 };
@@ -220,7 +221,7 @@ Status Run::Probe() {
       if (std::find(fields.begin(), fields.end(), field) == fields.end()) fields.push_back(field);
     }
   }
-  columns_are_unknown_ = fields.empty() && prepared_->plan->way == BatchWay::kRows;
+  if (fields.empty() && prepared_->plan->way == BatchWay::kRows) columns_ = OutputColumns::kUnknown;
   return TakeColumns(fields);
 }
 
@@ -409,12 +410,18 @@ Status Run::Commit() {
                                       " rows found no room for their state\n  hint: give more "
                                       "`--memory`"};
   }
+  failure_ = WhyFailed(state_->counts, state_->rejects, columns_);
   if (Status done = state_->rejects.Sync(); !done.ok()) return done;
   if (Status done = state_->output.Sync(); !done.ok()) return done;
   // First of all: a manifest tells of files that have their names no longer.
   Remove({"manifest"});
   if (Status done = state_->rejects.Commit(); !done.ok()) return done;
-  if (Status done = state_->output.Commit(); !done.ok()) return done;
+  // What was there before is worth more than nothing; the rejects say why.
+  if (!failure_.empty()) {
+    state_->output.Discard();
+  } else if (Status done = state_->output.Commit(); !done.ok()) {
+    return done;
+  }
   // An earlier run may have had rejects.
   Remove({"spool", "rejects"});
   Unlock();
@@ -458,25 +465,8 @@ int Run::Do() {
   }
   progress_.End();
   Report();
-  const BatchCounts& counts = state_->counts;
-  const char* failure = nullptr;
-  if (counts.results_rejected > 0 && counts.results_written == 0 && counts.results_filtered == 0 &&
-      counts.passed == 0) {
-    const bool no_column =
-        state_->rejects.first().find("field_without_column") != std::string::npos;
-    failure = no_column ? "every result was rejected\n  hint: name all columns, `encode: { csv: { "
-                          "columns: [ts, temp] } }`, or write ndjson"
-                        : "every result was rejected";
-  }
-  // The usual reason is a file of another kind than somebody thought.
-  if (counts.rows > 0 && counts.rejected == counts.rows) failure = "every row was rejected";
-  if (columns_are_unknown_ && counts.rejected > 0 && counts.passed == 0) {
-    failure =
-        "the columns of the output are not known, since no row at the beginning of a file passes\n"
-        "  hint: give them, `encode: { csv: { columns: [ts, temp] } }`, or write ndjson";
-  }
-  if (failure == nullptr) return 0;
-  std::fprintf(stderr, "error: %s\n", failure);
+  if (failure_.empty()) return 0;
+  std::fprintf(stderr, "error: %s\n", failure_.c_str());
   return kFailed;
 }
 

@@ -37,6 +37,24 @@ std::string ReportText(const BatchCounts& counts, double seconds, const Rejects&
   return text + "\n";
 }
 
+std::string WhyFailed(const BatchCounts& counts, const Rejects& rejects, OutputColumns columns) {
+  if (columns == OutputColumns::kUnknown && counts.rejected > 0 && counts.passed == 0) {
+    return "the columns of the output are not known, since no row at the beginning of a file "
+           "passes\n"
+           "  hint: give them, `encode: { csv: { columns: [ts, temp] } }`, or write ndjson";
+  }
+  // The usual reason is a file of another kind than somebody thought.
+  if (counts.rows > 0 && counts.rejected == counts.rows) return "every row was rejected";
+  if (counts.results_rejected == 0 || counts.results_written > 0 || counts.results_filtered > 0 ||
+      counts.passed > 0) {
+    return {};
+  }
+  const bool no_column = rejects.first().find("field_without_column") != std::string::npos;
+  return no_column ? "every result was rejected\n  hint: name all columns, `encode: { csv: { "
+                     "columns: [ts, temp] } }`, or write ndjson"
+                   : "every result was rejected";
+}
+
 std::string ReportJson(const BatchCounts& counts, double seconds,
                        const std::vector<std::pair<const char*, std::uint64_t>>& more) {
   std::vector<std::pair<const char*, std::uint64_t>> fields = {

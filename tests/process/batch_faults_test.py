@@ -56,6 +56,27 @@ def nothing_but_rejects(programs):
         done = desk.run("p.yaml", "-i", "in.csv", "-o", "out.csv", code=1)
         assert "rejected 3" in done.err and done.err.endswith("error: every row was rejected\n"), done.err
         assert desk.read("out.csv.rejects.csv").count(b"\n") == 4
+        assert not os.path.exists(desk.path("out.csv")) and desk.left() == []
+        # A good output of before stays, also where a run is to be gone on with.
+        for more in ((), ("--resume",)):
+            desk.write("out.csv", "good\n")
+            desk.run("p.yaml", "-i", "in.csv", "-o", "out.csv", *more, code=1)
+            assert desk.read("out.csv") == b"good\n" and desk.left() == []
+            assert desk.read("out.csv.rejects.csv").count(b"\n") == 4
+
+
+def files_without_rows(programs):
+    """Among others, for any number of workers."""
+    with Desk(programs) as desk:
+        for i, text in enumerate(("", "\n\r\n", "\ufeff", "\ufeff\n", "ts,device,temp,hum\n")):
+            desk.write(f"d/{2 * i}.csv", text)
+            desk.write(f"d/{2 * i + 1}.csv", as_csv([(BEGIN + i, "a", "1", "2")]))
+        desk.write("f.yaml", "steps:\n  - filter: temp > 0\n")
+        desk.write("first.yaml", WINDOW.replace("n: count()", "f: first(temp), n: count()"))
+        for pipeline, *more in (("p.yaml",), ("f.yaml",), ("first.yaml",), ("p.yaml", "--as-stream")):
+            for workers in ("1", "2", "3"):
+                counts = desk.ledger(pipeline, "-i", "d", "-o", "out.csv", "--workers", workers, *more)
+                assert (counts["rows"], counts["rejected"]) == (5, 0), (pipeline, workers, counts)
 
 
 def rejected_results(programs):
@@ -245,5 +266,5 @@ def rejects_elsewhere(programs):
 
 
 if __name__ == "__main__":
-    harness.main(broken_archives, rejects, nothing_but_rejects, rejected_results, left_overs_are_no_input,
+    harness.main(broken_archives, rejects, nothing_but_rejects, files_without_rows, rejected_results, left_overs_are_no_input,
                  rejects_elsewhere, kills, resumes, interrupts, deadly_rows)
