@@ -28,7 +28,7 @@ std::uint64_t Chunker::bytes_read() const {
 std::uint64_t Chunker::bytes_total() const {
   std::uint64_t total = 0;
   for (const InputFile& input : inputs_) {
-    if (input.size == 0 && input.IsStdin()) return 0;
+    if (input.is_stream) return 0;
     total += input.size;
   }
   return total;

@@ -2,13 +2,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 
 namespace runnel {
 namespace {
 
-constexpr int kBarCells = 24;
+constexpr std::size_t kBarCells = 24;
 
 std::string Clocked(double seconds) {
   char text[32];
@@ -43,6 +44,22 @@ std::uint64_t MemoryOf(const std::vector<pid_t>& workers) {
   return bytes;
 }
 
+double PartOf(std::uint64_t done, std::uint64_t total) {
+  if (total == 0) return 0;
+  return static_cast<double>(std::min(done, total)) / static_cast<double>(total);
+}
+
+std::string PartText(double part, Progress::Style style) {
+  std::string text;
+  if (style == Progress::Style::kBar) {
+    const auto full = static_cast<std::size_t>(part * static_cast<double>(kBarCells));
+    text += " [" + std::string(full, '#') + std::string(kBarCells - full, '.') + "]";
+  }
+  char percent[16];
+  std::snprintf(percent, sizeof percent, " %3.0f %%", 100 * part);
+  return text + percent;
+}
+
 double Progress::seconds() const {
   return std::chrono::duration<double>(Clock::now() - begun_).count();
 }
@@ -56,17 +73,9 @@ void Progress::Show(const char* phase, std::uint64_t done, std::uint64_t total, 
   if (now - (shown_ == Clock::time_point{} ? begun_ : shown_) < pause) return;
   shown_ = now;
   const double passed = seconds();
-  const double part = total == 0 ? 0 : static_cast<double>(done) / static_cast<double>(total);
+  const double part = PartOf(done, total);
   std::string text = phase;
-  if (total > 0) {
-    char percent[16];
-    std::snprintf(percent, sizeof percent, " %3.0f %%", 100 * part);
-    if (style_ == Style::kBar) {
-      const auto full = static_cast<std::size_t>(part * kBarCells);
-      text += " [" + std::string(full, '#') + std::string(kBarCells - full, '.') + "]";
-    }
-    text += percent;
-  }
+  if (total > 0) text += PartText(part, style_);
   char rate[96];
   std::snprintf(rate, sizeof rate, "  %s rows  %.1f M rows/s  %.0f MiB", Grouped(rows).c_str(),
                 static_cast<double>(rows) / passed / 1e6,

@@ -31,6 +31,10 @@ class Progress final {
   bool on_screen_ = false;
 };
 
+// `done` of `total`, at most all of it: files may have grown since their sizes were asked for.
+double PartOf(std::uint64_t done, std::uint64_t total);
+// That with a bar, ` [######......]  50 %`, or without.
+std::string PartText(double part, Progress::Style style);
 // `24,000,000`.
 std::string Grouped(std::uint64_t number);
 // Proportional set size of this process and `workers`, in bytes.

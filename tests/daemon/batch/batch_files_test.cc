@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "daemon/batch/chunker.h"
 #include "daemon/batch/manifest.h"
+#include "daemon/batch/progress.h"
 #include "daemon/batch/spool.h"
 
 namespace runnel {
@@ -49,6 +51,23 @@ TEST(Manifest, SaysWhatIsNotTheSame) {
   now = before;
   now.pipeline = 1;
   EXPECT_EQ(WhyNotTheSame(before, now), "the pipeline or the formats are others");
+}
+
+TEST(Progress, IsNeverMoreThanAll) {
+  using Style = Progress::Style;
+  EXPECT_EQ(PartText(PartOf(0, 100), Style::kBar), " [........................]   0 %");
+  EXPECT_EQ(PartText(PartOf(50, 100), Style::kBar), " [############............]  50 %");
+  EXPECT_EQ(PartText(PartOf(100, 100), Style::kBar), " [########################] 100 %");
+  EXPECT_EQ(PartText(PartOf(101, 100), Style::kBar), " [########################] 100 %");
+  EXPECT_EQ(PartText(PartOf(UINT64_MAX, 1), Style::kLines), " 100 %");
+  EXPECT_EQ(PartOf(7, 0), 0);
+}
+
+TEST(Chunker, KnowsNoTotalWithAStream) {
+  Streams streams;
+  const InputFile file{"a.csv", 10, 0};
+  EXPECT_EQ(Chunker({file, file}, {}, streams).bytes_total(), 20U);
+  EXPECT_EQ(Chunker({file, {"fifo", 0, 0, true}}, {}, streams).bytes_total(), 0U);
 }
 
 TEST(Spool, GivesBackWhatItGotFromMemoryAndFile) {
