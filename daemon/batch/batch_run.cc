@@ -39,7 +39,9 @@ Error CannotGoOn(const std::string& why) {
 
 class Run final {
  public:
-  explicit Run(const BatchOptions& options) : options_(options), progress_(StyleOf(options)) {}
+  explicit Run(const BatchOptions& options) : options_(options), progress_(StyleOf(options)) {
+    streams_.stop_fd = stop_.fd();
+  }
   int Do();
 
  private:
@@ -176,8 +178,9 @@ Status Run::MakeState() {
   const std::uint64_t spool_memory =
       std::max<std::uint64_t>(options_.memory > fixed ? options_.memory - fixed : 0, 4 << 20);
   state_.emplace(Chunker(prepared_->inputs, prepared_->chunks, streams_),
-                 Spool(Beside("spool"), spool_memory), OutputFile(output, Beside("part")),
-                 Rejects(RejectsPath(options_), RejectsPart(options_)));
+                 Spool(Beside("spool"), spool_memory),
+                 OutputFile(output, Beside("part"), stop_.fd()),
+                 Rejects(RejectsPath(options_), RejectsPart(options_), stop_.fd()));
   state_->errors_max = options_.errors_max;
   return {};
 }
@@ -460,8 +463,9 @@ int Run::Do() {
       {&Run::Merge, true},          {&Run::Commit, true}};
   for (const auto& [step, with_state] : steps) {
     const Status done = (this->*step)();
+    // What fails behind a signal does so because of it.
+    if (pool_->stopped() || (!done.ok() && stop_.HasCome())) return Stop();
     if (!done.ok()) return Fail(done.error());
-    if (pool_->stopped()) return Stop();
   }
   progress_.End();
   Report();

@@ -1,6 +1,7 @@
 #include "daemon/batch/byte_source.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -12,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/batch/stop_signals.h"
 #include "daemon/posix/files.h"
 
 namespace runnel {
@@ -47,14 +49,17 @@ class File final {
   }
 
  private:
-  File(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  File(Fd fd, std::string path, int stop_fd)
+      : fd_(std::move(fd)), path_(std::move(path)), stop_fd_(stop_fd) {}
 
   // What a fifo or a terminal gives behind its end is not of this input any more.
   Result<std::size_t> ReadFresh(char* to, std::size_t size) {
     if (ended_) return std::size_t{0};
     ssize_t got;
-    while ((got = read(fd_.get(), to, size)) < 0 && errno == EINTR) {
-    }
+    do {
+      if (Status ready = WaitFor(fd_.get(), POLLIN, stop_fd_); !ready.ok()) return ready.error();
+      got = read(fd_.get(), to, size);
+    } while (got < 0 && (errno == EINTR || errno == EAGAIN));
     if (got < 0) return Errno("reading `" + path_ + "`");
     consumed_ += static_cast<std::uint64_t>(got);
     ended_ = got == 0;
@@ -67,6 +72,7 @@ class File final {
 
   Fd fd_;
   std::string path_;
+  int stop_fd_;
   std::string head_;               // read again
   std::size_t taken_ = 0;          // of head_
   Streams::Kept* kept_ = nullptr;  // gets all that is read
@@ -78,19 +84,23 @@ Result<File> File::Open(const std::string& path, Streams& streams) {
   const bool is_standard = path == "-";
   const std::string name = is_standard ? "standard input" : path;
   if (const auto kept = streams.kept.find(path); kept != streams.kept.end() && !streams.looking) {
-    File file(std::move(kept->second.fd), name);
+    File file(std::move(kept->second.fd), name, streams.stop_fd);
     file.head_ = std::move(kept->second.seen);
     file.consumed_ = file.head_.size();
     file.ended_ = kept->second.ended;
     streams.kept.erase(kept);
     return file;
   }
+  // A fifo is there at once so; then reading waits for its writer.
   Fd fd(is_standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
-                    : open(path.c_str(), O_RDONLY | O_CLOEXEC));
+                    : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat about {};
-  if (!fd.valid() || fstat(fd.get(), &about) != 0) return Errno("opening `" + path + "`");
+  if (!fd.valid() || fstat(fd.get(), &about) != 0 ||
+      (!is_standard && fcntl(fd.get(), F_SETFL, 0) != 0)) {
+    return Errno("opening `" + path + "`");
+  }
   posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
-  File file(std::move(fd), name);
+  File file(std::move(fd), name, streams.stop_fd);
   if (!streams.looking || (S_ISREG(about.st_mode) && !is_standard)) return file;
   // Whoever opens it again would get what comes next.
   Result<Fd> same = Duplicate(file.fd_.get());

@@ -23,6 +23,7 @@ struct Streams {
     bool ended = false;
   };
   bool looking = false;
+  int stop_fd = -1;                  // readable: reading ends with an error
   std::map<std::string, Kept> kept;  // by path
 };
 
@@ -34,7 +35,8 @@ class ByteSource {
   // Bytes of the file itself that have been read, for progress.
   virtual std::uint64_t consumed() const = 0;
 
-  // `-` is standard input; `streams` outlives the source.
+  // Waits neither for who writes to a fifo nor behind a signal to stop. `-` is standard input;
+  // `streams` outlives the source.
   static Result<std::unique_ptr<ByteSource>> Open(const std::string& path, Streams& streams);
 };
 

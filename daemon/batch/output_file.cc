@@ -1,12 +1,17 @@
 #include "daemon/batch/output_file.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <utility>
 
+#include "daemon/batch/stop_signals.h"
 #include "daemon/posix/files.h"
 
 namespace runnel {
@@ -20,7 +25,14 @@ Status OutputFile::Open() {
   fd_ = Fd(IsStdout() ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
                       : open(part_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   size_ = 0;
-  return fd_.valid() ? Status() : Errno("making `" + part_ + "`");
+  if (!fd_.valid()) return Errno("making " + (IsStdout() ? "standard output" : "`" + part_ + "`"));
+  // What a pipe that can be written to takes for sure.
+  struct stat about {};
+  if (fstat(fd_.get(), &about) != 0 || S_ISFIFO(about.st_mode) || S_ISSOCK(about.st_mode) ||
+      isatty(fd_.get()) != 0) {
+    piece_ = PIPE_BUF;
+  }
+  return {};
 }
 
 Status OutputFile::Resume(std::uint64_t size) {
@@ -41,8 +53,11 @@ Status OutputFile::Write(std::string_view bytes) {
 Status OutputFile::Flush() {
   std::string_view rest(buffer_);
   while (!rest.empty()) {
-    const ssize_t put = write(fd_.get(), rest.data(), rest.size());
-    if (put < 0 && errno == EINTR) continue;
+    if (Status ready = IsStdout() ? WaitFor(fd_.get(), POLLOUT, stop_fd_) : Status(); !ready.ok()) {
+      return ready;
+    }
+    const ssize_t put = write(fd_.get(), rest.data(), std::min(rest.size(), piece_));
+    if (put < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (put < 0) return Errno("writing " + (IsStdout() ? "standard output" : "`" + part_ + "`"));
     rest.remove_prefix(static_cast<std::size_t>(put));
   }

@@ -15,8 +15,10 @@ namespace runnel {
 
 class OutputFile final {
  public:
-  // `part`: where it is written until it is whole; both empty or `-`: standard output.
-  OutputFile(std::string path, std::string part) : path_(std::move(path)), part_(std::move(part)) {}
+  // `part`: where it is written until it is whole. `path` is `-`: standard output; waiting until
+  // somebody reads it ends with an error once `stop_fd` (-1: none) is readable.
+  OutputFile(std::string path, std::string part, int stop_fd)
+      : path_(std::move(path)), part_(std::move(part)), stop_fd_(stop_fd) {}
 
   bool IsStdout() const { return path_ == "-"; }
   // Begins anew, or goes on behind the first `size` bytes that an earlier run has left;
@@ -40,6 +42,8 @@ class OutputFile final {
  private:
   std::string path_;
   std::string part_;
+  int stop_fd_;
+  std::size_t piece_ = SIZE_MAX;  // bytes that are written at once without waiting
   Fd fd_;
   std::string buffer_;
   std::uint64_t size_ = 0;

@@ -12,8 +12,8 @@ namespace runnel {
 class Rejects final {
  public:
   // Without a path they are counted alone.
-  Rejects(std::string path, std::string part)
-      : path_(std::move(path)), file_(path_, std::move(part)) {}
+  Rejects(std::string path, std::string part, int stop_fd)
+      : path_(std::move(path)), file_(path_, std::move(part), stop_fd) {}
 
   // No `input`: a result. `line` 0: nobody knows. Without the end of the line, if `row` has one.
   Status Add(std::string_view input, std::uint64_t line, std::string_view step,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/posix/fd.h"
+#include "pipelines/base/result.h"
 
 namespace runnel {
 
@@ -11,11 +12,16 @@ class StopSignals final {
   StopSignals();
   // Readable when one has come.
   int fd() const { return fd_.get(); }
-  // Which one. REQUIRES: fd() is readable.
+  bool HasCome() const;
+  // Which one. REQUIRES: HasCome().
   int Number() const;
 
  private:
   Fd fd_;
 };
+
+// Waits until `fd` can be read or written (POLLIN, POLLOUT) without waiting; always so for a file.
+// An error once `stop_fd` (-1: there is none) is readable.
+Status WaitFor(int fd, short events, int stop_fd);
 
 }  // namespace runnel

@@ -2,13 +2,22 @@
 
 batch_streams_test.py PROGRAMS [TEST]
 """
+import fcntl
 import gzip
 import json
 import os
+import signal
+import struct
+import termios
 import threading
 
 import harness
 from desk import Desk, as_csv, rows_of
+
+
+def waiting_in(pipe):
+    """Bytes that were written to it and not read yet."""
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
 
 
 def pour(path, data):
@@ -74,5 +83,51 @@ def there_once(programs):
             assert done.err == text, (words, done.err)
 
 
+def is_working(run):
+    """Whether it has workers: what it gets from then on it must end by, however it waits."""
+    return any(harness.name_of(pid) == "runnel-worker" for pid in harness.children(run.pid))
+
+
+def stops_while_it_waits(programs):
+    """For input, for somebody who writes to a fifo, and for somebody who reads the output."""
+    with Desk(programs) as desk:
+        desk.write("f.yaml", "steps:\n  - filter: temp > -100\n")
+        desk.write("in.csv", as_csv(rows_of(harness.pick_seed(), 20_000)))
+        os.mkfifo(desk.path("fifo"))
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            for words in (("f.yaml", "-i", "-"), ("p.yaml", "-i", "-"), ("p.yaml", "-i", "-", "--as-stream"),
+                          ("f.yaml", "-i", "fifo"), ("p.yaml", "-i", "in.csv", "fifo")):
+                reading, writing = os.pipe()
+                run = desk.start(*words, "-o", "out.csv", "--input-format", "csv", stdin=reading)
+                harness.wait_for(lambda: is_working(run), 20, "its workers")
+                run.send_signal(number)
+                err = run.communicate(timeout=20)[1]
+                os.close(reading)
+                os.close(writing)
+                assert run.returncode == code, (words, run.returncode, err)
+                assert not os.path.exists(desk.path("out.csv")) and desk.left() == [], words
+            run = desk.start("f.yaml", "-i", "in.csv", "-o", "-", "--format", "csv")
+            harness.wait_for(lambda: waiting_in(run.stdout) >= 60_000, 20, "a full pipe")
+            run.send_signal(number)
+            assert run.wait(20) == code
+            assert run.communicate()[1] == b"stopped: there is no output\n"
+
+
+def stops_in_the_midst(programs):
+    """Whoever writes to a fifo goes on later, or never."""
+    with Desk(programs) as desk:
+        os.mkfifo(desk.path("fifo"))
+        for more in ((), ("--as-stream",)):
+            run = desk.start("p.yaml", "-i", "fifo", "-o", "out.csv", "--chunk", "4096", *more)
+            with open(desk.path("fifo"), "wb", buffering=0) as fifo:
+                fifo.write(as_csv(rows_of(harness.pick_seed(), 5_000)).encode())
+                harness.wait_for(lambda: os.path.exists(desk.path("out.csv.runnel-part")), 20, "its output")
+                harness.wait_for(lambda: waiting_in(fifo) == 0, 20, "an empty fifo")
+                run.send_signal(signal.SIGTERM)
+                err = run.communicate(timeout=20)[1]
+            assert (run.returncode, err) == (143, b"stopped: there is no output\n"), (run.returncode, err)
+            assert not os.path.exists(desk.path("out.csv")) and desk.left() == []
+
+
 if __name__ == "__main__":
-    harness.main(same_as_files, one_behind_the_other, there_once)
+    harness.main(same_as_files, one_behind_the_other, there_once, stops_while_it_waits, stops_in_the_midst)
