@@ -73,6 +73,13 @@ Status AddPattern(const std::string& pattern, std::vector<InputFile>& files) {
   return Error{ErrorKind::kFix, "there is no file `" + pattern + "`"};
 }
 
+std::string_view WithoutPacking(std::string_view name) {
+  for (const std::string_view packed : {".gz", ".zst", ".zstd"}) {
+    if (name.ends_with(packed)) name.remove_suffix(packed.size());
+  }
+  return name;
+}
+
 }  // namespace
 
 Result<std::vector<InputFile>> ListInputs(const std::vector<std::string>& words) {
@@ -103,11 +110,10 @@ Result<std::vector<InputFile>> ListInputs(const std::vector<std::string>& words)
   return files;
 }
 
+bool IsTsvByName(const std::string& path) { return WithoutPacking(path).ends_with(".tsv"); }
+
 std::string FormatOfName(const std::string& path) {
-  std::string_view name(path);
-  for (const std::string_view packed : {".gz", ".zst", ".zstd"}) {
-    if (name.ends_with(packed)) name.remove_suffix(packed.size());
-  }
+  const std::string_view name = WithoutPacking(path);
   const auto ends = [&](std::string_view end) { return name.ends_with(end); };
   if (ends(".csv") || ends(".tsv")) return "csv";
   if (ends(".ndjson") || ends(".jsonl") || ends(".json")) return "ndjson";
@@ -116,11 +122,9 @@ std::string FormatOfName(const std::string& path) {
 }
 
 std::string_view ForeignFormatOfName(const std::string& path) {
-  std::string name = path;
-  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  for (const std::string_view packed : {".gz", ".zst", ".zstd"}) {
-    if (name.ends_with(packed)) name.resize(name.size() - packed.size());
-  }
+  std::string lower = path;
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string_view name = WithoutPacking(lower);
   constexpr std::string_view kForeign[] = {"parquet", "avro", "orc",  "arrow", "feather", "xlsx",
                                            "xls",     "ods",  "cbor", "db",    "sqlite",  "zip"};
   for (const std::string_view format : kForeign) {

@@ -32,6 +32,8 @@ Result<std::vector<InputFile>> ListInputs(const std::vector<std::string>& words)
 // `csv`, `ndjson` or `line` by the end of a name, also in front of `.gz` and `.zst`; empty
 // where it does not say.
 std::string FormatOfName(const std::string& path);
+// Whether that is csv with tabs.
+bool IsTsvByName(const std::string& path);
 // `parquet` and others that are not lines of text; empty where the name does not say so.
 std::string_view ForeignFormatOfName(const std::string& path);
 

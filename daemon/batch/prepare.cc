@@ -72,11 +72,13 @@ bool IsLines(const std::string& format) {
          format == "raw" || format == "senml";
 }
 
+bool IsTsv(const InputFile& file) { return IsTsvByName(file.path); }
+
 void SetFormats(const std::string& input, const std::string& output, const BatchOptions& options,
-                const std::string& name, Node& root) {
+                const std::vector<InputFile>& inputs, const std::string& name, Node& root) {
   Node decode = OptionsOf(root.Find("decode"), input);
-  if (input == "csv" && decode.Find("delimiter") == nullptr && !options.inputs.empty() &&
-      options.inputs[0].find(".tsv") != std::string::npos) {
+  if (input == "csv" && decode.Find("delimiter") == nullptr &&
+      std::any_of(inputs.begin(), inputs.end(), IsTsv)) {
     Set(decode, "delimiter", Text("tab"));
   }
   // A line has one object.
@@ -124,6 +126,18 @@ std::string WrongFormat(const BatchOptions& options, const std::vector<InputFile
     return "`" + output + "` is no format for a file\n  hint: `--format csv`, ndjson or line";
   }
   return {};
+}
+
+// The same of CSV files, where the pipeline has no delimiter for all of them.
+std::string MixedDelimiters(const std::vector<InputFile>& inputs) {
+  const auto tabs = std::find_if(inputs.begin(), inputs.end(), IsTsv);
+  const auto commas = std::find_if(inputs.begin(), inputs.end(), [](const InputFile& file) {
+    return FormatOfName(file.path) == "csv" && !IsTsv(file);
+  });
+  if (tabs == inputs.end() || commas == inputs.end()) return {};
+  return "`" + tabs->path + "` is tsv and `" + commas->path +
+         "` is csv\n  hint: run them one after the other, or say which delimiter both have, "
+         "`decode: { csv: { delimiter: tab } }`";
 }
 
 // The same of a topic that all rows are to have, under the filter of the source.
@@ -234,11 +248,15 @@ std::optional<Prepared> Prepare(const BatchOptions& options, const Registry& reg
   const std::string input = InputFormat(options, prepared.inputs, root, problem);
   const std::string output = OutputFormat(options, root);
   if (problem.empty()) problem = WrongFormat(options, prepared.inputs, input, output);
+  if (problem.empty() && input == "csv" &&
+      OptionsOf(root.Find("decode"), input).Find("delimiter") == nullptr) {
+    problem = MixedDelimiters(prepared.inputs);
+  }
   if (!problem.empty()) return std::nullopt;
   const Node encode = OptionsOf(root.Find("encode"), output);
   const Node* header = encode.Find("header");
   prepared.writes_header = output == "csv" && (header == nullptr || header->text != "false");
-  SetFormats(input, output, options, file->name, root);
+  SetFormats(input, output, options, prepared.inputs, file->name, root);
   prepared.spec.name = file->name;
   prepared.spec.origin = {SourceTopicOf(root), options.topic, options.topic_column};
   problem = WrongTopic(options.topic, prepared.spec.origin.filter);

@@ -2,6 +2,8 @@
 
 batch_columns_test.py PROGRAMS [TEST]
 """
+import gzip
+
 import harness
 from desk import BEGIN, MINUTE, WINDOW, Desk, as_csv
 
@@ -92,6 +94,27 @@ def results_without_a_column(programs):
         desk.run("some.yaml", "-i", "in.ndjson", "-o", "out.ndjson")
 
 
+def tabs_by_name(programs):
+    """The names of the files say so, wherever they stand and however they are packed."""
+    with Desk(programs) as desk:
+        desk.write("s.yaml", "steps:\n  - filter: a > 0\n")
+        desk.write("d/1.tsv", "a\tb\n1\tx,y\n")
+        desk.write("d/2.tsv.gz", gzip.compress(b"a\tb\n2\tz\n"))
+        desk.write("d.tsv/in.csv", "a,b\n1,x\n")
+        desk.write("plain", "a\tb\n3\tx\n")
+        for words, rows in ((["d"], 2), (["d/2.tsv.gz"], 1), (["plain", "d/1.tsv"], 2), (["d.tsv"], 1), (["d/*.tsv*"], 2)):
+            counts = desk.ledger("s.yaml", "-i", *words, "-o", "out.ndjson", "--input-format", "csv")
+            assert (counts["written"], counts["rejected"]) == (rows, 0), (words, counts)
+            assert desk.read("out.ndjson").count(b'"b":') == rows, desk.read("out.ndjson")
+        text = ("error: `d/1.tsv` is tsv and `d.tsv/in.csv` is csv\n  hint: run them one after the other, or say which "
+                "delimiter both have, `decode: { csv: { delimiter: tab } }`\n")
+        for words in (["d", "d.tsv"], ["d.tsv", "d", "--input-format", "csv"]):
+            assert desk.run("s.yaml", "-i", *words, "-o", "out.ndjson", code=2).err == text
+        desk.write("s.yaml", "decode: { csv: { delimiter: tab } }\nsteps:\n  - filter: a > 0\n")
+        desk.write("d.tsv/in.csv", "a\tb\n1\tx\n")
+        assert desk.ledger("s.yaml", "-i", "d", "d.tsv", "-o", "out.ndjson")["written"] == 3
+
+
 if __name__ == "__main__":
     harness.main(files_with_columns_of_their_own, headers_are_as_the_rows, columns_are_of_the_last_step,
-                 columns_are_in_the_items_of_a_list, results_without_a_column)
+                 columns_are_in_the_items_of_a_list, results_without_a_column, tabs_by_name)
