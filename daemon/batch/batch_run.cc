@@ -64,7 +64,7 @@ class Run final {
   Status KeepEntry(const ManifestEntry& entry);
   Status Map();
   Status MapInOrder();
-  Status ProbeFile(std::size_t file, batch::Reply& reply);
+  Status ProbeFile(std::size_t file, ProbeResult& result);
   Status TakeColumns(const std::vector<std::string>& fields);
   Status Partitions();
   Status Merge();
@@ -210,17 +210,17 @@ Status Run::Probe() {
     if (Status known = TakeColumns({}); !known.ok()) return known;
   }
   if (!groups && !prepared_->needs_columns) return {};
-  batch::Reply reply;
-  if (Status first = ProbeFile(0, reply); !first.ok() || pool_->stopped()) return first;
-  spread_ = groups && reply.counts.rows >= kSpreadRows && 2 * reply.groups > reply.counts.rows;
+  ProbeResult seen;
+  if (Status first = ProbeFile(0, seen); !first.ok() || pool_->stopped()) return first;
+  spread_ = groups && seen.rows >= kSpreadRows && 2 * seen.groups > seen.rows;
   if (!prepared_->needs_columns) return {};
-  std::vector<std::string> fields = reply.fields;
+  std::vector<std::string> fields = seen.fields;
   // Where the rows say, each file may have some of its own. One stream at a time: who writes the
   // next one may wait until this one is read.
   for (std::size_t file = 1; file < prepared_->inputs.size(); ++file) {
     if (prepared_->inputs[file].is_stream) continue;
-    if (Status other = ProbeFile(file, reply); !other.ok() || pool_->stopped()) return other;
-    for (const std::string& field : reply.fields) {
+    if (Status other = ProbeFile(file, seen); !other.ok() || pool_->stopped()) return other;
+    for (const std::string& field : seen.fields) {
       if (std::find(fields.begin(), fields.end(), field) == fields.end()) fields.push_back(field);
     }
   }
@@ -237,14 +237,14 @@ Status Run::TakeColumns(const std::vector<std::string>& fields) {
 }
 
 // What the first chunk has, from that file on.
-Status Run::ProbeFile(std::size_t file, batch::Reply& reply) {
+Status Run::ProbeFile(std::size_t file, ProbeResult& result) {
   const auto from = prepared_->inputs.begin() + static_cast<std::ptrdiff_t>(file);
   streams_.looking = true;
   Chunker chunker({from, prepared_->inputs.end()}, prepared_->chunks, streams_);
   ProbePhase probe(chunker);
   const Status run = pool_->Run(probe);
   streams_.looking = false;
-  reply = probe.reply();
+  result = probe.result();
   return run;
 }
 

@@ -50,6 +50,7 @@ Status MapPhase::Take(std::uint64_t task, const Frame& frame) {
     run_ = Extent();
     return {};
   }
+  if (frame.kind == FrameKind::kField) return Nonsense();
   const Result<Extent> extent = state_->spool.Append(frame.bytes);
   if (!extent.ok()) return extent.error();
   if (frame.kind == FrameKind::kRunBlock) {
@@ -97,8 +98,20 @@ Result<bool> ProbePhase::Fill(std::uint64_t task, std::uint64_t, char* slot, Job
   return true;
 }
 
+Status ProbePhase::Take(std::uint64_t, const Frame& frame) {
+  const std::size_t room = ProbeResult::kNameBytesMax - result_.name_bytes;
+  if (frame.kind != FrameKind::kField || frame.bytes.size() > room ||
+      result_.fields.size() == ProbeResult::kFieldsMax) {
+    return Nonsense();
+  }
+  result_.name_bytes += frame.bytes.size();
+  result_.fields.emplace_back(frame.bytes);
+  return {};
+}
+
 Status ProbePhase::Done(std::uint64_t, const Reply& reply) {
-  reply_ = reply;
+  result_.rows = reply.counts.rows;
+  result_.groups = reply.groups;
   return {};
 }
 
@@ -275,6 +288,7 @@ Status MergePhase::Take(std::uint64_t, const Frame& frame) {
     case FrameKind::kEndRun:
       return {};
     case FrameKind::kSegment:
+    case FrameKind::kField:
       return Nonsense();
     case FrameKind::kRunBlock:
       break;

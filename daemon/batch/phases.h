@@ -66,14 +66,14 @@ class ProbePhase final : public WorkPhase {
  public:
   explicit ProbePhase(Chunker& chunker) : chunker_(&chunker) {}
   Result<bool> Fill(std::uint64_t task, std::uint64_t part, char* slot, batch::Job& job) override;
-  Status Take(std::uint64_t, const batch::Frame&) override { return {}; }
+  Status Take(std::uint64_t task, const batch::Frame& frame) override;
   Status Done(std::uint64_t task, const batch::Reply& reply) override;
   Error Refused(std::uint64_t task, const std::string& reason) override;
-  const batch::Reply& reply() const { return reply_; }
+  const ProbeResult& result() const { return result_; }
 
  private:
   Chunker* chunker_;
-  batch::Reply reply_;
+  ProbeResult result_;
 };
 
 // Rows of partitions to runs.

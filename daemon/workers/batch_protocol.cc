@@ -83,8 +83,6 @@ std::string Reply::Encode() const {
   writer.U64(bytes);
   for (std::size_t i = 0; i < BatchCounts::kFields; ++i) writer.U64(counts.fields()[i]);
   writer.U64(groups);
-  writer.Varint(fields.size());
-  for (const std::string& field : fields) writer.String(field);
   writer.String(text);
   return writer.Take();
 }
@@ -97,11 +95,6 @@ bool Reply::Decode(std::string_view bytes, Reply& reply) {
   reply.bytes = reader.U64();
   for (std::size_t i = 0; i < BatchCounts::kFields; ++i) reply.counts.fields()[i] = reader.U64();
   reply.groups = reader.U64();
-  reply.fields.clear();
-  const std::uint64_t count = reader.Varint();
-  for (std::uint64_t i = 0; i < count && i < kListMax && reader.ok(); ++i) {
-    reply.fields.emplace_back(reader.String());
-  }
   reply.text = reader.String();
   return reader.ok() && reader.AtEnd() && reply.bytes <= kOutBytes;
 }
@@ -112,7 +105,7 @@ bool TakeFrame(std::string_view& frames, Frame& frame) {
   std::uint32_t size = 0;
   std::memcpy(&frame.number, frames.data() + 1, sizeof frame.number);
   std::memcpy(&size, frames.data() + 5, sizeof size);
-  if (kind < 1 || kind > 5 || size > frames.size() - kFrameHead) return false;
+  if (kind < 1 || kind > 6 || size > frames.size() - kFrameHead) return false;
   frame.kind = static_cast<FrameKind>(kind);
   frame.bytes = frames.substr(kFrameHead, size);
   frames.remove_prefix(kFrameHead + size);

@@ -65,7 +65,6 @@ struct Reply {
   std::uint64_t bytes = 0;  // of frames in the out area
   BatchCounts counts;       // kDone
   std::uint64_t groups = 0;
-  std::vector<std::string> fields;
   std::string text;  // kFailed
 
   std::string Encode() const;
@@ -78,7 +77,8 @@ enum class FrameKind : std::uint8_t {
   kRunBlock = 2,
   kEndRun = 3,
   kSegment = 4,
-  kReject = 5
+  kReject = 5,
+  kField = 6  // kProbe: the name of a field of results
 };
 constexpr std::size_t kFrameHead = 9;
 struct Frame {

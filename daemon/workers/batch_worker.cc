@@ -68,6 +68,7 @@ class OutArea final : public BatchSink {
   void TakeSegment(std::uint32_t partition, std::string_view bytes) override {
     Put(FrameKind::kSegment, partition, bytes);
   }
+  void TakeField(std::string_view name) { Put(FrameKind::kField, 0, name); }
   void TakeReject(const BatchReject& reject) override {
     RejectFrame frame;
     if (reject.place.has_value()) {
@@ -281,12 +282,13 @@ Reply Worker::DoMap(const Job& job) {
   area_->Start(input.text);
   MapMode mode{job.spread, job.careful, job.kind == JobKind::kProbe, job.skip};
   if (const char* reason = mapper_->Map(input, mode)) return Failed(reason);
+  // More than a message takes.
+  for (const std::string& field : mapper_->probe().fields) area_->TakeField(field);
   Reply reply;
   reply.kind = ReplyKind::kDone;
   reply.bytes = area_->used();
   reply.counts = mapper_->counts();
   reply.groups = mapper_->probe().groups;
-  reply.fields = mapper_->probe().fields;
   return reply;
 }
 

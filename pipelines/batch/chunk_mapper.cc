@@ -13,7 +13,6 @@ constexpr std::size_t kArenaBytes = 512 * 1024;
 constexpr std::size_t kStepsRegion = 64 * 1024;
 constexpr std::size_t kOutputBytes = 64 * 1024;
 constexpr std::size_t kSegmentBytes = 256 * 1024;
-constexpr std::size_t kProbeFields = 1'000;
 
 std::size_t LastStep(const BatchPlan& plan) {
   return plan.way == BatchWay::kRows ? plan.plan().steps.size() : plan.window_step;
@@ -198,10 +197,12 @@ void ChunkMapper::EncodeRow(const Row& row) {
 }
 
 void ChunkMapper::NoteField(std::string_view name) {
-  if (probe_.fields.size() == kProbeFields ||
+  if (probe_.fields.size() == ProbeResult::kFieldsMax ||
+      name.size() > ProbeResult::kNameBytesMax - probe_.name_bytes ||
       std::find(probe_.fields.begin(), probe_.fields.end(), name) != probe_.fields.end()) {
     return;
   }
+  probe_.name_bytes += name.size();
   probe_.fields.emplace_back(name);
 }
 

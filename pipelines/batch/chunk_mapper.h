@@ -90,9 +90,14 @@ struct MapMode {
 };
 
 struct ProbeResult {
+  // What is met behind so many fields, or bytes of their names, is left out.
+  static constexpr std::size_t kFieldsMax = 1'000;
+  static constexpr std::size_t kNameBytesMax = 1 << 20;
+
   std::uint64_t rows = 0;
   std::uint64_t groups = 0;
   std::vector<std::string> fields;  // of results, in the order in which they were met
+  std::size_t name_bytes = 0;       // of these
 };
 
 class ChunkMapper final {

@@ -3,6 +3,7 @@
 batch_columns_test.py PROGRAMS [TEST]
 """
 import gzip
+import json
 
 import harness
 from desk import BEGIN, MINUTE, WINDOW, Desk, as_csv
@@ -115,6 +116,23 @@ def tabs_by_name(programs):
         assert desk.ledger("s.yaml", "-i", "d", "d.tsv", "-o", "out.ndjson")["written"] == 3
 
 
+def names_of_many_bytes(programs):
+    """More of them than a message between processes takes."""
+    with Desk(programs) as desk:
+        desk.write("s.yaml", "steps:\n  - filter: ts > 0\n")
+        names = ["ts"] + [f"{i:03d}" + "n" * 97 for i in range(999)]
+        desk.write("in.ndjson", "".join(json.dumps({name: i for name in names}) + "\n" for i in (1, 2, 3)))
+        counts = desk.ledger("s.yaml", "-i", "in.ndjson", "-o", "out.csv")
+        assert (counts["written"], counts["worker_restarts"]) == (3, 0), counts
+        assert desk.read("out.csv").decode() == "".join(
+            ",".join(row) + "\n" for row in (names, ["1"] * 1000, ["2"] * 1000, ["3"] * 1000))
+        # A field too many is one without a column.
+        desk.write("in.ndjson", json.dumps({name: 1 for name in names + ["more"]}) + "\n" + '{"ts":1}\n')
+        assert desk.ledger("s.yaml", "-i", "in.ndjson", "-o", "out.csv")["rejected"] == 1
+        assert desk.read("out.csv.rejects.csv").count(b"field_without_column") == 1
+
+
 if __name__ == "__main__":
     harness.main(files_with_columns_of_their_own, headers_are_as_the_rows, columns_are_of_the_last_step,
-                 columns_are_in_the_items_of_a_list, results_without_a_column, tabs_by_name)
+                 columns_are_in_the_items_of_a_list, results_without_a_column, tabs_by_name,
+                 names_of_many_bytes)

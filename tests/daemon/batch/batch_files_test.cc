@@ -3,6 +3,7 @@
 
 #include "daemon/batch/chunker.h"
 #include "daemon/batch/manifest.h"
+#include "daemon/batch/phases.h"
 #include "daemon/batch/progress.h"
 #include "daemon/batch/spool.h"
 
@@ -68,6 +69,25 @@ TEST(Chunker, KnowsNoTotalWithAStream) {
   const InputFile file{"a.csv", 10, 0};
   EXPECT_EQ(Chunker({file, file}, {}, streams).bytes_total(), 20U);
   EXPECT_EQ(Chunker({file, {"fifo", 0, 0, true}}, {}, streams).bytes_total(), 0U);
+}
+
+TEST(ProbePhase, TakesNoMoreNamesThanThereMayBe) {
+  using batch::FrameKind;
+  Streams streams;
+  Chunker chunker({}, {}, streams);
+  const std::string name(ProbeResult::kNameBytesMax / ProbeResult::kFieldsMax, 'n');
+  ProbePhase many(chunker);
+  for (std::size_t i = 0; i < ProbeResult::kFieldsMax; ++i) {
+    ASSERT_TRUE(many.Take(0, {FrameKind::kField, 0, name}).ok());
+  }
+  EXPECT_EQ(many.Take(0, {FrameKind::kField, 0, ""}).error().message,
+            "a worker has written what makes no sense");
+  EXPECT_EQ(many.result().fields.size(), ProbeResult::kFieldsMax);
+  ProbePhase long_ones(chunker);
+  const std::string longest(ProbeResult::kNameBytesMax, 'n');
+  ASSERT_TRUE(long_ones.Take(0, {FrameKind::kField, 0, longest}).ok());
+  EXPECT_FALSE(long_ones.Take(0, {FrameKind::kField, 0, "n"}).ok());
+  EXPECT_FALSE(ProbePhase(chunker).Take(0, {FrameKind::kOutput, 0, "n"}).ok());
 }
 
 TEST(Spool, GivesBackWhatItGotFromMemoryAndFile) {
