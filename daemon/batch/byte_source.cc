@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -149,6 +150,12 @@ class Gzip final : public ByteSource {
         stream_.next_in = reinterpret_cast<Bytef*>(packed_.data());
         stream_.avail_in = static_cast<uInt>(got.value());
       }
+      // Padding up to a block of a tape or a disk, as gzip passes it over.
+      while (between_ && members_ > 0 && stream_.avail_in > 0 && *stream_.next_in == 0) {
+        ++stream_.next_in;
+        --stream_.avail_in;
+      }
+      if (stream_.avail_in == 0) continue;
       if (between_ && members_++ > 0) inflateReset(&stream_);
       between_ = false;
       const int result = inflate(&stream_, Z_NO_FLUSH);
@@ -210,6 +217,12 @@ class Zstd final : public ByteSource {
   bool between_ = true;  // frames
 };
 
+// A frame, or one to be passed over, which may come first (RFC 8878, sections 3.1.1 and 3.1.2).
+bool IsZstd(std::string_view first) {
+  return first == "\x28\xb5\x2f\xfd" ||
+         (first.ends_with("\x2a\x4d\x18") && first.size() == 4 && (first[0] & 0xf0) == 0x50);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ByteSource>> ByteSource::Open(const std::string& path, Streams& streams) {
@@ -221,7 +234,7 @@ Result<std::unique_ptr<ByteSource>> ByteSource::Open(const std::string& path, St
   if (first.value().starts_with("\x1f\x8b")) {
     return std::unique_ptr<ByteSource>(std::make_unique<Gzip>(std::move(file)));
   }
-  if (first.value() == "\x28\xb5\x2f\xfd") {
+  if (IsZstd(first.value())) {
     return std::unique_ptr<ByteSource>(std::make_unique<Zstd>(std::move(file)));
   }
   return std::unique_ptr<ByteSource>(std::make_unique<Plain>(std::move(file)));

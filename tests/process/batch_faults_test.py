@@ -9,6 +9,8 @@ import io
 import json
 import os
 import signal
+import struct
+import subprocess
 import tempfile
 
 import harness
@@ -21,6 +23,27 @@ def broken_archives(programs):
         done = desk.run("p.yaml", "-i", "cut.csv.gz", "-o", "out.csv", code=1)
         assert done.err == "error: `cut.csv.gz` breaks off: the gzip archive is not whole\n", done.err
         assert not os.path.exists(desk.path("out.csv")) and desk.left() == []
+
+
+def archives_with_more_in_them(programs):
+    """Zero bytes behind gzip, as tapes and disks leave them; a frame of zstd to be passed over in front."""
+    with Desk(programs) as desk:
+        desk.write("f.yaml", "steps:\n  - filter: a >= 0\n")
+        text = "".join(json.dumps({"a": i}) + "\n" for i in range(1000)).encode()
+        packed = gzip.compress(text)
+        for zeros in (1, 7, 600_000):
+            desk.write("in.ndjson.gz", packed + b"\0" * zeros)
+            assert desk.ledger("f.yaml", "-i", "in.ndjson.gz", "-o", "out.ndjson")["rows"] == 1000, zeros
+            desk.write("in.ndjson.gz", packed + b"\0" * zeros + packed)
+            assert desk.ledger("f.yaml", "-i", "in.ndjson.gz", "-o", "out.ndjson")["rows"] == 2000, zeros
+        desk.write("in.ndjson.gz", packed + b"\0more")
+        done = desk.run("f.yaml", "-i", "in.ndjson.gz", "-o", "never.ndjson", code=1)
+        assert done.err == "error: `in.ndjson.gz` is damaged: incorrect header check\n", done.err
+        frame = subprocess.run(["zstd", "-q", "-c"], input=text, capture_output=True, check=True).stdout
+        for low in (0x50, 0x5f):
+            passed_over = bytes([low]) + b"\x2a\x4d\x18" + struct.pack("<I", 5) + b"hello"
+            desk.write("in.ndjson.zst", passed_over + frame + passed_over + frame)
+            assert desk.ledger("f.yaml", "-i", "in.ndjson.zst", "-o", "out.ndjson")["rows"] == 2000, low
 
 
 def rejects(programs):
@@ -266,5 +289,5 @@ def rejects_elsewhere(programs):
 
 
 if __name__ == "__main__":
-    harness.main(broken_archives, rejects, nothing_but_rejects, files_without_rows, rejected_results, left_overs_are_no_input,
+    harness.main(broken_archives, archives_with_more_in_them, rejects, nothing_but_rejects, files_without_rows, rejected_results, left_overs_are_no_input,
                  rejects_elsewhere, kills, resumes, interrupts, deadly_rows)
