@@ -73,7 +73,7 @@ class Run final {
   ManifestHead Head() const;
   void Remove(std::initializer_list<const char*> parts) const;
   void RemoveParts();
-  void Report();
+  Status Report();
   void Tick();
 
   BatchOptions options_;
@@ -250,7 +250,7 @@ Status Run::ProbeFile(std::size_t file, ProbeResult& result) {
 
 ManifestHead Run::Head() const {
   ManifestHead head;
-  head.pipeline = Hash(prepared_->spec.Encode());
+  head.pipeline = Hash(prepared_->spec.Encode() + HeaderLine(*prepared_));
   head.chunk_bytes = prepared_->chunks.bytes;
   head.spread = spread_;
   head.inputs = prepared_->inputs;
@@ -431,11 +431,11 @@ Status Run::Commit() {
   return {};
 }
 
-void Run::Report() {
+Status Run::Report() {
   const BatchState& state = *state_;
   if (!options_.json) {
     std::fputs(ReportText(state.counts, progress_.seconds(), state.rejects).c_str(), stderr);
-    return;
+    return {};
   }
   const std::string json = ReportJson(state.counts, progress_.seconds(),
                                       {{"spread", spread_ ? 1U : 0U},
@@ -443,7 +443,11 @@ void Run::Report() {
                                        {"spool_file", state.spool.file_bytes()},
                                        {"worker_restarts", pool_->restarts()},
                                        {"resumed", resumed_ ? 1U : 0U}});
-  std::fputs(json.c_str(), options_.output == "-" ? stderr : stdout);
+  std::FILE* const to = options_.output == "-" ? stderr : stdout;
+  if (std::fputs(json.c_str(), to) >= 0 && std::fflush(to) == 0) return {};
+  Error error = Errno("writing the report");
+  if (failure_.empty()) error.message += "\n  hint: that alone is missing, the output is whole";
+  return error;
 }
 
 int Run::Do() {
@@ -455,6 +459,8 @@ int Run::Do() {
   std::fputs(diagnostics.Format().c_str(), stderr);
   if (!problem.empty()) std::fprintf(stderr, "error: %s\n", problem.c_str());
   if (!prepared_.has_value()) return kWrong;
+  const std::string twice = TwiceAmong(prepared_->inputs);
+  if (!twice.empty()) std::fprintf(stderr, "warning: %s\n", twice.c_str());
   if (prepared_->plan->way == BatchWay::kInOrder) options_.workers = 1;
   slot_bytes_ = std::max(Chunker::SlotBytes(prepared_->chunks), kSlotMin);
   const std::pair<Status (Run::*)(), bool> steps[] = {
@@ -468,10 +474,10 @@ int Run::Do() {
     if (!done.ok()) return Fail(done.error());
   }
   progress_.End();
-  Report();
-  if (failure_.empty()) return 0;
-  std::fprintf(stderr, "error: %s\n", failure_.c_str());
-  return kFailed;
+  const Status reported = Report();
+  if (!reported.ok()) std::fprintf(stderr, "error: %s\n", reported.error().message.c_str());
+  if (!failure_.empty()) std::fprintf(stderr, "error: %s\n", failure_.c_str());
+  return failure_.empty() && reported.ok() ? 0 : kFailed;
 }
 
 }  // namespace

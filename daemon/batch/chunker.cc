@@ -50,10 +50,9 @@ Result<std::size_t> Chunker::ReadUpTo(char* to, std::size_t size) {
   return got;
 }
 
-Error Chunker::TooLong() const {
-  return Error{ErrorKind::kFix, "`" + inputs_[file_].path + "`:" + std::to_string(line_) +
-                                    ": a record of more than " + std::to_string(options_.bytes) +
-                                    " bytes"};
+Error Chunker::TooLong(const char* what, std::size_t most) const {
+  return Error{ErrorKind::kFix, "`" + inputs_[file_].path + "`:" + std::to_string(line_) + ": " +
+                                    what + " of more than " + std::to_string(most) + " bytes"};
 }
 
 // Opens the next file and reads its first block to `slot`.
@@ -84,7 +83,9 @@ Status Chunker::TakeHeader(char* slot, std::size_t& begin, std::size_t size) {
   if (blank == text.size() && ended_) return {};
   std::size_t end = FirstRecordEnd(text.substr(blank), options_.quote);
   if (end == 0 && ended_) end = text.size() - blank;
-  if (end == 0 || end > batch::kHeaderRoom) return TooLong();
+  if (end == 0 || end > batch::kHeaderRoom) {
+    return TooLong("a header", std::min(batch::kHeaderRoom, options_.bytes));
+  }
   header_ = text.substr(blank, end);
   line_ += CountText(text.substr(0, blank + end), 0).lines;
   begin += blank + end;
@@ -119,7 +120,7 @@ Result<bool> Chunker::Fill(char* slot, Chunk& chunk) {
     whole = LastRecordEnd(all, counts, options_.quote);
     // A quote that is never closed: the reader of the rows will say so.
     if (whole == 0) whole = all.rfind('\n') + 1;
-    if (whole == 0) return TooLong();
+    if (whole == 0) return TooLong("a record", options_.bytes);
   }
   carry_.assign(all.substr(whole));
   counts.lines -= CountText(carry_, 0).lines;

@@ -54,7 +54,7 @@ class Chunker final {
   Status OpenNext(char* slot, std::size_t& size);
   Status TakeHeader(char* slot, std::size_t& begin, std::size_t size);
   Result<std::size_t> ReadUpTo(char* to, std::size_t size);
-  Error TooLong() const;
+  Error TooLong(const char* what, std::size_t most) const;
 
   std::vector<InputFile> inputs_;
   ChunkOptions options_;

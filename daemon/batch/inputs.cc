@@ -110,6 +110,26 @@ Result<std::vector<InputFile>> ListInputs(const std::vector<std::string>& words)
   return files;
 }
 
+std::string TwiceAmong(const std::vector<InputFile>& files) {
+  std::set<std::string> seen;
+  std::string first;
+  std::size_t others = 0;
+  for (const InputFile& file : files) {
+    std::error_code error;
+    const std::string path = fs::canonical(file.path, error);
+    if (seen.insert(error ? file.path : path).second) continue;
+    if (first.empty()) {
+      first = file.path;
+    } else {
+      ++others;
+    }
+  }
+  if (first.empty()) return {};
+  return "`" + first + "` is an input twice" +
+         (others == 0 ? ": its" : ", and " + std::to_string(others) + " more: their") +
+         " rows count twice";
+}
+
 bool IsTsvByName(const std::string& path) { return WithoutPacking(path).ends_with(".tsv"); }
 
 std::string FormatOfName(const std::string& path) {

@@ -29,6 +29,9 @@ constexpr std::string_view kRunEnds[] = {".runnel-part", ".runnel-rejects", ".ru
 // Each must give a file at least.
 Result<std::vector<InputFile>> ListInputs(const std::vector<std::string>& words);
 
+// What is to be said where a file is there more than once; else empty.
+std::string TwiceAmong(const std::vector<InputFile>& files);
+
 // `csv`, `ndjson` or `line` by the end of a name, also in front of `.gz` and `.zst`; empty
 // where it does not say.
 std::string FormatOfName(const std::string& path);

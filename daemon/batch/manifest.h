@@ -19,7 +19,7 @@ namespace runnel {
 
 // What a run must be the same in to be gone on with.
 struct ManifestHead {
-  std::uint64_t pipeline = 0;  // fingerprint of the plan and the formats
+  std::uint64_t pipeline = 0;  // fingerprint of the plan, the formats and the first line
   std::uint64_t chunk_bytes = 0;
   bool spread = false;
   std::vector<InputFile> inputs;

@@ -14,17 +14,22 @@ namespace runnel {
 namespace {
 
 constexpr std::size_t kPiece = 1 << 20;
+constexpr const char* kUnnamedFolder = "/var/tmp";
 
 }  // namespace
+
+std::string Spool::Name() const {
+  return path_.empty() ? "a file in `" + std::string(kUnnamedFolder) + "`" : "`" + path_ + "`";
+}
 
 Status Spool::OpenFile() {
   if (file_.valid()) return {};
   if (path_.empty()) {
-    file_ = Fd(open("/var/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
+    file_ = Fd(open(kUnnamedFolder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
   } else {
     file_ = Fd(open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   }
-  return file_.valid() ? Status() : Errno("making `" + path_ + "`");
+  return file_.valid() ? Status() : Errno("making " + Name());
 }
 
 Status Spool::WriteAt(std::uint64_t offset, std::string_view bytes) {
@@ -32,7 +37,7 @@ Status Spool::WriteAt(std::uint64_t offset, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t put = pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return Errno("writing `" + path_ + "`");
+    if (put <= 0) return Errno("writing " + Name());
     bytes.remove_prefix(static_cast<std::size_t>(put));
     offset += static_cast<std::uint64_t>(put);
   }
@@ -77,8 +82,8 @@ Status Spool::Read(const Extent& extent, char* to) const {
     const std::uint64_t part = at < from_ ? std::min(left, from_ - at) : left;
     const ssize_t got = pread(file_.get(), to, part, static_cast<off_t>(at));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Errno("reading `" + path_ + "`");
-    if (got == 0) return Error{ErrorKind::kGiveUp, "`" + path_ + "` is shorter than it was"};
+    if (got < 0) return Errno("reading " + Name());
+    if (got == 0) return Error{ErrorKind::kGiveUp, Name() + " is shorter than it was"};
     to += got;
     at += static_cast<std::uint64_t>(got);
     left -= static_cast<std::uint64_t>(got);

@@ -35,6 +35,7 @@ class Spool final {
   std::uint64_t file_bytes() const { return filed_; }
 
  private:
+  std::string Name() const;
   Status OpenFile();
   Status WriteAt(std::uint64_t offset, std::string_view bytes);
 

@@ -202,6 +202,50 @@ def resumes(programs):
                                 "  hint: without `--resume` it begins anew\n"), done.err
 
 
+def another_header_is_another_run(programs):
+    with Desk(programs) as desk:
+        desk.write("in.csv", as_csv([(BEGIN, "a", "1", "2")] * 400_000))
+        words = ("f.yaml", "-i", "in.csv", "-o", "out.csv", "--chunk", "4096")
+        desk.write("f.yaml", "encode: { csv: { header: true } }\nsteps:\n  - filter: temp > 0\n")
+        run = desk.start(*words)
+        harness.wait_for(lambda: os.path.exists(desk.path("out.csv.runnel-manifest")), 20, "its manifest")
+        run.kill()
+        run.communicate(timeout=60)
+        desk.write("f.yaml", desk.read("f.yaml").replace(b"true", b"false"))
+        done = desk.run(*words, "--resume", code=1)
+        assert done.err == ("error: the run that was cut short cannot be gone on with: the pipeline or the formats are "
+                            "others\n  hint: without `--resume` it begins anew\n"), done.err
+        desk.run(*words)
+        assert desk.read("out.csv").startswith(str(BEGIN).encode()) and desk.left() == []
+
+
+def a_report_that_cannot_be_written(programs):
+    with Desk(programs) as desk, open("/dev/full", "wb") as full:
+        desk.write("in.csv", as_csv([(BEGIN, "a", "1", "2")]))
+        for rows, more in (("1", ""), ("then", "error: every row was rejected\n")):
+            desk.write("in.csv", as_csv([(BEGIN if rows == "1" else rows, "a", "1", "2")]))
+            run = desk.start("p.yaml", "-i", "in.csv", "-o", "out.csv", "--json", stdout=full)
+            err = run.communicate(timeout=60)[1].decode()
+            assert run.returncode == 1, err
+            more = more or "  hint: that alone is missing, the output is whole\n"
+            assert err == f"error: writing the report: No space left on device\n{more}", err
+            assert desk.read("out.csv").count(b"\n") == 2 and desk.left() == []
+
+
+def files_that_are_there_twice(programs):
+    """They count twice, as they were asked for; but somebody may not have meant it."""
+    with Desk(programs) as desk:
+        for name in ("d/a.csv", "d/b.csv"):
+            desk.write(name, as_csv([(BEGIN, "a", "1", "2")]))
+        os.symlink("d/a.csv", desk.path("link.csv"))
+        for words, text, rows in ((["d"], "", 2), (["d/a.csv", "d/../d/a.csv"], "`d/../d/a.csv` is an input twice: its", 2),
+                                  (["d", "link.csv"], "`link.csv` is an input twice: its", 3),
+                                  (["d", "d"], "`d/a.csv` is an input twice, and 1 more: their", 4)):
+            done = desk.run("p.yaml", "-i", *words, "-o", "out.csv", "--json")
+            assert done.err == (text and f"warning: {text} rows count twice\n"), done.err
+            assert json.loads(done.out)["rows"] == rows, done.out
+
+
 def interrupts(programs):
     with Desk(programs) as desk:
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
@@ -290,4 +334,5 @@ def rejects_elsewhere(programs):
 
 if __name__ == "__main__":
     harness.main(broken_archives, archives_with_more_in_them, rejects, nothing_but_rejects, files_without_rows, rejected_results, left_overs_are_no_input,
-                 rejects_elsewhere, kills, resumes, interrupts, deadly_rows)
+                 rejects_elsewhere, kills, resumes, another_header_is_another_run, a_report_that_cannot_be_written, files_that_are_there_twice,
+                 interrupts, deadly_rows)

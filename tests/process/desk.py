@@ -53,8 +53,8 @@ class Desk:
             return file.read()
 
     def start(self, *words, **more):
-        return subprocess.Popen([self.program, "batch", *words], cwd=self.folder, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, **{"stdin": subprocess.DEVNULL, **more})
+        return subprocess.Popen([self.program, "batch", *words], cwd=self.folder, stderr=subprocess.PIPE,
+                                **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **more})
 
     def run(self, *words, code=0, stdin=b"", environment=None):
         done = subprocess.run([self.program, "batch", *words], cwd=self.folder, capture_output=True,

@@ -1,4 +1,6 @@
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "daemon/batch/chunker.h"
@@ -6,6 +8,7 @@
 #include "daemon/batch/phases.h"
 #include "daemon/batch/progress.h"
 #include "daemon/batch/spool.h"
+#include "daemon/posix/files.h"
 
 namespace runnel {
 namespace {
@@ -88,6 +91,41 @@ TEST(ProbePhase, TakesNoMoreNamesThanThereMayBe) {
   ASSERT_TRUE(long_ones.Take(0, {FrameKind::kField, 0, longest}).ok());
   EXPECT_FALSE(long_ones.Take(0, {FrameKind::kField, 0, "n"}).ok());
   EXPECT_FALSE(ProbePhase(chunker).Take(0, {FrameKind::kOutput, 0, "n"}).ok());
+}
+
+TEST(Chunker, SaysThatAHeaderIsTooLong) {
+  const std::string path = ::testing::TempDir() + "header-" + std::to_string(getpid());
+  std::vector<char> slot(Chunker::SlotBytes({}));
+  const auto fill = [&](std::size_t header, std::size_t chunk_bytes) {
+    EXPECT_TRUE(
+        WriteFileAtomically(path, "\n" + std::string(header - 1, 'n') + "\n" + "row\n").ok());
+    Streams streams;
+    Chunker chunker({{path, 0, 0}}, {chunk_bytes, '"', true}, streams);
+    Chunk chunk;
+    const Result<bool> filled = chunker.Fill(slot.data(), chunk);
+    return filled.ok() ? std::to_string(chunk.header) : filled.error().message;
+  };
+  EXPECT_EQ(fill(batch::kHeaderRoom, 4 << 20), "65536");
+  EXPECT_EQ(fill(batch::kHeaderRoom + 1, 4 << 20),
+            "`" + path + "`:1: a header of more than 65536 bytes");
+  EXPECT_EQ(fill(5000, 4096), "`" + path + "`:1: a header of more than 4096 bytes");
+  unlink(path.c_str());
+}
+
+TEST(Spool, SaysWhereItWrites) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit none{1, before.rlim_max};
+  signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+  const Result<Extent> unnamed = Spool("", 0).Append("more than there is room for");
+  const std::string path = ::testing::TempDir() + "spool-full-" + std::to_string(getpid());
+  const Result<Extent> named = Spool(path, 0).Append("more than there is room for");
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  unlink(path.c_str());
+  ASSERT_FALSE(unnamed.ok() || named.ok());
+  EXPECT_EQ(unnamed.error().message, "writing a file in `/var/tmp`: File too large");
+  EXPECT_EQ(named.error().message, "writing `" + path + "`: File too large");
 }
 
 TEST(Spool, GivesBackWhatItGotFromMemoryAndFile) {
