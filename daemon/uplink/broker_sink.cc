@@ -24,24 +24,26 @@ Completion ToCompletion(std::uint64_t context, const MqttPublishFailure& failure
 }
 
 // What is not confirmed its successor publishes again, with the same ids.
-[[noreturn]] void EndAtOnce(const std::string& broker) {
-  std::fprintf(stderr,
-               "warn: upstream `%s`: the connection broke in the middle of a message, and the MQTT "
-               "library cannot go on with it: the uplink begins anew\n",
-               broker.c_str());
+[[noreturn]] void EndAtOnce(const std::string& broker, const char* why) {
+  std::fprintf(stderr, "warn: upstream `%s`: %s: the uplink begins anew\n", broker.c_str(), why);
   std::_Exit(1);
 }
 
 }  // namespace
 
-BrokerSink::BrokerSink(UplinkBroker broker, CompletionQueue& completions, Report report)
-    : broker_(std::move(broker)), completions_(&completions), report_(std::move(report)) {}
+BrokerSink::BrokerSink(UplinkBroker broker, const std::string& state, CompletionQueue& completions,
+                       Report report)
+    : broker_(std::move(broker)),
+      completions_(&completions),
+      report_(std::move(report)),
+      suspicion_(state + "/suspicion." + broker_.name, 2 * broker_.window) {}
 
 Result<std::unique_ptr<BrokerSink>> BrokerSink::Connect(PahoControl& control, UplinkBroker broker,
+                                                        const std::string& state,
                                                         CompletionQueue& completions,
                                                         Report report) {
   std::unique_ptr<BrokerSink> sink(
-      new BrokerSink(std::move(broker), completions, std::move(report)));
+      new BrokerSink(std::move(broker), state, completions, std::move(report)));
   sink->control_ = &control;
   sink->pause_->completions = &completions;
   MqttHandlers handlers;
@@ -49,7 +51,11 @@ Result<std::unique_ptr<BrokerSink>> BrokerSink::Connect(PahoControl& control, Up
   handlers.on_event = [raw = sink.get()](const MqttEvent& event) { raw->OnEvent(event); };
   handlers.on_published = [raw = sink.get()](const MqttPublishResult& result) {
     if (result.failure.has_value() && result.failure->kind == MqttFailure::kMemoryLost) {
-      EndAtOnce(raw->broker_.name);
+      raw->suspicion_.CutOffForGood(Suspicion::Clock::now());
+      EndAtOnce(
+          raw->broker_.name,
+          "the connection broke in the middle of a message, and the MQTT library cannot go on "
+          "with it");
     }
     raw->OnPublished(result);
   };
@@ -63,12 +69,17 @@ Result<std::unique_ptr<BrokerSink>> BrokerSink::Connect(PahoControl& control, Up
 
 std::size_t BrokerSink::Room() const {
   if (pause_->lasts.load(std::memory_order_acquire)) return 0;
-  const std::uint32_t window = window_.load(std::memory_order_acquire);
+  std::uint32_t window = window_.load(std::memory_order_acquire);
+  if (suspicion_.OneAtATime()) window = std::min(window, 1U);
   const std::uint32_t in_flight = in_flight_.load(std::memory_order_acquire);
   return window > in_flight ? window - in_flight : 0;
 }
 
 void BrokerSink::Publish(const SinkRecord& record, std::uint64_t context) {
+  if (!suspicion_.MayGo(record.id)) {
+    return completions_->Push(
+        {context, Delivered::kRejected, "the broker ends the connection each time it comes"});
+  }
   const std::pair<std::string_view, std::string_view> properties[] = {{"runnel-id", record.id}};
   MqttPublication publication;
   publication.topic = record.topic;
@@ -109,7 +120,11 @@ void BrokerSink::OnPublished(const MqttPublishResult& result) {
   in_flight_.fetch_sub(1, std::memory_order_acq_rel);
   if (!result.failure.has_value()) {
     if (refusals_.load(std::memory_order_relaxed) != 0) refusals_.store(0);
+    suspicion_.Acknowledged();
     return completions_->Push({result.context, {}, {}});
+  }
+  if (result.failure->kind == MqttFailure::kReconnect) {
+    suspicion_.CutOff(Suspicion::Clock::now());
   }
   HoldBack(*result.failure);
   completions_->Push(ToCompletion(result.context, *result.failure));
@@ -117,18 +132,31 @@ void BrokerSink::OnPublished(const MqttPublishResult& result) {
 
 void BrokerSink::OnEvent(const MqttEvent& event) {
   if (const auto* connected = std::get_if<MqttConnected>(&event)) {
+    suspicion_.Connected(Suspicion::Clock::now());
     window_.store(std::min<std::uint32_t>(broker_.window, connected->receive_maximum),
                   std::memory_order_release);
     completions_->Wake();
     report_("up " + broker_.name);
   } else if (const auto* lost = std::get_if<MqttConnectionLost>(&event)) {
     window_.store(0, std::memory_order_release);
+    LookForCulprit();
     report_("down " + broker_.name + " " + lost->reason);
   } else if (const auto* failed = std::get_if<MqttConnectFailed>(&event)) {
     report_("down " + broker_.name + " " + failed->error.message);
   } else if (const auto* warning = std::get_if<MqttWarning>(&event)) {
     report_("warn " + broker_.name + " " + warning->message);
   }
+}
+
+// With MQTT 3.1.1 Paho keeps what is on its way and sends it again itself: only a successor can
+// publish it one at a time, or give it up.
+void BrokerSink::LookForCulprit() {
+  if (in_flight_.load(std::memory_order_acquire) == 0) return;
+  const auto now = Suspicion::Clock::now();
+  suspicion_.CutOff(now);
+  if (!suspicion_.IsHeldUp()) return;
+  suspicion_.CutOffForGood(now);
+  EndAtOnce(broker_.name, "it ends the connection again and again for one of the results");
 }
 
 bool BrokerSink::Stop(std::chrono::steady_clock::time_point deadline) {

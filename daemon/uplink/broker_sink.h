@@ -13,6 +13,7 @@
 #include "daemon/mqtt/client.h"
 #include "daemon/uplink/protocol.h"
 #include "daemon/uplink/sink.h"
+#include "daemon/uplink/suspicion.h"
 
 namespace runnel {
 
@@ -22,7 +23,9 @@ class BrokerSink final : public Sink {
   using Report = std::function<void(const std::string&)>;
 
   // `control` and `completions` outlive the sink. Begins to connect.
+  // `state`: the folder for what it has to remember.
   static Result<std::unique_ptr<BrokerSink>> Connect(PahoControl& control, UplinkBroker broker,
+                                                     const std::string& state,
                                                      CompletionQueue& completions, Report report);
 
   std::size_t Room() const override;
@@ -32,9 +35,11 @@ class BrokerSink final : public Sink {
   const std::string& client_id() const { return broker_.options.client_id; }
 
  private:
-  BrokerSink(UplinkBroker broker, CompletionQueue& completions, Report report);
+  BrokerSink(UplinkBroker broker, const std::string& state, CompletionQueue& completions,
+             Report report);
   void OnEvent(const MqttEvent& event);
   void OnPublished(const MqttPublishResult& result);
+  void LookForCulprit();
   // Nothing is published for a moment, longer each time in a row.
   void HoldBack(const MqttPublishFailure& failure);
   // Ends by itself on the control thread, unless the sink has gone.
@@ -49,6 +54,7 @@ class BrokerSink final : public Sink {
   Report report_;
   std::atomic<std::uint32_t> window_{0};  // 0: not connected
   std::atomic<std::uint32_t> in_flight_{0};
+  Suspicion suspicion_;
   std::shared_ptr<Pause> pause_ = std::make_shared<Pause>();
   std::atomic<std::uint32_t> refusals_{0};  // in a row
   std::unique_ptr<MqttClient> client_;

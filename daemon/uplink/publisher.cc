@@ -23,7 +23,10 @@ void Publisher::Add(Source source) {
 
 bool Publisher::Run() {
   bool moved = false;
-  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+  // Each in its turn is the first, so that each gets some of the room where there is little.
+  if (!lanes_.empty()) first_lane_ = (first_lane_ + 1) % lanes_.size();
+  for (std::size_t turn = 0; turn < lanes_.size(); ++turn) {
+    const std::size_t i = (first_lane_ + turn) % lanes_.size();
     Lane& lane = *lanes_[i];
     for (int n = 0; n < kInARow && (lane.waiting > 0 || ReadNext(lane)); ++n) {
       if (!PublishWaiting(lane, i)) break;

@@ -81,6 +81,7 @@ class Publisher final {
 
   std::function<void(const Error&)> report_;
   std::vector<std::unique_ptr<Lane>> lanes_;
+  std::size_t first_lane_ = 0;                    // of the last round
   std::map<const Sink*, std::size_t> in_flight_;  // published and not complete
 };
 

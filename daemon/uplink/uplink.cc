@@ -36,7 +36,7 @@ Result<std::unique_ptr<Uplink>> Uplink::Create(UplinkAssignment assignment, Fd s
   uplink->dead_letters_max_ = assignment.settings.dead_letters_max;
   for (UplinkBroker& broker : assignment.settings.brokers) {
     Result<std::unique_ptr<BrokerSink>> sink = BrokerSink::Connect(
-        uplink->control_, std::move(broker), uplink->completions_, uplink->say_);
+        uplink->control_, std::move(broker), uplink->state_, uplink->completions_, uplink->say_);
     if (!sink.ok()) return sink.error();
     uplink->sinks_.push_back(std::move(sink).value());
   }
