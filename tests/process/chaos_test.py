@@ -164,11 +164,18 @@ def publish_under_kills(bed, killer, random, expected):
     publisher.finish()
 
 
+def all_worked_off(bed, name, count):
+    """What is still at the broker of what was published has come, and is worked off."""
+    harness.wait_for(lambda: (bed.status(name) or {"received": 0})["received"] >= count, 60,
+                     lambda: f"{name} has received {count}: {bed.status(name)}")
+    bed.settled(name, 60)
+
+
 def close_windows(bed, expected):
     """Behind everything else: partitions run ahead of each other, and one reading far
     ahead makes what is still on the way late."""
     for name in PIPELINES:
-        bed.settled(name, 60)
+        all_worked_off(bed, name, expected.count)
     publisher = bed.publisher(50 if bed.in_qos == 2 else 500)
     last = START + expected.count // MACHINES * 1000 + 7 * 3_600_000
     for machine in range(MACHINES):
@@ -177,7 +184,7 @@ def close_windows(bed, expected):
                            json.dumps({"ts": last, "value": 1, "room": f"r{room}"}), bed.in_qos)
     publisher.finish()
     # The windows of windows see the time of results: those of the readings above.
-    bed.settled("layers", 60)
+    all_worked_off(bed, "layers", expected.count + 6 * MACHINES)
     publisher = bed.publisher(50 if bed.in_qos == 2 else 500)
     for machine in range(MACHINES):
         publisher.send(f"close/m{machine}/raw", json.dumps({"ts": last + 3_600_000, "value": 1}),
