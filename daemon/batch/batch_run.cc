@@ -408,10 +408,11 @@ Status Run::Commit() {
   if (!state_->counts.IsSettled()) {
     return Error{ErrorKind::kGiveUp, "the rows do not add up: this is a fault of runnel"};
   }
-  if (state_->counts.dropped > 0 && prepared_->plan->sorts_results() && !options_.as_stream) {
+  if (state_->counts.dropped > 0 && prepared_->plan->way != BatchWay::kRows &&
+      !options_.as_stream) {
     return Error{ErrorKind::kFix, Grouped(state_->counts.dropped) +
                                       " rows found no room for their state\n  hint: give more "
-                                      "`--memory`"};
+                                      "`--memory`, or take fewer aggregates in one run"};
   }
   failure_ = WhyFailed(state_->counts, state_->rejects, columns_);
   if (Status done = state_->rejects.Sync(); !done.ok()) return done;

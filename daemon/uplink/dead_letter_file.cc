@@ -105,6 +105,7 @@ Status DeadLetterFile::Write(const Letter& letter) {
     AppendJson(Value::Bytes(letter.payload), line);
   }
   line += "}\n";
+  if (!IsStillThere()) file_.Close();
   if (size_ + line.size() > bytes_max_ / 2 || !file_.valid()) {
     if (Status rotated = Rotate(); !rotated.ok()) return rotated;
   }
@@ -122,6 +123,14 @@ Status DeadLetterFile::WriteLine(std::string_view line) {
   // Half a letter would make the next one unreadable.
   if (written > 0 && ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) file_.Close();
   return error;
+}
+
+// Somebody may have moved or deleted it: what is written from then on belongs into a new one.
+bool DeadLetterFile::IsStillThere() const {
+  struct stat named;
+  struct stat ours;
+  return file_.valid() && stat(path_.c_str(), &named) == 0 && fstat(file_.get(), &ours) == 0 &&
+         named.st_ino == ours.st_ino && named.st_dev == ours.st_dev;
 }
 
 // Opens the file, or begins a new one where it is full.

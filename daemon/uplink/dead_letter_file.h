@@ -32,6 +32,7 @@ class DeadLetterFile final {
   struct Letter;
   Status Write(const Letter& letter);
   Status WriteLine(std::string_view line);
+  bool IsStillThere() const;
   Status Rotate();
 
   std::string folder_;

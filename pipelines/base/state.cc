@@ -120,7 +120,7 @@ bool StateRegion::EnsurePopulated(std::size_t bytes) {
 }
 
 StateRegion::Ref StateRegion::Allocate(std::size_t bytes) {
-  if (bytes > capacity_) return kNone;
+  if (bytes > capacity_) return Refuse();
   const SizeClass size = ClassOf(bytes);
   Header* head = header();
   if (const Ref ref = head->free[size.index]; ref != kNone) {
@@ -133,7 +133,7 @@ StateRegion::Ref StateRegion::Allocate(std::size_t bytes) {
     return ref;
   }
   const std::size_t at = head->used;
-  if (size.bytes > capacity_ - at || !EnsurePopulated(at + size.bytes)) return kNone;
+  if (size.bytes > capacity_ - at || !EnsurePopulated(at + size.bytes)) return Refuse();
   Touch(&head->used, sizeof head->used);
   head->used = at + size.bytes;
   MarkFresh(at, size.bytes);

@@ -87,6 +87,9 @@ class StateRegion final {
   // Zeroed memory of at least `bytes`; kNone when the region is full. The memory
   // is fresh: it may be written without Touch() until the end of the turn.
   Ref Allocate(std::size_t bytes);
+  // How often Allocate has said no: who has to know whether all that a call wanted to keep is kept
+  // compares.
+  std::uint64_t refusals() const { return refusals_; }
   // Gives memory back. REQUIRES: `bytes` is what was asked for.
   void Free(Ref ref, std::size_t bytes);
   // The bytes that Allocate(bytes) really takes: growing within them is free.
@@ -153,6 +156,10 @@ class StateRegion final {
     return static_cast<std::size_t>(static_cast<const std::byte*>(at) - base_);
   }
   bool EnsurePopulated(std::size_t bytes);
+  Ref Refuse() {
+    ++refusals_;
+    return kNone;
+  }
   bool IsDirty(std::size_t line) const { return (dirty_[line / 64] >> (line % 64) & 1) != 0; }
   void SaveLines(std::size_t first, std::size_t last);
   void MarkFresh(std::size_t offset, std::size_t bytes);
@@ -161,6 +168,7 @@ class StateRegion final {
   std::byte* base_ = nullptr;
   std::size_t capacity_ = 0;
   std::size_t populated_ = 0;  // bytes that may be touched
+  std::uint64_t refusals_ = 0;
   UndoLog* undo_ = nullptr;
   std::function<bool(std::size_t)> populate_;
   std::vector<std::uint64_t> dirty_;    // one bit a line

@@ -293,7 +293,11 @@ void ChunkMapper::AddToBatch(const Row& row) {
 
 void ChunkMapper::RunBatch() {
   if (!mode_.spread) {
-    feed_->AddTo(*groups_, *region_);
+    const std::size_t rows = feed_->count();
+    if (!feed_->AddTo(*groups_, *region_)) {
+      counts_.absorbed -= rows;
+      counts_.dropped += rows;
+    }
   } else {
     Spread();
   }

@@ -59,14 +59,18 @@ const double* GroupFeed::NumbersOf(const AggregateColumn& column) {
   return numbers_;
 }
 
-void GroupFeed::AddTo(GroupTable& table, StateRegion& region) {
+bool GroupFeed::AddTo(GroupTable& table, StateRegion& region) {
+  const std::uint64_t refusals = region.refusals();
   for (std::size_t i = 0; i < count_; ++i) table.Prefetch(hashes_[i]);
   for (std::size_t i = 0; i < count_; ++i) table.PrefetchGroup(hashes_[i]);
   for (std::size_t i = 0; i < count_; ++i) {
     const Key& key = keys_[i];
     states_[i] = key.is_text ? table.FindText(key.view(), starts_[i], hashes_[i])
                              : table.Find(key.view(), starts_[i], hashes_[i]);
-    CHECK(states_[i] != nullptr);
+    if (states_[i] == nullptr) {
+      Clear();
+      return false;
+    }
   }
   numbers_of_ = -1;
   for (const AggregateColumn& column : plan_->columns) {
@@ -85,6 +89,7 @@ void GroupFeed::AddTo(GroupTable& table, StateRegion& region) {
     }
   }
   Clear();
+  return region.refusals() == refusals;
 }
 
 }  // namespace runnel

@@ -49,8 +49,9 @@ class GroupFeed final {
                                     : GroupTable::HashOf(key.view(), start);
   }
 
-  // Adds all rows to their groups and forgets them. `region` is the table's.
-  void AddTo(GroupTable& table, StateRegion& region);
+  // Adds all rows to their groups and forgets them. `region` is the table's. False where it had no
+  // room for all that the rows bring: then their groups are wrong.
+  [[nodiscard]] bool AddTo(GroupTable& table, StateRegion& region);
   void Clear() {
     count_ = used_ = 0;
     all_there_ = true;

@@ -118,12 +118,20 @@ bool PartitionRunner::FeedGroups(const Segment& segment) {
     // Text is borrowed from the segment.
     if (!boundary && !mode_.careful && !reader.AtEnd()) continue;
     if (!mode_.careful) progress_(row_);
-    feed_->AddTo(*groups_, *region_);
+    AddRows();
     if (!boundary || !groups_->IsFull()) continue;
     if (!groups_->Flush(run_)) return false;
     sink_->EndRun();
   }
   return true;
+}
+
+// The mapper has counted them.
+void PartitionRunner::AddRows() {
+  const std::size_t rows = feed_->count();
+  if (feed_->AddTo(*groups_, *region_)) return;
+  counts_.absorbed -= rows;
+  counts_.dropped += rows;
 }
 
 bool PartitionRunner::FeedStage(const Segment& segment) {
@@ -264,7 +272,7 @@ void PartitionRunner::FlushResults() {
 
 void PartitionRunner::End() {
   if (plan_->way == BatchWay::kGroups) {
-    feed_->AddTo(*groups_, *region_);
+    AddRows();
     if (groups_->IsEmpty()) return;
     CHECK(groups_->Flush(run_));
     sink_->EndRun();

@@ -48,6 +48,7 @@ class PartitionRunner final : private OutputSink {
   PartitionRunner(const BatchPlan& plan, StateRegion& region, std::size_t memory, BatchSink& sink,
                   std::function<void(std::uint64_t)> progress);
   bool FeedGroups(const Segment& segment);
+  void AddRows();
   bool FeedStage(const Segment& segment);
   bool FeedAll(const Segment& segment);
   bool IsSkipped();

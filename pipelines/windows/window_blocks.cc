@@ -121,6 +121,7 @@ void WindowRun::MergeBlock(Ref to, Ref from) {
   Block* block = BlockAt(to);
   const Block* more = BlockAt(from);
   region_->Touch(block, plan_->block_size);
+  const std::uint64_t refusals = region_->refusals();
   for (const ColumnFeed& feed : plan_->feeds) {
     feed.aggregate->Merge(States(to) + feed.offset, *region_, States(from) + feed.offset, *region_);
   }
@@ -129,8 +130,9 @@ void WindowRun::MergeBlock(Ref to, Ref from) {
     block->last = block->records == 0 ? more->last : std::max(block->last, more->last);
   }
   block->records =
-      std::min<std::uint32_t>(block->records + more->records, 0x7fffffffu) & 0x7fffffffu;
+      std::min<std::uint32_t>(block->records + more->records, kRecordsMax) & kRecordsMax;
   block->changed |= more->changed;
+  if (more->cut != 0 || region_->refusals() != refusals) block->cut = 1;
 }
 
 void WindowRun::Fill(Ref key_ref, Ref block, const Interval& window, bool partial, Record& out,
@@ -145,6 +147,8 @@ void WindowRun::Fill(Ref key_ref, Ref block, const Interval& window, bool partia
   for (const KeyPart& part : plan_->key.parts) {
     out.Set(part.result_field, keep(KeyPlan::TakePart(rest)));
   }
+  // What it would say is wrong.
+  if (block != StateRegion::kNone && BlockAt(block)->cut != 0) failure_ = "state_full";
   if (!only_named_) {
     for (const AggregateColumn& column : plan_->columns) {
       out.Set(column.result_field, keep(column.aggregate->Result(States(block) + column.offset,
@@ -195,7 +199,8 @@ void WindowRun::SaveKey(Ref key_ref, ByteWriter& writer) const {
   for (Ref ref = key.blocks; ref != StateRegion::kNone; ref = BlockAt(ref)->next) {
     const Block& block = *BlockAt(ref);
     writer.Signed(block.start);
-    writer.Varint(std::uint64_t{block.records} << 1 | block.changed);
+    writer.Varint(std::uint64_t{block.cut} << 32 | std::uint64_t{block.records} << 1 |
+                  block.changed);
     if (HasLast()) writer.Signed(block.last);
     if (plan_->kind == WindowKind::kGlobal) writer.U64(block.digest);
     for (const AggregateColumn& column : plan_->columns) {
@@ -248,13 +253,16 @@ bool WindowRun::LoadKey(ByteReader& reader) {
     if (ref == StateRegion::kNone) return false;
     Block* block = BlockAt(ref);
     const std::uint64_t records = reader.Varint();
-    block->records = static_cast<std::uint32_t>(records >> 1) & 0x7fffffffu;
+    block->records = static_cast<std::uint32_t>(records >> 1) & kRecordsMax;
     block->changed = records & 1;
+    block->cut = records >> 32 & 1;
+    const std::uint64_t refusals = region_->refusals();
     if (HasLast()) block->last = reader.Signed();
     if (plan_->kind == WindowKind::kGlobal) block->digest = reader.U64();
     for (const AggregateColumn& column : plan_->columns) {
       column.aggregate->Load(States(ref) + column.offset, *region_, reader);
     }
+    if (region_->refusals() != refusals) BlockAt(ref)->cut = 1;
     previous = ref;
   }
   const bool open = previous != StateRegion::kNone;

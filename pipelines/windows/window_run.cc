@@ -194,6 +194,7 @@ inline void WindowRun::AddTo(Ref ref, std::int64_t time) {
   std::byte* states = States(ref);
   const Value* values = values_.data();
   const bool all_usual = all_usual_;
+  const std::uint64_t refusals = region_->refusals();
   for (const ColumnFeed& feed : plan_->feeds) {
     // A filter is one of the values, and no number.
     if (!all_usual && IsSkipped(feed)) continue;
@@ -204,8 +205,10 @@ inline void WindowRun::AddTo(Ref ref, std::int64_t time) {
     block->start = block->records == 0 ? time : std::min(block->start, time);
     block->last = block->records == 0 ? time : std::max(block->last, time);
   }
-  block->records = std::min(block->records + 1u, 0x7fffffffu) & 0x7fffffffu;
+  block->records = std::min(block->records + 1u, kRecordsMax) & kRecordsMax;
   block->changed = 1;
+  if (region_->refusals() != refusals) [[unlikely]]
+    block->cut = 1;
 }
 
 inline void WindowRun::KeepTime(Ref key_ref, std::int64_t time, std::int64_t arrival) {

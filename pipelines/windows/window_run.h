@@ -41,6 +41,8 @@ class WindowRun : public OperatorRun {
   void Save(ByteWriter& writer) const final;
   Status Load(ByteReader& reader) final;
 
+  static constexpr std::uint32_t kRecordsMax = (1U << 30) - 1;  // that a block counts
+
   // Bytes of a block before the states of the aggregates.
   static std::size_t HeadSize(WindowKind kind);
   // Bytes of a key of usual length, without its blocks.
@@ -53,8 +55,9 @@ class WindowRun : public OperatorRun {
 
   struct Block {
     Ref next;
-    std::uint32_t records : 31;
+    std::uint32_t records : 30;
     std::uint32_t changed : 1;  // since the last early result
+    std::uint32_t cut : 1;      // the region had no room for all of it: its results are none
     std::int64_t start;         // of the pane; of other kinds the earliest record's time
     // Where HeadSize has room for them:
     std::int64_t last;     // the latest record's time

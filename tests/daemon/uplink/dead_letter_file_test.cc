@@ -50,6 +50,21 @@ TEST_F(DeadLetters, AWriterThatWasKilledInALineSpoilsOnlyThat) {
   EXPECT_EQ(Written(), Line(1) + "{\"id\":\"p/0.0\n" + Line(2) + Line(3));
 }
 
+// By somebody who has read it, while the uplink goes on writing.
+TEST_F(DeadLetters, AFileThatWasMovedOrDeletedIsBegunAnew) {
+  DeadLetterFile file(folder_, "p", 2 * 3 * Line(1).size());
+  ASSERT_TRUE(Append(file, 1).ok());
+  std::filesystem::rename(path_, path_ + ".read");
+  ASSERT_TRUE(Append(file, 2).ok());
+  EXPECT_EQ(Written(), Line(2));
+  std::filesystem::remove_all(folder_ + "/dead-letters");
+  for (std::uint64_t sequence = 3; sequence < 8; ++sequence) {
+    ASSERT_TRUE(Append(file, sequence).ok());
+  }
+  EXPECT_EQ(ReadFile(path_ + ".1", 1 << 20).value() + Written(),
+            Line(3) + Line(4) + Line(5) + Line(6) + Line(7));
+}
+
 // A file system that is full takes a part of a line.
 TEST_F(DeadLetters, ALineThatDoesNotFitLeavesNothing) {
   DeadLetterFile file(folder_, "p", 1 << 20);

@@ -239,6 +239,60 @@ TEST(Windows, EndOneBehindTheOther) {
   EXPECT_EQ(engine.pipeline().ledger().late, 0u);
 }
 
+// Where the region has no room for what a value brings, the window says nothing: a dead letter and
+// no wrong number. Also behind a restart, which loads what was saved.
+TEST(Windows, ThatFoundNoRoomAreDeadLettersAndNoOther) {
+  constexpr int kKeys = 900;
+  constexpr int kEach = 30;
+  Engine engine(R"(
+source: { mqtt: { topic: "in/{device}" } }
+timestamp: ts
+steps:
+  - window: { tumbling: 1h, key: device, aggregate: { n: count(), q: quantile(v, 0.5), r: quantile(w, 0.5), t: last(s) } }
+sink: { mqtt: { topic: "out/{device}" } }
+)");
+  std::mt19937_64 random(7);
+  std::map<std::string, std::vector<double>> values;
+  std::vector<Event> events;
+  for (int n = 0; n < kEach; ++n) {
+    for (int key = 0; key < kKeys; ++key) {
+      const std::string device = "d" + std::to_string(key);
+      const double value = std::pow(10.0, static_cast<double>(random() % 16'000) / 1'000 - 8);
+      values[device].push_back(value);
+      char payload[120];
+      std::snprintf(payload, sizeof payload, R"({"ts":%lld,"v":%.17g,"w":%.17g,"s":"is-%d"})",
+                    static_cast<long long>(kStart / 1'000 + n), value, value, n);
+      events.push_back({InputKind::kMessage, kStart, "in/" + device, payload});
+    }
+  }
+  engine.RunAll(events);
+  engine.Checkpoint();
+  events.push_back({InputKind::kEnd, kStart, {}, {}});
+  engine.RunAll(events);
+  int whole = 0;
+  int cut = 0;
+  for (const std::string& output : engine.outputs()) {
+    if (output.find("state_full") != std::string::npos) ++cut;
+    const std::size_t at = output.find(" out/");
+    if (at == std::string::npos) continue;
+    const std::string device = output.substr(at + 5, output.find(' ', at + 5) - at - 5);
+    const auto number = [&](const char* name) {
+      return std::stod(output.substr(output.find(name) + std::strlen(name)));
+    };
+    // What came when there was no room at all is dropped, and counted so.
+    const auto n = static_cast<std::size_t>(number("\"n\":"));
+    std::vector<double> seen(values[device].begin(), values[device].begin() + static_cast<long>(n));
+    std::sort(seen.begin(), seen.end());
+    const double median = seen[(n + 1) / 2 - 1];
+    for (const char* name : {"\"q\":", "\"r\":"}) {
+      EXPECT_NEAR(number(name) / median, 1.0, 0.011) << output;
+    }
+    ++whole;
+  }
+  EXPECT_GT(whole, 0);
+  EXPECT_GT(cut, 0);
+}
+
 // Memory comes back: keys and windows without end do not make the region grow.
 TEST(Windows, GiveTheirMemoryBack) {
   Engine engine(Pipeline("tumbling: 1s, keys_max: 20, keys_full: evict_oldest"));
