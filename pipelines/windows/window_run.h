@@ -56,8 +56,8 @@ class WindowRun : public OperatorRun {
   struct Block {
     Ref next;
     std::uint32_t records : 30;
-    std::uint32_t changed : 1;  // since the last early result
     std::uint32_t cut : 1;      // the region had no room for all of it: its results are none
+    std::uint32_t changed : 1;  // since the last early result
     std::int64_t start;         // of the pane; of other kinds the earliest record's time
     // Where HeadSize has room for them:
     std::int64_t last;     // the latest record's time
