@@ -103,7 +103,9 @@ TEST(Publish, TopicsThatWouldEndTheConnectionAreRejected) {
       {std::string(65'536, 'x'), "the topic has 65536 bytes, expected 1 to 65535"},
       {"a/+", "the topic has `+`, `#` or a NUL character"},
       {std::string("a\0b", 3), "the topic has `+`, `#` or a NUL character"},
-      {"a/\xff", "the topic is not valid UTF-8"},
+      {"a/\xff", "the topic has a control character, a non-character or bytes that are no UTF-8"},
+      {"a/\u0085", "the topic has a control character, a non-character or bytes that are no UTF-8"},
+      {"a/\ufffe", "the topic has a control character, a non-character or bytes that are no UTF-8"},
   };
   for (const auto& test : cases) {
     MqttPublication publication;
