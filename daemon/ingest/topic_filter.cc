@@ -8,6 +8,7 @@
 #include "pipelines/base/same_bytes.h"
 #include "pipelines/base/scan.h"
 #include "pipelines/base/utf8.h"
+#include "pipelines/codecs/utf8.h"
 
 namespace runnel {
 namespace {
@@ -23,28 +24,6 @@ std::string Quoted(std::string_view text) {
     quoted += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
   }
   return quoted + (text.size() > kShown ? "…`" : "`");
-}
-
-// RFC 3629: shortest form, no surrogates, at most U+10FFFF.
-bool IsUtf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto byte = [&](std::size_t at) -> std::uint32_t {
-      return at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
-    };
-    const std::uint32_t lead = byte(i);
-    const std::size_t size = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4) return false;
-    for (std::size_t k = 1; k < size; ++k) {
-      if ((byte(i + k) & 0xc0) != 0x80) return false;
-    }
-    const std::uint32_t next = byte(i + 1);
-    if ((lead == 0xe0 && next < 0xa0) || (lead == 0xed && next > 0x9f) ||
-        (lead == 0xf0 && next < 0x90) || (lead == 0xf4 && next > 0x8f)) {
-      return false;
-    }
-    i += size;
-  }
-  return true;
 }
 
 // Cuts the first level off `rest`; false when there is none left.
@@ -190,9 +169,11 @@ std::optional<TopicFilter::Around> TopicFilter::around() const {
   return std::string_view(text + begin, size).find('/') == std::string_view::npos;
 }
 
-bool TopicFilter::Match(const TopicLevels& topic) const {
+[[gnu::always_inline]] inline bool TopicFilter::MatchHere(const TopicLevels& topic) const {
   return one_wild_ ? MatchAround(topic.topic()) : MatchLevels(topic);
 }
+
+bool TopicFilter::Match(const TopicLevels& topic) const { return MatchHere(topic); }
 
 bool TopicFilter::MatchLevels(const TopicLevels& topic) const {
   if (topic.size() < levels_least_ || topic.size() > levels_most_) return false;
@@ -316,10 +297,7 @@ std::span<std::uint32_t> TopicMatcher::Match(const TopicLevels& topic,
   if (nodes_.empty()) {
     std::size_t found = 0;
     for (std::uint32_t i = 0; i < few_.size(); ++i) {
-      const TopicFilter& filter = few_[i];
-      const bool matches =
-          filter.one_wild_ ? filter.MatchAround(topic.topic()) : filter.MatchLevels(topic);
-      if (matches) room[found++] = i;
+      if (few_[i].MatchHere(topic)) room[found++] = i;
     }
     return room.first(found);
   }

@@ -69,6 +69,7 @@ class TopicFilter final {
   Status ParseLevels(std::string_view filter);
   Status ParseCapture(std::string_view level);
   void PrepareMatch();
+  bool MatchHere(const TopicLevels& topic) const;  // Match(), where each call counts
   bool MatchAround(std::string_view topic) const;
   bool MatchLevels(const TopicLevels& topic) const;
   static bool SameOrWild(const Level& wide, const Level& narrow, bool first);

@@ -258,9 +258,9 @@ SessionPlaces PlacesOf(const DeviceConfig& device, const TaskSet& tasks,
 
 Status RememberSessions(const DeviceConfig& device, const std::string& broker,
                         std::vector<FilterPlace> places, Remember how) {
-  const Result<std::vector<FilterPlace>> before = ReadPlaces(device, broker);
-  if (before.ok() && how == Remember::kBesideOthers) {
-    for (const FilterPlace& one : before.value()) {
+  if (how == Remember::kBesideOthers) {
+    const Result<std::vector<FilterPlace>> before = ReadPlaces(device, broker);
+    for (const FilterPlace& one : before.ok() ? before.value() : std::vector<FilterPlace>()) {
       if (std::find(places.begin(), places.end(), one) == places.end()) places.push_back(one);
     }
   }

@@ -31,9 +31,10 @@ Completion ToCompletion(std::uint64_t context, const MqttPublishFailure& failure
 
 }  // namespace
 
-BrokerSink::BrokerSink(UplinkBroker broker, const std::string& state, CompletionQueue& completions,
-                       Report report)
-    : broker_(std::move(broker)),
+BrokerSink::BrokerSink(PahoControl& control, UplinkBroker broker, const std::string& state,
+                       CompletionQueue& completions, Report report)
+    : control_(&control),
+      broker_(std::move(broker)),
       completions_(&completions),
       report_(std::move(report)),
       suspicion_(state + "/suspicion." + broker_.name, 2 * broker_.window) {}
@@ -43,9 +44,7 @@ Result<std::unique_ptr<BrokerSink>> BrokerSink::Connect(PahoControl& control, Up
                                                         CompletionQueue& completions,
                                                         Report report) {
   std::unique_ptr<BrokerSink> sink(
-      new BrokerSink(std::move(broker), state, completions, std::move(report)));
-  sink->control_ = &control;
-  sink->pause_->completions = &completions;
+      new BrokerSink(control, std::move(broker), state, completions, std::move(report)));
   MqttHandlers handlers;
   handlers.on_message = [](const MqttMessage&) { return MessageOutcome::kTaken; };
   handlers.on_event = [raw = sink.get()](const MqttEvent& event) { raw->OnEvent(event); };
@@ -68,7 +67,7 @@ Result<std::unique_ptr<BrokerSink>> BrokerSink::Connect(PahoControl& control, Up
 }
 
 std::size_t BrokerSink::Room() const {
-  if (pause_->lasts.load(std::memory_order_acquire)) return 0;
+  if (pauses_->load(std::memory_order_acquire)) return 0;
   std::uint32_t window = window_.load(std::memory_order_acquire);
   if (suspicion_.OneAtATime()) window = std::min(window, 1U);
   const std::uint32_t in_flight = in_flight_.load(std::memory_order_acquire);
@@ -97,7 +96,7 @@ void BrokerSink::Publish(const SinkRecord& record, std::uint64_t context) {
 }
 
 void BrokerSink::HoldBack(const MqttPublishFailure& failure) {
-  if (!IsForLater(failure) || pause_->lasts.exchange(true)) return;
+  if (!IsForLater(failure) || pauses_->exchange(true)) return;
   std::chrono::milliseconds pause = kShortestPause;
   // What a connection takes with it is no refusal.
   if (failure.kind == MqttFailure::kRetry) {
@@ -108,11 +107,11 @@ void BrokerSink::HoldBack(const MqttPublishFailure& failure) {
     }
     pause = std::min(kLongestPause, kShortestPause * (1U << std::min(before, 10U)));
   }
-  control_->PostAfter(pause, [weak = std::weak_ptr(pause_)] {
-    const auto held = weak.lock();
-    if (held == nullptr) return;
-    held->lasts.store(false, std::memory_order_release);
-    held->completions->Wake();
+  control_->PostAfter(pause, [weak = std::weak_ptr(pauses_), completions = completions_] {
+    const auto pauses = weak.lock();
+    if (pauses == nullptr) return;
+    pauses->store(false, std::memory_order_release);
+    completions->Wake();
   });
 }
 

@@ -35,27 +35,23 @@ class BrokerSink final : public Sink {
   const std::string& client_id() const { return broker_.options.client_id; }
 
  private:
-  BrokerSink(UplinkBroker broker, const std::string& state, CompletionQueue& completions,
-             Report report);
+  BrokerSink(PahoControl& control, UplinkBroker broker, const std::string& state,
+             CompletionQueue& completions, Report report);
   void OnEvent(const MqttEvent& event);
   void OnPublished(const MqttPublishResult& result);
   void LookForCulprit();
   // Nothing is published for a moment, longer each time in a row.
   void HoldBack(const MqttPublishFailure& failure);
-  // Ends by itself on the control thread, unless the sink has gone.
-  struct Pause {
-    std::atomic<bool> lasts{false};
-    CompletionQueue* completions = nullptr;
-  };
 
-  PahoControl* control_ = nullptr;
+  PahoControl* control_;
   UplinkBroker broker_;
   CompletionQueue* completions_;
   Report report_;
   std::atomic<std::uint32_t> window_{0};  // 0: not connected
   std::atomic<std::uint32_t> in_flight_{0};
   Suspicion suspicion_;
-  std::shared_ptr<Pause> pause_ = std::make_shared<Pause>();
+  // Whether a pause lasts; the control thread ends it, unless the sink has gone.
+  std::shared_ptr<std::atomic<bool>> pauses_ = std::make_shared<std::atomic<bool>>(false);
   std::atomic<std::uint32_t> refusals_{0};  // in a row
   std::unique_ptr<MqttClient> client_;
 };

@@ -294,10 +294,7 @@ void ChunkMapper::AddToBatch(const Row& row) {
 void ChunkMapper::RunBatch() {
   if (!mode_.spread) {
     const std::size_t rows = feed_->count();
-    if (!feed_->AddTo(*groups_, *region_)) {
-      counts_.absorbed -= rows;
-      counts_.dropped += rows;
-    }
+    if (!feed_->AddTo(*groups_, *region_)) counts_.DropAbsorbed(rows);
   } else {
     Spread();
   }

@@ -42,6 +42,11 @@ struct BatchCounts {
   void Add(const BatchCounts& other) {
     for (std::size_t i = 0; i < kFields; ++i) fields()[i] += other.fields()[i];
   }
+  // Rows that were in groups found no room.
+  void DropAbsorbed(std::uint64_t count) {
+    absorbed -= count;
+    dropped += count;
+  }
   bool IsSettled() const {
     return rows == filtered + absorbed + passed + dropped + rejected + late &&
            results == results_written + results_filtered + results_absorbed + results_rejected;

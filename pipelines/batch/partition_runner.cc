@@ -129,9 +129,7 @@ bool PartitionRunner::FeedGroups(const Segment& segment) {
 // The mapper has counted them.
 void PartitionRunner::AddRows() {
   const std::size_t rows = feed_->count();
-  if (feed_->AddTo(*groups_, *region_)) return;
-  counts_.absorbed -= rows;
-  counts_.dropped += rows;
+  if (!feed_->AddTo(*groups_, *region_)) counts_.DropAbsorbed(rows);
 }
 
 bool PartitionRunner::FeedStage(const Segment& segment) {

@@ -258,6 +258,21 @@ def interrupts(programs):
             assert not os.path.exists(desk.path("out2.csv")) and desk.left() == []
 
 
+def groups_without_room(programs):
+    """Sketches that grow past what a worker has for groups: no result is better than a wrong one."""
+    with Desk(programs) as desk:
+        many = ", ".join(f"q{i}: quantile(v, 0.{i + 100})" for i in range(400))
+        desk.write("many.yaml", "timestamp: { field: ts, unit: s }\nsteps:\n  - window: { tumbling: 1h, key: device, "
+                                f"aggregate: {{ n: count(), {many} }} }}\n")
+        desk.write("out.ndjson", "of before\n")
+        desk.write("in.ndjson", "".join(
+            json.dumps({"ts": 1_700_000_000 + i, "device": f"d{i % 64}",
+                        "v": 10.0 ** ((i * 7_919 % 1_600) / 100 - 8)}) + "\n" for i in range(64 * 30)))
+        done = desk.run("many.yaml", "-i", "in.ndjson", "-o", "out.ndjson", code=1)
+        assert "rows found no room for their state\n  hint: give more `--memory`" in done.err, done.err
+        assert desk.read("out.ndjson") == b"of before\n" and desk.left() == [], desk.left()
+
+
 def deadly_rows(programs):
     """A row that kills its worker, or holds it for ever, is rejected; all others count."""
     source = harness.pick_seed()
@@ -335,4 +350,4 @@ def rejects_elsewhere(programs):
 if __name__ == "__main__":
     harness.main(broken_archives, archives_with_more_in_them, rejects, nothing_but_rejects, files_without_rows, rejected_results, left_overs_are_no_input,
                  rejects_elsewhere, kills, resumes, another_header_is_another_run, a_report_that_cannot_be_written, files_that_are_there_twice,
-                 interrupts, deadly_rows)
+                 groups_without_room, interrupts, deadly_rows)

@@ -5,13 +5,13 @@ import harness
 
 RELAY = """
 name: NAME
-source: {{ mqtt: {{ topic: "NAME/in" }} }}
-sink: {{ mqtt: {{ topic: "NAME/out/{{to}}", broker: up }} }}
+source: { mqtt: { topic: "NAME/in" } }
+sink: { mqtt: { topic: "NAME/out/{to}", broker: up } }
 """
 
 
 def relay(bed, name):
-    return bed.write(f"{name}.yaml", RELAY.replace("NAME", name).replace("{{", "{").replace("}}", "}"))
+    return bed.write(f"{name}.yaml", RELAY.replace("NAME", name))
 
 
 def topics_with_what_no_broker_takes(programs):
